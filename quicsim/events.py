@@ -1,0 +1,263 @@
+"""What happened in a run? Every trace event, typed, with its qlog name; and the digest over all of them.
+
+qlog main-schema and quic-events drafts for the names; events that qlog lacks are named `quicsim:...`. An event belongs to
+a component (a connection, a link direction) and is numbered there, never by a global counter.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "Code",
+    "ConnectionStateUpdated",
+    "Event",
+    "LossTimerUpdated",
+    "MetricsUpdated",
+    "PacketDropped",
+    "PacketLost",
+    "PacketReceived",
+    "PacketSent",
+    "PluginAttached",
+    "PluginCalled",
+    "PluginDetached",
+    "PluginFaulted",
+    "PluginOffered",
+    "PluginRefused",
+    "Recorder",
+    "StreamFinished",
+    "Trace",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at `time_ns` on the simulation clock in a named component."""
+
+    qlog_name: ClassVar[str] = ""
+    time_ns: int
+    component: str
+
+
+@dataclass(frozen=True, slots=True)
+class PacketSent(Event):
+    """A packet left the sending process."""
+
+    qlog_name: ClassVar[str] = "quic:packet_sent"
+    space: str
+    number: int
+    size_bytes: int
+    frames: tuple[object, ...]
+    is_probe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PacketReceived(Event):
+    """A packet arrived and was not a duplicate."""
+
+    qlog_name: ClassVar[str] = "quic:packet_received"
+    space: str
+    number: int
+    size_bytes: int
+    frames: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PacketDropped(Event):
+    """The network dropped a datagram; `index` counts the datagrams offered to this link direction."""
+
+    qlog_name: ClassVar[str] = "quicsim:datagram_dropped"
+    index: int
+    size_bytes: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PacketLost(Event):
+    """The sender declared a packet lost."""
+
+    qlog_name: ClassVar[str] = "quic:packet_lost"
+    space: str
+    number: int
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class LossTimerUpdated(Event):
+    """The loss detection timer was set, cancelled or expired."""
+
+    qlog_name: ClassVar[str] = "quic:timer_updated"
+    event_type: str
+    deadline_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsUpdated(Event):
+    """Round-trip time, window and flight after an acknowledgement."""
+
+    qlog_name: ClassVar[str] = "quic:recovery_metrics_updated"
+    smoothed_rtt_ns: int
+    rtt_variance_ns: int
+    latest_rtt_ns: int
+    congestion_window: int
+    bytes_in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionStateUpdated(Event):
+    """The connection's state machine moved."""
+
+    qlog_name: ClassVar[str] = "quic:connection_state_updated"
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFinished(Event):
+    """Every byte of a stream's receiving side has arrived."""
+
+    qlog_name: ClassVar[str] = "quicsim:stream_finished"
+    stream_id: int
+    length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginOffered(Event):
+    """A plugin's bytes were given to the exchange stream."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_offered"
+    plugin: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginAttached(Event):
+    """A plugin took its anchors on this connection."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_attached"
+    plugin: str
+    anchors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRefused(Event):
+    """A plugin was not attached, here or at the peer."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_refused"
+    plugin: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginCalled(Event):
+    """A program ran to its end at an anchor."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_called"
+    plugin: str
+    anchor: str
+    result: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginFaulted(Event):
+    """A program was stopped; its writes were discarded."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_faulted"
+    plugin: str
+    anchor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginDetached(Event):
+    """A plugin gave up its anchors."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_detached"
+    plugin: str
+    reason: str
+
+
+class Code(enum.IntEnum):
+    """The first byte of a record: which kind of event it packs. Only ever appended."""
+
+    PACKET_SENT = 1
+    PACKET_RECEIVED = 2
+    DATAGRAM_DROPPED = 3
+    PACKET_LOST = 4
+    PLUGIN_OFFERED = 5
+    PLUGIN_ATTACHED = 6
+    PLUGIN_REFUSED = 7
+    PLUGIN_CALLED = 8
+    PLUGIN_FAULTED = 9
+    PLUGIN_DETACHED = 10
+
+
+RECORD = struct.Struct("<BHIQQQ")
+"""Code, component, index in the component, time in ns, and two values of the event's own."""
+
+_CHECKPOINT_RECORDS = 1_024
+_CHECKPOINT_BYTES = _CHECKPOINT_RECORDS * RECORD.size
+
+
+class Trace:
+    """Collects the events of one run: a rolling digest always, event objects only while somebody subscribes."""
+
+    def __init__(self) -> None:
+        self.subscribers: list[Callable[[Event], None]] = []
+        self.checkpoints: list[bytes] = []
+        """The digest after each 1,024 records: two runs part in the first interval whose checkpoints differ."""
+        self.pending = bytearray()
+        self._hash = hashlib.blake2b(digest_size=16)
+        self._components: list[str] = []
+
+    def component(self, name: str) -> Recorder:
+        """A recorder for a component of this name; components are numbered in the order in which they are made."""
+        self._components.append(name)
+        return Recorder(self, len(self._components), name)
+
+    def flush(self) -> None:
+        """Feed whole blocks of pending records to the digest, with a checkpoint after each."""
+        while len(self.pending) >= _CHECKPOINT_BYTES:
+            self._hash.update(self.pending[:_CHECKPOINT_BYTES])
+            del self.pending[:_CHECKPOINT_BYTES]
+            self.checkpoints.append(self._hash.digest())
+
+    def digest(self) -> str:
+        """BLAKE2b over all records so far, in hexadecimal."""
+        self.flush()
+        final = self._hash.copy()
+        final.update(self.pending)
+        return final.hexdigest()
+
+
+class Recorder:
+    """One component's access to the trace."""
+
+    __slots__ = ("_pending", "_trace", "index", "name", "number", "subscribers")
+
+    def __init__(self, trace: Trace, number: int, name: str) -> None:
+        self.number = number
+        self.name = name
+        self.index = 0
+        self.subscribers = trace.subscribers
+        self._trace = trace
+        self._pending = trace.pending
+
+    def record(self, code: int, time_ns: int, first: int, second: int, _pack: Callable[..., bytes] = RECORD.pack) -> None:
+        """Add a fixed-width record to the digest; the two values' meaning is the code's."""
+        self.index += 1
+        pending = self._pending
+        pending += _pack(code, self.number, self.index, time_ns, first, second)
+        if len(pending) >= _CHECKPOINT_BYTES:
+            self._trace.flush()
+
+    def emit(self, event: Event) -> None:
+        """Hand an event to every subscriber."""
+        for subscriber in self.subscribers:
+            subscriber(event)
