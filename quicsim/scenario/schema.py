@@ -1,0 +1,344 @@
+"""What may a scenario say? The tables and keys of scenarios/*.toml, and what each becomes inside.
+
+Keys in a file read `delay = "5ms"`; attributes read `delay_ns`, so that no number loses its unit on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from quicsim.units import duration_ns, rate_bps, size_bytes
+
+HostName = Literal["client", "server"]
+HOST_NAMES: tuple[HostName, ...] = ("client", "server")
+
+
+def _with_unit(parse: Callable[[str], int], example: str) -> Callable[[object], int]:
+    """A reader of text with a unit, for a field that holds an integer."""
+
+    def read(value: object) -> int:
+        if not isinstance(value, str):
+            raise ValueError(f'{_plain(value)} has no unit; write it as text, for instance "{example}"')
+        return parse(value)
+
+    return read
+
+
+def _plain(value: object) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _not_negative(value: int) -> int:
+    if value < 0:
+        raise ValueError("must not be negative")
+    return value
+
+
+def _positive(value: int) -> int:
+    if value <= 0:
+        raise ValueError("must be greater than 0")
+    return value
+
+
+def _probability(value: object) -> Fraction:
+    """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
+        raise ValueError(f"{_plain(value)} is not a probability; write a number from 0 to 1")
+    try:
+        probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise ValueError(f"{_plain(value)} is not a probability; write a number from 0 to 1") from None
+    if not 0 <= probability <= 1:
+        raise ValueError(f"{_plain(value)} is not a probability; it must lie between 0 and 1")
+    return probability
+
+
+Duration = Annotated[int, BeforeValidator(_with_unit(duration_ns, "5ms")), AfterValidator(_not_negative)]
+Rate = Annotated[int, BeforeValidator(_with_unit(rate_bps, "10Mbps")), AfterValidator(_positive)]
+Size = Annotated[int, BeforeValidator(_with_unit(size_bytes, "64KiB")), AfterValidator(_not_negative)]
+PositiveSize = Annotated[Size, AfterValidator(_positive)]
+Probability = Annotated[Fraction, BeforeValidator(_probability)]
+Count = Annotated[StrictInt, Field(ge=0)]
+PositiveCount = Annotated[StrictInt, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """A table of a scenario file: unknown keys are errors, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Host(Table):
+    """One end of the connection."""
+
+    profile: Literal["picoquic", "rfc9002"]
+    congestion_control: Literal["newreno"] | None = None
+    """None: the profile's."""
+    datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
+    """UDP payload of a full packet; None: the profile's."""
+    max_ack_delay_ns: Duration | None = Field(None, alias="max_ack_delay")
+    """The transport parameter that this host advertises to its peer (RFC 9000 section 18.2); None: the profile's."""
+    receive_jitter_ns: Duration = Field(0, alias="receive_jitter")
+    """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
+    plugins: StrictBool = True
+    """Whether this host takes part in the exchange of plugins."""
+    max_data_bytes: Size | None = Field(None, alias="max_data")
+    """Receive window of the connection; None: the profile's."""
+    max_stream_data_bytes: Size | None = Field(None, alias="max_stream_data")
+    """Receive window of each stream; None: the profile's."""
+
+    @field_validator("datagram_size_bytes")
+    @classmethod
+    def _carries_an_initial(cls, value: int | None) -> int | None:
+        if value is not None and not 1200 <= value <= 65527:
+            raise ValueError("must lie between 1200 and 65527 bytes (RFC 9000 sections 14 and 18.2)")
+        return value
+
+
+class ClientHost(Host):
+    """The end that connects."""
+
+    start_phase_ns: Duration = Field(0, alias="start_phase")
+    """The instant of connecting is drawn uniformly below this: hosts are not started on the same nanosecond."""
+
+
+class ServerHost(Host):
+    """The end that is connected to."""
+
+    certificate_chain_bytes: Size = Field(3000, alias="certificate_chain")  # assumed: two ECDSA certificates
+    """What the server's Certificate message weighs in its first flight."""
+
+
+class Hosts(Table):
+    """Both ends."""
+
+    client: ClientHost
+    server: ServerHost
+
+
+class QueueLimit(NamedTuple):
+    """How much may wait: bytes, or packets."""
+
+    amount: int
+    unit: Literal["bytes", "packets"]
+
+
+def _queue_limit(value: object) -> QueueLimit:
+    if isinstance(value, str):
+        amount, _, unit = value.strip().partition(" ")
+        if unit.strip() in ("packet", "packets") and amount.isdecimal():
+            return QueueLimit(int(amount), "packets")
+    return QueueLimit(_not_negative(_with_unit(size_bytes, "64KiB")(value)), "bytes")
+
+
+Limit = Annotated[QueueLimit, BeforeValidator(_queue_limit)]
+
+
+class Queue(Table):
+    """What waits before a link; the packet in service does not count."""
+
+    kind: Literal["drop-tail"]
+    limit: Limit
+    at_least: Mapping[HostName, Limit] = {}
+    """By sending host: its limit is never below this."""
+
+    @model_validator(mode="after")
+    def _same_unit(self) -> Self:
+        for host, floor in self.at_least.items():
+            if floor.unit != self.limit.unit:
+                raise ValueError(f"at_least.{host} counts {floor.unit} and limit counts {self.limit.unit}")
+        return self
+
+    def limit_of(self, sender: HostName) -> QueueLimit:
+        """The limit of the queue into which `sender` puts its datagrams."""
+        return max(self.limit, self.at_least.get(sender, self.limit))
+
+
+class Fault(Table):
+    """A loss by rule, in words that quicsim.net.loss understands."""
+
+    drop: str
+    sender: HostName = Field(alias="from")
+
+
+class Link(Table):
+    """A duplex link. What differs by direction is a mapping by sending host."""
+
+    between: tuple[HostName, HostName]
+    rate_bps: Mapping[HostName, Rate] = Field(alias="rate")
+    delay_ns: Mapping[HostName, Duration] = Field(alias="delay")
+    queue: Queue
+    loss: Mapping[HostName, Probability] = {}
+    """Probability that a datagram is lost, where it is not 0."""
+    drop_every: Mapping[HostName, Count] = {}
+    """Each n-th datagram is lost; 0: none."""
+    faults: tuple[Fault, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_value_for_both_directions(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {
+            key: dict.fromkeys(HOST_NAMES, value) if key in PER_SENDER and not isinstance(value, Mapping) else value
+            for key, value in data.items()
+        }
+
+    @field_validator("between")
+    @classmethod
+    def _two_ends(cls, value: tuple[HostName, HostName]) -> tuple[HostName, HostName]:
+        if value[0] == value[1]:
+            raise ValueError(f'joins "{value[0]}" to itself')
+        return value
+
+    @field_validator("rate_bps", "delay_ns")
+    @classmethod
+    def _both_directions(cls, value: Mapping[HostName, int], info: ValidationInfo) -> Mapping[HostName, int]:
+        for host in HOST_NAMES:
+            if host not in value:
+                raise ValueError(f'says nothing for what "{host}" sends; add {host} = ...')
+        return value
+
+
+PER_SENDER = ("rate", "delay", "loss", "drop_every")
+"""Keys of a link that take one value, or a table by sending host."""
+
+
+class Requests(Table):
+    """Requests from the client, one after another, each with its answer on a bidirectional stream of its own."""
+
+    count: PositiveCount
+    request_size_bytes: PositiveSize = Field(alias="request_size")
+    response_size_bytes: PositiveSize = Field(alias="response_size")
+    start_ns: Duration = Field(0, alias="start")
+    """When the first one is made, on the simulation clock; at the end of the handshake, if that is later."""
+    gap_ns: Duration = Field(0, alias="gap")
+    """From the completion of one to the next."""
+
+
+class Transfer(Table):
+    """One stream of data; the client asks for it when it does not send it."""
+
+    size_bytes: PositiveSize = Field(alias="size")
+    request_size_bytes: PositiveSize = Field(alias="request_size")
+    sender: HostName = Field("server", alias="from")
+
+
+class PluginUse(Table):
+    """A plugin on this connection: pushed to the peer, or attached by the application on its own host."""
+
+    name: str
+    """A plugin's name, or the path of an ELF object."""
+    sender: HostName = Field(alias="from")
+    receiver: HostName | None = Field(None, alias="to")
+    when: Literal["handshake done"] = "handshake done"
+
+    @property
+    def pushed(self) -> bool:
+        """Whether the bytecode crosses the network; otherwise `sender` attaches it to itself at once."""
+        return self.receiver not in (None, self.sender)
+
+
+class Setup(Table):
+    """All that a simulation needs; each variant of a scenario resolves to one of these."""
+
+    hosts: Hosts
+    links: Mapping[str, Link]
+    requests: Requests | None = None
+    transfer: Transfer | None = None
+    plugins: tuple[PluginUse, ...] = ()
+    time_limit_ns: Duration = Field(600_000_000_000, alias="time_limit")
+    """A run that has not finished by then stops with an error."""
+    udp_ip_header_bytes: Size = Field(28, alias="udp_ip_header")  # given: IPv4 20 + UDP 8
+    """What each datagram weighs on the wire beside its payload."""
+
+    @field_validator("links")
+    @classmethod
+    def _one_link(cls, value: Mapping[str, Link]) -> Mapping[str, Link]:
+        if len(value) != 1:
+            raise ValueError(f"{len(value)} links; exactly one, between client and server, can be simulated")
+        return value
+
+    @model_validator(mode="after")
+    def _one_application(self) -> Self:
+        if (self.requests is None) == (self.transfer is None):
+            raise ValueError("needs exactly one application: [requests] or [transfer]")
+        return self
+
+
+class ResolvedScenario(Setup):
+    """One variant of a scenario, complete: what a simulation is built from."""
+
+    name: str
+    seed: StrictInt
+
+
+UNIT_OF_SUFFIX: dict[str, tuple[Callable[[str], int], int, str]] = {
+    "_s": (duration_ns, 1_000_000_000, "50ms"),
+    "_bps": (rate_bps, 1, "10Mbps"),
+    "_bytes": (size_bytes, 1, "2600B"),
+}
+"""Metric suffix -> reader of its text, what it counts in one of the metric's own unit, an example."""
+
+
+class PaperMark(Table):
+    """A number that the paper gives, to stand beside ours."""
+
+    variant: str
+    metric: str
+    value: float
+    """In the metric's own unit (`_s`: seconds); written with its unit in the file."""
+    tolerance: float = Field(0.1, gt=0)
+    """Relative."""
+    source: str
+
+    @field_validator("value", mode="before")
+    @classmethod
+    def _in_the_unit_of_its_metric(cls, value: object, info: ValidationInfo) -> object:
+        metric = info.data.get("metric", "")
+        for suffix, (parse, per_unit, example) in UNIT_OF_SUFFIX.items():
+            if metric.endswith(suffix):
+                return _with_unit(parse, example)(value) / per_unit
+        return value
+
+
+class Paper(Table):
+    """What the paper says about this scenario."""
+
+    marks: tuple[PaperMark, ...] = ()
+
+
+class Header(Table):
+    """What holds for all variants of a scenario, and the variants themselves, each a partial scenario."""
+
+    title: str
+    source: str
+    replications: PositiveCount = 1
+    seed: StrictInt = 1
+    paper: Paper = Paper()
+    variants: Mapping[str, Mapping[str, Any]] = {"default": {}}
+
+    @field_validator("variants")
+    @classmethod
+    def _setups_only(cls, value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+        for name, overlay in value.items():
+            for key in overlay:
+                if key in cls.model_fields:
+                    raise ValueError(f'variant "{name}" sets {key}, which is the same for all variants')
+        return value or {"default": {}}
