@@ -1,0 +1,243 @@
+"""What instructions are there, and how are they encoded? RFC 9669, the one opcode table.
+
+`TABLE` has one row an instruction; decoder, interpreter and message texts read it. The mnemonics are those of the
+bpf_conformance suite: `add`, `add32`, `ldxdw`, `jsgt32`, ... An immediate and a register form share a mnemonic.
+
+A program is a sequence of 8-byte slots; a slot's index is its `pc`. `lddw` takes two slots, and the second decodes
+to the row `SECOND_HALF`, so that instructions can be indexed by pc.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
+
+from vm.errors import IllegalInstruction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SLOT_BYTES = 8
+FRAME_POINTER = 10
+SLOT = struct.Struct("<BBhi")
+
+# Instruction classes, RFC 9669 section 3.1.
+LD, LDX, ST, STX, ALU, JMP, JMP32, ALU64 = range(8)
+CLASS_MASK = 0x07
+SOURCE_REGISTER = 0x08
+MODE_MEM = 0x60
+LDDW_CODE = 0x18
+
+
+class Form(Enum):
+    """The operands of an instruction, as written; a field that does not occur must be zero."""
+
+    ALU_IMMEDIATE = "dst, imm"
+    ALU_REGISTER = "dst, src"
+    UNARY = "dst"
+    JUMP = "+offset"
+    JUMP_IMMEDIATE = "dst, imm, +offset"
+    JUMP_REGISTER = "dst, src, +offset"
+    LOAD = "dst, [src + offset]"
+    STORE_IMMEDIATE = "[dst + offset], imm"
+    STORE_REGISTER = "[dst + offset], src"
+    LOAD_IMMEDIATE = "dst, imm64"
+    CALL_HELPER = "imm"
+    CALL_LOCAL = "+imm"
+    EXIT = ""
+    SECOND_HALF = "(imm)"
+
+    def __init__(self, operands: str) -> None:
+        self.fields = frozenset(name for name in ("dst", "src", "offset", "imm") if name in operands)
+        self.jumps = "+offset" in operands
+        self.writes_dst = operands.startswith("dst") and not self.jumps
+
+
+@dataclass(frozen=True, slots=True)
+class Opcode:
+    """One row: what it does (`operation`), at what width (`bits`), and the fields that select it beside `code`."""
+
+    code: int
+    mnemonic: str
+    form: Form
+    operation: str
+    bits: int = 64
+    fixed: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+
+class Instruction(NamedTuple):
+    """A decoded slot. `imm` is signed 32-bit; in `lddw` it is the whole unsigned 64-bit value."""
+
+    opcode: Opcode
+    dst: int = 0
+    src: int = 0
+    offset: int = 0
+    imm: int = 0
+
+
+# RFC 9669 section 4.1. NEG and END are not among them: they have no second operand.
+_ALU_OPERATIONS = {
+    0x00: "add",
+    0x10: "sub",
+    0x20: "mul",
+    0x30: "div",
+    0x40: "or",
+    0x50: "and",
+    0x60: "lsh",
+    0x70: "rsh",
+    0x90: "mod",
+    0xA0: "xor",
+    0xB0: "mov",
+    0xC0: "arsh",
+}
+# RFC 9669 section 4.3.
+_CONDITIONS = {
+    0x10: "jeq",
+    0x20: "jgt",
+    0x30: "jge",
+    0x40: "jset",
+    0x50: "jne",
+    0x60: "jsgt",
+    0x70: "jsge",
+    0xA0: "jlt",
+    0xB0: "jle",
+    0xC0: "jslt",
+    0xD0: "jsle",
+}
+# RFC 9669 section 5.
+_SIZES = {0x10: ("b", 8), 0x08: ("h", 16), 0x00: ("w", 32), 0x18: ("dw", 64)}
+
+
+def _arithmetic() -> list[Opcode]:
+    rows = []
+    for kind, bits, suffix in ((ALU64, 64, ""), (ALU, 32, "32")):
+        for code, name in _ALU_OPERATIONS.items():
+            rows.append(Opcode(kind | code, name + suffix, Form.ALU_IMMEDIATE, name, bits))
+            rows.append(Opcode(kind | code | SOURCE_REGISTER, name + suffix, Form.ALU_REGISTER, name, bits))
+        rows.append(Opcode(kind | 0x80, "neg" + suffix, Form.UNARY, "neg", bits))
+    for bits in (16, 32, 64):
+        rows.append(Opcode(ALU | 0xD0, f"le{bits}", Form.UNARY, "le", bits, {"imm": bits}))
+        rows.append(Opcode(ALU | 0xD0 | SOURCE_REGISTER, f"be{bits}", Form.UNARY, "be", bits, {"imm": bits}))
+    return rows
+
+
+def _jumps() -> list[Opcode]:
+    rows = [Opcode(JMP, "ja", Form.JUMP, "ja")]
+    for kind, bits, suffix in ((JMP, 64, ""), (JMP32, 32, "32")):
+        for code, name in _CONDITIONS.items():
+            rows.append(Opcode(kind | code, name + suffix, Form.JUMP_IMMEDIATE, name, bits))
+            rows.append(Opcode(kind | code | SOURCE_REGISTER, name + suffix, Form.JUMP_REGISTER, name, bits))
+    rows.append(Opcode(JMP | 0x80, "call", Form.CALL_HELPER, "call", fixed={"src": 0}))
+    rows.append(Opcode(JMP | 0x80, "call_local", Form.CALL_LOCAL, "call_local", fixed={"src": 1}))
+    rows.append(Opcode(JMP | 0x90, "exit", Form.EXIT, "exit"))
+    return rows
+
+
+def _memory() -> list[Opcode]:
+    rows = []
+    for code, (letter, bits) in _SIZES.items():
+        rows.append(Opcode(LDX | MODE_MEM | code, f"ldx{letter}", Form.LOAD, "load", bits))
+        rows.append(Opcode(ST | MODE_MEM | code, f"st{letter}", Form.STORE_IMMEDIATE, "store", bits))
+        rows.append(Opcode(STX | MODE_MEM | code, f"stx{letter}", Form.STORE_REGISTER, "store", bits))
+    rows.append(Opcode(LDDW_CODE, "lddw", Form.LOAD_IMMEDIATE, "lddw", fixed={"src": 0}))
+    return rows
+
+
+TABLE: tuple[Opcode, ...] = (*_arithmetic(), *_jumps(), *_memory())
+SECOND_HALF = Opcode(0x00, "second half of lddw", Form.SECOND_HALF, "second half")
+
+BY_CODE: dict[int, list[Opcode]] = {}
+BY_MNEMONIC: dict[str, list[Opcode]] = {}
+for _row in TABLE:
+    BY_CODE.setdefault(_row.code, []).append(_row)
+    BY_MNEMONIC.setdefault(_row.mnemonic, []).append(_row)
+
+# Encodings that compilers do emit and that this machine refuses, with what to do about it.
+_REFUSED = {
+    0x8D: "callx (a call through a register) is not supported; call the function or helper by name, or make the "
+    "pointer variable const",
+    0xC3: "atomic instructions are not supported",
+    0xDB: "atomic instructions are not supported",
+    0xD7: "bswap is not supported; compile with -mcpu=v3",
+    0x06: "gotol (a 32-bit jump) is not supported; compile with -mcpu=v3",
+}
+
+
+def decode(code: bytes, *, source: str | None = None, section: str | None = None, base: int = 0) -> list[Instruction]:
+    """Slots of `code`, one Instruction each; `base` is the pc of the first, for messages.
+
+    Raises IllegalInstruction for anything that is not an encoding of a row of the table.
+    """
+
+    def refuse(slot: int, reason: str) -> IllegalInstruction:
+        offset = slot * SLOT_BYTES
+        return IllegalInstruction(reason, pc=base + slot, source=source, section=section, offset=offset)
+
+    if len(code) % SLOT_BYTES:
+        raise refuse(len(code) // SLOT_BYTES, f"{len(code)} bytes of code are not a whole number of 8-byte slots")
+    instructions: list[Instruction] = []
+    slots = list(SLOT.iter_unpack(code))
+    for slot, (opcode, registers, offset, imm) in enumerate(slots):
+        if len(instructions) > slot:
+            continue
+        dst, src = registers & 0xF, registers >> 4
+        row = _row_of(opcode, dst, src, offset, imm)
+        if isinstance(row, str):
+            raise refuse(slot, row)
+        if row.form is not Form.LOAD_IMMEDIATE:
+            instructions.append(Instruction(row, dst, src, offset, imm))
+            continue
+        if slot + 1 == len(slots):
+            raise refuse(slot, "lddw is truncated: its second slot is missing")
+        if slots[slot + 1][:3] != (0, 0, 0):
+            raise refuse(slot + 1, "the second slot of lddw may hold only an immediate; its other fields must be zero")
+        high = slots[slot + 1][3]
+        instructions.append(Instruction(row, dst, 0, 0, (high & 0xFFFF_FFFF) << 32 | imm & 0xFFFF_FFFF))
+        instructions.append(Instruction(SECOND_HALF, imm=high))
+    return instructions
+
+
+def _row_of(code: int, dst: int, src: int, offset: int, imm: int) -> Opcode | str:
+    """The table's row for these fields, or why there is none."""
+    rows = BY_CODE.get(code)
+    if rows is None:
+        return _REFUSED.get(code, f"opcode {code:#04x} is not an instruction")
+    fields = {"dst": dst, "src": src, "offset": offset, "imm": imm}
+    for row in rows:
+        if all(fields[name] == value for name, value in row.fixed.items()):
+            break
+    else:
+        name, value = next((name, fields[name]) for name in row.fixed if fields[name] != row.fixed[name])
+        known = ", ".join(str(row.fixed[name]) for row in rows)
+        return f"{rows[0].mnemonic} (opcode {code:#04x}) with {name} = {value} is not supported; {name} may be {known}"
+    for name, value in fields.items():
+        if value and name not in row.form.fields and name not in row.fixed:
+            return f"{row.mnemonic} does not use its {name} field, which is {value}; it must be zero"
+    for name in ("dst", "src"):
+        if name in row.form.fields and fields[name] > FRAME_POINTER:
+            return f"{row.mnemonic}: there is no register r{fields[name]}; they are r0 to r10"
+    if row.form.writes_dst and dst == FRAME_POINTER:
+        return f"{row.mnemonic} writes r10, which is the frame pointer and read-only"
+    return row
+
+
+def make(mnemonic: str, dst: int = 0, src: int | None = None, offset: int = 0, imm: int = 0) -> Instruction:
+    """An instruction by name; a given `src` selects the register form where there are two."""
+    rows = BY_MNEMONIC[mnemonic]
+    row = next((row for row in rows if ("src" in row.form.fields) == (src is not None)), rows[0])
+    fields = {"dst": dst, "src": src or 0, "offset": offset, "imm": imm} | dict(row.fixed)
+    return Instruction(row, **fields)
+
+
+def encode(instruction: Instruction) -> bytes:
+    """The bytes of an instruction: a slot, two for `lddw`, none for its second half. The inverse of `decode`."""
+    row, dst, src, offset, imm = instruction
+    if row.form is Form.SECOND_HALF:
+        return b""
+    low = (imm & 0xFFFF_FFFF ^ 0x8000_0000) - 0x8000_0000
+    first = SLOT.pack(row.code, src << 4 | dst, offset, low)
+    if row.form is not Form.LOAD_IMMEDIATE:
+        return first
+    return first + struct.pack("<4xI", imm >> 32 & 0xFFFF_FFFF)

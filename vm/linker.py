@@ -1,0 +1,213 @@
+"""How does an object file become a program? Layout, relocations, entries.
+
+Code sections are put one after the other; data sections become regions in the order of the file. Relocations are those
+that clang and gcc emit for eBPF (Linux, Documentation/bpf/llvm_reloc.rst).
+
+A code section other than .text is an entry, at its one global function; the others in it must be static. Functions in
+.text are subprograms.
+"""
+
+from __future__ import annotations
+
+import struct
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from vm import elf
+from vm.elf import ObjectFile, Relocation, Section, Use
+from vm.errors import LoadError
+from vm.isa import LDDW_CODE, SLOT_BYTES, decode
+from vm.memory import DATA_REGION, HOST_REGION, MASK64, address
+from vm.program import MAX_INSTRUCTIONS, DataSection, Function, Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_32 = 1, 2, 10
+_CALL_CODE, _PSEUDO_CALL = 0x85, 1
+_STANDARD_DATA = (".rodata", ".data", ".bss")
+
+
+def load(data: bytes, *, source: str = "<memory>", helpers: Mapping[str, int] | None = None) -> Program:
+    """The program in an ELF object file.
+
+    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. Raises
+    LoadError, and nothing else, whatever the bytes; its subclass IllegalInstruction where the code is at fault.
+    """
+    return _Linker(elf.read(data, source=source), helpers or {}).program()
+
+
+class _Linker:
+    """Patches copies of an object's sections until they can be decoded."""
+
+    def __init__(self, file: ObjectFile, helpers: Mapping[str, int]) -> None:
+        self.file = file
+        self.helpers = helpers
+        self.code = {section.index: bytearray(section.data) for section in file.of(Use.CODE)}
+        self.data = {section.index: bytearray(section.data) for section in file.of(Use.DATA)}
+        self.bases: dict[int, int] = {}
+        self.regions: dict[int, int] = {}
+
+    def program(self) -> Program:
+        self._lay_out()
+        for relocation in self.file.relocations:
+            self._relocate(relocation)
+        functions = self._functions()
+        instructions = []
+        for section in self.file.of(Use.CODE):
+            content, base = bytes(self.code[section.index]), self.bases[section.index]
+            instructions += decode(content, source=self.file.source, section=section.name, base=base)
+        return Program(
+            instructions=tuple(instructions),
+            functions=tuple(each for section in functions.values() for each in section),
+            entries=MappingProxyType(self._entries(functions)),
+            data=tuple(
+                DataSection(each.name, self.regions[each.index], bytes(self.data[each.index]), each.writable)
+                for each in self.file.of(Use.DATA)
+            ),
+            sections=MappingProxyType(self._metadata()),
+            source=self.file.source,
+        )
+
+    def _refuse(self, reason: str, section: Section, offset: int | None = None) -> LoadError:
+        return LoadError(reason, source=self.file.source, section=section.name, offset=offset)
+
+    def _lay_out(self) -> None:
+        pc = 0
+        for section in self.file.of(Use.CODE):
+            if len(section.data) % SLOT_BYTES:
+                raise self._refuse(f"{len(section.data)} bytes of code are not a whole number of slots", section)
+            self.bases[section.index] = pc
+            pc += len(section.data) // SLOT_BYTES
+            if pc > MAX_INSTRUCTIONS:
+                raise self._refuse(
+                    f"{pc} instruction slots up to here; at most {MAX_INSTRUCTIONS} are allowed", section
+                )
+        if pc == 0:
+            raise LoadError("there is no code: no executable section has any bytes", source=self.file.source)
+        for region, section in enumerate(self.file.of(Use.DATA), DATA_REGION):
+            if region >= HOST_REGION:
+                raise self._refuse(f"more than {HOST_REGION - DATA_REGION} data sections", section)
+            self.regions[section.index] = region
+
+    def _relocate(self, relocation: Relocation) -> None:
+        section = self.file.sections[relocation.section]
+        size = 16 if relocation.kind == R_BPF_64_64 else 8
+        if relocation.offset + size > len(section.data):
+            reason = f"relocation outside of the section, which has {len(section.data)} bytes"
+            raise self._refuse(reason, section, relocation.offset)
+        if section.use is Use.CODE and relocation.offset % SLOT_BYTES:
+            raise self._refuse("relocation inside an instruction", section, relocation.offset)
+        if section.use is Use.CODE and relocation.kind == R_BPF_64_64:
+            self._relocate_address(relocation, section)
+        elif section.use is Use.CODE and relocation.kind == R_BPF_64_32:
+            self._relocate_call(relocation, section)
+        elif section.use is Use.DATA and relocation.kind == R_BPF_64_ABS64:
+            self._relocate_pointer(relocation, section)
+        else:
+            raise self._refuse(
+                f"relocation type {relocation.kind} is not supported in {section.use.value}; supported are "
+                f"{R_BPF_64_64} and {R_BPF_64_32} in code, {R_BPF_64_ABS64} in data",
+                section,
+                relocation.offset,
+            )
+
+    def _relocate_address(self, relocation: Relocation, section: Section) -> None:
+        """R_BPF_64_64: `lddw` of an address; the addend is the first immediate."""
+        code, offset = self.code[section.index], relocation.offset
+        if code[offset] != LDDW_CODE:
+            raise self._refuse("the address of a symbol is only taken by lddw", section, offset)
+        (addend,) = struct.unpack_from("<i", code, offset + 4)
+        value = (self._address_of(relocation, section) + addend) & MASK64
+        struct.pack_into("<I", code, offset + 4, value & 0xFFFF_FFFF)
+        struct.pack_into("<I", code, offset + 12, value >> 32)
+
+    def _relocate_pointer(self, relocation: Relocation, section: Section) -> None:
+        """R_BPF_64_ABS64: an initialised pointer; the addend is what stands there."""
+        data, offset = self.data[section.index], relocation.offset
+        (addend,) = struct.unpack_from("<q", data, offset)
+        struct.pack_into("<Q", data, offset, (self._address_of(relocation, section) + addend) & MASK64)
+
+    def _address_of(self, relocation: Relocation, section: Section) -> int:
+        symbol = relocation.symbol
+        if symbol.section in self.regions:
+            return address(self.regions[int(symbol.section)], symbol.value)
+        if symbol.section in self.bases:
+            reason = f"the address of function {symbol.name!r} is taken; calls through pointers are not supported"
+        elif symbol.section == "SHN_UNDEF":
+            reason = f"undefined symbol {symbol.name!r}: external data cannot be linked"
+        else:
+            reason = f"symbol {symbol.name!r} is in section {symbol.section}, which is not loaded"
+        raise self._refuse(reason, section, relocation.offset)
+
+    def _relocate_call(self, relocation: Relocation, section: Section) -> None:
+        """R_BPF_64_32: `call`; symbol value / 8 + immediate + 1 is the slot in the symbol's section."""
+        code, offset, symbol = self.code[section.index], relocation.offset, relocation.symbol
+        opcode, registers, _, imm = struct.unpack_from("<BBhi", code, offset)
+        if opcode != _CALL_CODE or registers >> 4 != _PSEUDO_CALL:
+            raise self._refuse("the relocation of a call is not on a local call", section, offset)
+        if symbol.section in self.bases:
+            target = self.bases[int(symbol.section)] + symbol.value // SLOT_BYTES + imm + 1
+            imm = target - (self.bases[section.index] + offset // SLOT_BYTES + 1)
+        elif symbol.section == "SHN_UNDEF" and symbol.name in self.helpers:
+            registers &= 0x0F
+            imm = self.helpers[symbol.name]
+        elif symbol.section == "SHN_UNDEF":
+            known = ", ".join(self.helpers) or "none"
+            reason = f"undefined function {symbol.name!r} is not a helper; helpers known by name: {known}"
+            raise self._refuse(reason, section, offset)
+        else:
+            raise self._refuse(f"call of {symbol.name!r}, which is not in a code section", section, offset)
+        if not -(1 << 31) <= imm < 1 << 31:
+            raise self._refuse(f"call of {symbol.name!r} goes to slot {imm}, outside of the program", section, offset)
+        struct.pack_into("<BBhi", code, offset, opcode, registers, 0, imm)
+
+    def _functions(self) -> dict[int, list[Function]]:
+        """The functions of each code section; one extends to the next one's start."""
+        named: dict[int | str, dict[int, tuple[str, bool]]] = {index: {} for index in self.code}
+        for symbol in self.file.symbols:
+            if symbol.is_function and symbol.section in named:
+                section = self.file.sections[int(symbol.section)]
+                if symbol.value % SLOT_BYTES or symbol.value >= len(section.data):
+                    raise self._refuse(f"function {symbol.name!r} is not at an instruction", section, symbol.value)
+                aliases = named[symbol.section]
+                if symbol.value not in aliases or symbol.is_global > aliases[symbol.value][1]:
+                    aliases[symbol.value] = (symbol.name, symbol.is_global)
+        return {section.index: self._ranges(section, named[section.index]) for section in self.file.of(Use.CODE)}
+
+    def _ranges(self, section: Section, named: dict[int, tuple[str, bool]]) -> list[Function]:
+        if 0 not in named:
+            raise self._refuse("no function symbol at the start of this code section", section, 0)
+        starts = sorted(named)
+        base = self.bases[section.index]
+        return [
+            Function(
+                named[start][0], section.name, base + start // SLOT_BYTES, base + end // SLOT_BYTES, named[start][1]
+            )
+            for start, end in zip(starts, [*starts[1:], len(section.data)], strict=True)
+        ]
+
+    def _entries(self, functions: Mapping[int, list[Function]]) -> dict[str, int]:
+        entries: dict[str, int] = {}
+        for section in self.file.of(Use.CODE):
+            if section.name == ".text":
+                continue
+            if section.name in entries:
+                raise self._refuse("a second code section of this name", section)
+            candidates = [each for each in functions[section.index] if each.is_global]
+            if len(candidates) != 1:
+                names = ", ".join(each.name for each in candidates) or "none"
+                reason = f"a code section needs exactly one global function, its entry, but has {names}; "
+                raise self._refuse(reason + "make the others static or move them to .text", section)
+            entries[section.name] = candidates[0].start
+        return entries
+
+    def _metadata(self) -> dict[str, bytes]:
+        sections: dict[str, bytes] = {}
+        for section in (*self.file.of(Use.DATA), *self.file.of(Use.METADATA)):
+            if section.name.startswith(_STANDARD_DATA):
+                continue
+            if section.name in sections:
+                raise self._refuse("a second section of this name", section)
+            sections[section.name] = bytes(self.data.get(section.index, section.data))
+        return sections
