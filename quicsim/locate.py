@@ -50,7 +50,7 @@ def _house() -> Path:
     if data.is_dir():
         return data
     checkout = package.parent
-    if (checkout / "pyproject.toml").is_file() and (checkout / "plugins").is_dir():
+    if (checkout / "pyproject.toml").is_file() and (checkout / "scenarios").is_dir():
         return checkout
     raise LocateError(
         f"quicsim at {package} has lost its plugins and scenarios: it has no _data directory, "
