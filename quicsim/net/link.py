@@ -26,7 +26,7 @@ from quicsim.randomness import threshold
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quicsim.clock import Clock, Entry
+    from quicsim.clock import Clock
     from quicsim.net.queue import Discipline
     from quicsim.randomness import Streams
 
@@ -105,7 +105,6 @@ class LinkDirection:
         "_heap",
         "_jitter",
         "_last_arrival_ns",
-        "_lose_entry",
         "_loss",
         "_loss_threshold",
         "_matchers",
@@ -165,7 +164,6 @@ class LinkDirection:
         self._number_base = number << INDEX_BITS
         # Bound once: making a bound method costs as much as a call.
         self._arrive_entry = self._arrive
-        self._lose_entry = self._lose
 
     def send(self, datagram: Datagram) -> None:
         """Offer a datagram to this direction now."""
@@ -203,14 +201,9 @@ class LinkDirection:
         self._ceiling_excess = excess
 
         if reason is not None:
-            lost: Entry = (
-                departure_ns,
-                DEPARTURE,
-                self._number_base + index,
-                self._lose_entry,
-                (datagram, index, reason),
+            self.clock.call_at(
+                departure_ns, DEPARTURE, self._number_base + index, self._lose, (datagram, index, reason)
             )
-            heappush(self._heap, lost)
             return
         arrival_ns = departure_ns + self._delay_ns
         if self.spec.jitter_ns:
@@ -226,7 +219,7 @@ class LinkDirection:
     @property
     def in_flight(self) -> int:
         """Datagrams accepted that have neither arrived nor been lost: counted in the clock's heap, so it takes long."""
-        ends = (self._arrive_entry, self._lose_entry)
+        ends = (self._arrive_entry, self._lose)
         return sum(function in ends for _, _, _, function, _ in self._heap)
 
     def _arrive(self, datagram: Datagram) -> None:
