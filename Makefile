@@ -80,8 +80,8 @@ $(VENV)/made-for:
 	  echo "'$(PYTHON)' could not make $(VENV), for the reason above ($(call debian_hint,python3-venv))" >&2; exit 1; }
 	@printf '%s\n' "$(CURDIR)" >$@
 
-# One stamp a target: while it is newer than pyproject.toml, no pip runs and no network is needed.
+# One stamp a target: while it is newer than pyproject.toml, no pip runs and no network is needed. pip prints errors only.
 $(VENV)/for-%: pyproject.toml $(VENV)/made-for
 	@echo "Installing quicsim$(extras_$*) into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --editable '.$(extras_$*)'
+	@$(BIN)/python -m pip install -qq --no-input --disable-pip-version-check --editable '.$(extras_$*)'
 	@touch $@
