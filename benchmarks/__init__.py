@@ -1,0 +1,1 @@
+"""How fast is quicsim, beside its peers, measured in one run?"""
