@@ -1,6 +1,7 @@
 """Do the benchmarks measure what they say? Not how fast: only the counts, the ratios, the refusals."""
 
 import json
+import sys
 
 import pytest
 
@@ -60,7 +61,7 @@ def test_json_holds_figures_and_verdicts(monkeypatch, capsys):
 
 
 def test_without_nspy_one_line_names_the_extra(monkeypatch, capsys):
-    monkeypatch.setitem(__import__("sys").modules, "ns.port.port", None)
+    monkeypatch.setitem(sys.modules, "ns.port.port", None)
     assert command.main(["nspy"]) == 2
     assert capsys.readouterr().err == (
         "ns.py is not installed; install quicsim's extra: pip install 'quicsim[benchmarks]'\n"
