@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass
+from html import escape
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from quicsim.analysis.files import write_atomically
+from quicsim.analysis.metrics import View, natural_view, view
+from quicsim.analysis.report import Reference, Summary, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from quicsim.analysis.plots import Chart
+    from quicsim.scenario.schema import PaperMark
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +40,169 @@ class RunRecord:
     samples: dict[str, tuple[float, ...]]
     digest: str
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """All runs of a scenario, variant by variant in the scenario's order, replication by replication."""
+
+    scenario: str
+    title: str
+    seed: int
+    overrides: tuple[str, ...]
+    plugin: str | None
+    """What stood in for the variants' own plugins."""
+    runs: tuple[RunRecord, ...]
+    marks: tuple[PaperMark, ...] = ()
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants that ran."""
+        return tuple(dict.fromkeys(run.variant for run in self.runs))
+
+    @property
+    def digest(self) -> str:
+        """BLAKE2b over the runs' digests, in hexadecimal: same scenario, seed and plugins, same digest, anywhere."""
+        together = hashlib.blake2b(digest_size=16)
+        for run in self.runs:
+            together.update(f"{run.variant}/{run.replication}/{run.digest}\n".encode())
+        return together.hexdigest()
+
+    @property
+    def plot(self) -> Plots:
+        """The figures."""
+        return Plots(self)
+
+    def summary(self) -> Summary:
+        """Median, 95 % interval and paired difference of each metric, beside the paper's numbers."""
+        measured: dict[tuple[str, str], dict[int, float]] = {}
+        for run in self.runs:
+            for metric, value in run.metrics.items():
+                measured.setdefault((run.variant, metric), {})[run.replication] = value
+        references = {
+            (mark.variant, mark.metric): Reference(mark.value, mark.tolerance, mark.source) for mark in self.marks
+        }
+        return summarise(measured, references)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as plain data: what `quicsim run --json` prints."""
+        return {
+            "scenario": self.scenario,
+            "title": self.title,
+            "seed": self.seed,
+            "overrides": list(self.overrides),
+            "plugin": self.plugin,
+            "digest": self.digest,
+            "runs": [asdict(run) for run in self.runs],
+            "summary": self.summary().to_json(),
+            "marks": [mark.model_dump() for mark in self.marks],
+        }
+
+    def save(self, directory: Path | str) -> list[Path]:
+        """Write result.json, runs.csv and, where there are samples, samples.csv; each whole or not at all."""
+        home = Path(directory)
+        files = {home / "result.json": json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"}
+        files[home / "runs.csv"] = self._runs_csv()
+        if any(run.samples for run in self.runs):
+            files[home / "samples.csv"] = self._samples_csv()
+        for path, text in files.items():
+            write_atomically(path, text.encode())
+        return list(files)
+
+    def _runs_csv(self) -> str:
+        metrics = _names(run.metrics for run in self.runs)
+        counts = _names(run.counts for run in self.runs)
+        return _csv(
+            ["variant", "replication", *metrics, *counts, "digest", "notes"],
+            (
+                [
+                    run.variant,
+                    run.replication,
+                    *(run.metrics.get(name, "") for name in metrics),
+                    *(run.counts.get(name, "") for name in counts),
+                    run.digest,
+                    "; ".join(run.notes),
+                ]
+                for run in self.runs
+            ),
+        )
+
+    def _samples_csv(self) -> str:
+        names = _names(run.samples for run in self.runs)
+        return _csv(
+            ["variant", "replication", "index", *names],
+            (
+                [run.variant, run.replication, index, *("" if value is None else value for value in values)]
+                for run in self.runs
+                for index, values in enumerate(zip_longest(*(run.samples.get(name, ()) for name in names)))
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.title}\nscenario {self.scenario}, seed {self.seed}, digest {self.digest}\n\n{self.summary()}"
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(self.title)}</p>{self.summary()._repr_html_()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """The figures of some results."""
+
+    results: Results
+
+    def metrics(self) -> list[str]:
+        """What can be drawn: what was sampled for each request or, where nothing was, measured of each run."""
+        runs = self.results.runs
+        return _names(run.samples for run in runs) or _names(run.metrics for run in runs)
+
+    def ecdf(self, metric: str = "completion_ms", by: Literal["variant", "replication"] = "variant") -> Chart:
+        """The distribution of a metric, a line for each variant, with the paper's numbers.
+
+        The metric may be named with another unit than its own: `completion_ms` for `completion_s`.
+        All requests of all runs count where requests were sampled. ValueError names the metrics there are.
+        """
+        return self._ecdf(view(metric, self.metrics()), by)
+
+    def save(self, directory: Path | str) -> list[Path]:
+        """Write the distribution of each metric as PNG and SVG, in a unit that suits it."""
+        written: list[Path] = []
+        for metric in self.metrics():
+            largest = max(max(values) for run in self.results.runs if (values := _values(run, metric)))
+            written += self._ecdf(natural_view(metric, largest), "variant").save(directory, f"ecdf_{metric}")
+        return written
+
+    def _ecdf(self, seen: View, by: Literal["variant", "replication"]) -> Chart:
+        from quicsim.analysis.plots import Mark, ecdf
+
+        series: dict[str, list[float]] = {}
+        for run in self.results.runs:
+            values = _values(run, seen.metric)
+            series.setdefault(str(getattr(run, by)), []).extend(value * seen.factor for value in values)
+        marks = [
+            Mark(mark.variant, mark.value * seen.factor, f"paper, {mark.variant}: {seen.text(mark.value)} {seen.unit}")
+            for mark in self.results.marks
+            if mark.metric == seen.metric and mark.variant in self.results.variants
+        ]
+        drawn = {name: values for name, values in series.items() if values}
+        return ecdf(drawn, seen.label, self.results.title, marks)
+
+
+def _values(run: RunRecord, metric: str) -> tuple[float, ...]:
+    """What a run says about a metric: a number for each request, or one for the run, or nothing."""
+    if metric in run.samples:
+        return run.samples[metric]
+    return (run.metrics[metric],) if metric in run.metrics else ()
+
+
+def _names(tables: Iterable[Iterable[str]]) -> list[str]:
+    """Every name that occurs, in the order of first occurrence."""
+    return list(dict.fromkeys(name for table in tables for name in table))
+
+
+def _csv(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(heading)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -3,11 +3,10 @@
 Keys in a file read `delay = "5ms"`; attributes read `delay_ns`, so that no number loses its unit on the way.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
@@ -23,31 +22,12 @@ from pydantic import (
     model_validator,
 )
 
+from quicsim.net.loss import fault_matcher
+from quicsim.scenario.errors import shown
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
 HostName = Literal["client", "server"]
 HOST_NAMES: tuple[HostName, ...] = ("client", "server")
-
-
-def _with_unit(parse: Callable[[str], int], example: str) -> Callable[[object], int]:
-    """A reader of text with a unit, for a field that holds an integer."""
-
-    def read(value: object) -> int:
-        if not isinstance(value, str):
-            raise ValueError(f'{_plain(value)} has no unit; write it as text, for instance "{example}"')
-        return parse(value)
-
-    return read
-
-
-def _plain(value: object) -> str:
-    return str(value) if isinstance(value, Decimal) else repr(value)
-
-
-def _not_negative(value: int) -> int:
-    if value < 0:
-        raise ValueError("must not be negative")
-    return value
 
 
 def _positive(value: int) -> int:
@@ -59,19 +39,19 @@ def _positive(value: int) -> int:
 def _probability(value: object) -> Fraction:
     """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
-        raise ValueError(f"{_plain(value)} is not a probability; write a number from 0 to 1")
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1")
     try:
         probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise ValueError(f"{_plain(value)} is not a probability; write a number from 0 to 1") from None
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1") from None
     if not 0 <= probability <= 1:
-        raise ValueError(f"{_plain(value)} is not a probability; it must lie between 0 and 1")
+        raise ValueError(f"{shown(value)} is not a probability; it must lie between 0 and 1")
     return probability
 
 
-Duration = Annotated[int, BeforeValidator(_with_unit(duration_ns, "5ms")), AfterValidator(_not_negative)]
-Rate = Annotated[int, BeforeValidator(_with_unit(rate_bps, "10Mbps")), AfterValidator(_positive)]
-Size = Annotated[int, BeforeValidator(_with_unit(size_bytes, "64KiB")), AfterValidator(_not_negative)]
+Duration = Annotated[int, BeforeValidator(duration_ns)]
+Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
+Size = Annotated[int, BeforeValidator(size_bytes)]
 PositiveSize = Annotated[Size, AfterValidator(_positive)]
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
 Count = Annotated[StrictInt, Field(ge=0)]
@@ -139,12 +119,12 @@ class QueueLimit(NamedTuple):
     unit: Literal["bytes", "packets"]
 
 
-def _queue_limit(value: object) -> QueueLimit:
+def _queue_limit(value: str) -> QueueLimit:
     if isinstance(value, str):
         amount, _, unit = value.strip().partition(" ")
         if unit.strip() in ("packet", "packets") and amount.isdecimal():
             return QueueLimit(int(amount), "packets")
-    return QueueLimit(_not_negative(_with_unit(size_bytes, "64KiB")(value)), "bytes")
+    return QueueLimit(size_bytes(value), "bytes")
 
 
 Limit = Annotated[QueueLimit, BeforeValidator(_queue_limit)]
@@ -171,10 +151,16 @@ class Queue(Table):
 
 
 class Fault(Table):
-    """A loss by rule, in words that quicsim.net.loss understands."""
+    """A loss by rule, in the words of quicsim.net.loss."""
 
     drop: str
     sender: HostName = Field(alias="from")
+
+    @field_validator("drop")
+    @classmethod
+    def _is_a_rule(cls, value: str) -> str:
+        fault_matcher(value)
+        return value
 
 
 class Link(Table):
@@ -286,15 +272,17 @@ class ResolvedScenario(Setup):
     """One variant of a scenario, complete: what a simulation is built from."""
 
     name: str
-    seed: StrictInt
+    seed: Count
+    plugin_objects: Mapping[str, Path]
+    """The ELF file of each plugin, by the name that `plugins` uses."""
 
 
-UNIT_OF_SUFFIX: dict[str, tuple[Callable[[str], int], int, str]] = {
-    "_s": (duration_ns, 1_000_000_000, "50ms"),
-    "_bps": (rate_bps, 1, "10Mbps"),
-    "_bytes": (size_bytes, 1, "2600B"),
+_READERS: dict[str, tuple[Callable[[str], int], int]] = {
+    "_s": (duration_ns, 1_000_000_000),
+    "_bps": (rate_bps, 1),
+    "_bytes": (size_bytes, 1),
 }
-"""Metric suffix -> reader of its text, what it counts in one of the metric's own unit, an example."""
+"""Metric suffix -> reader of its text, and what that counts in one of the metric's own unit."""
 
 
 class PaperMark(Table):
@@ -310,11 +298,11 @@ class PaperMark(Table):
 
     @field_validator("value", mode="before")
     @classmethod
-    def _in_the_unit_of_its_metric(cls, value: object, info: ValidationInfo) -> object:
+    def _in_the_unit_of_its_metric(cls, value: Any, info: ValidationInfo) -> Any:
         metric = info.data.get("metric", "")
-        for suffix, (parse, per_unit, example) in UNIT_OF_SUFFIX.items():
+        for suffix, (read, per_unit) in _READERS.items():
             if metric.endswith(suffix):
-                return _with_unit(parse, example)(value) / per_unit
+                return read(value) / per_unit
         return value
 
 
@@ -330,15 +318,10 @@ class Header(Table):
     title: str
     source: str
     replications: PositiveCount = 1
-    seed: StrictInt = 1
+    seed: Count = 1
     paper: Paper = Paper()
-    variants: Mapping[str, Mapping[str, Any]] = {"default": {}}
+    variants: Annotated[Mapping[str, Mapping[str, Any]], Field(min_length=1)] = {"default": {}}
 
-    @field_validator("variants")
-    @classmethod
-    def _setups_only(cls, value: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
-        for name, overlay in value.items():
-            for key in overlay:
-                if key in cls.model_fields:
-                    raise ValueError(f'variant "{name}" sets {key}, which is the same for all variants')
-        return value or {"default": {}}
+
+class File(Header, Setup):
+    """All that may stand at the top of a scenario file."""

@@ -1,0 +1,167 @@
+"""What does the table of results say? A median with its interval for each metric, beside the paper's number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html import escape
+
+from quicsim.analysis.metrics import natural_view
+from quicsim.analysis.statistics import Estimate, Spread, median_estimate, paired_difference
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A published number for one metric of one variant."""
+
+    value: float
+    tolerance: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric of one variant over its replications, and against the first variant's."""
+
+    variant: str
+    metric: str
+    estimate: Estimate
+    reference: Reference | None
+    difference: Estimate | None
+    """This variant minus the first one, replication by replication; None for the first one itself."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours to the published number."""
+        return None if self.reference is None else self.estimate.median / self.reference.value
+
+    @property
+    def within(self) -> bool | None:
+        """Whether ours is as near the published number as its tolerance asks."""
+        if self.reference is None or self.ratio is None:
+            return None
+        return abs(self.ratio - 1) <= self.reference.tolerance
+
+    def to_json(self) -> dict[str, object]:
+        """The row as plain data."""
+        return {
+            "variant": self.variant,
+            "metric": self.metric,
+            **_estimate_json(self.estimate),
+            "paper": None if self.reference is None else self.reference.value,
+            "ratio": self.ratio,
+            "within": self.within,
+            "difference": None if self.difference is None else _estimate_json(self.difference),
+        }
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, object]:
+    return {
+        "n": estimate.count,
+        "median": estimate.median,
+        "interval": [estimate.low, estimate.high] if estimate.spread is Spread.INTERVAL else estimate.spread.value,
+    }
+
+
+def _quantity(metric: str, value: float, sign: str = "") -> str:
+    view = natural_view(metric, value)
+    text = view.text(value)
+    return f"{sign if value > 0 else ''}{text}{f' {view.unit}' if view.unit else ''}"
+
+
+def _interval(metric: str, estimate: Estimate) -> str:
+    match estimate.spread:
+        case Spread.DETERMINISTIC:
+            return "deterministic"
+        case Spread.TOO_FEW:
+            return "too few runs"
+        case Spread.INTERVAL:
+            view = natural_view(metric, estimate.median)
+            return f"{view.text(estimate.low)} to {view.text(estimate.high)}"
+
+
+def _reference(row: Row) -> str:
+    return "" if row.reference is None else _quantity(row.metric, row.reference.value)
+
+
+def _verdict(row: Row) -> str:
+    if row.reference is None or row.ratio is None:
+        return ""
+    return f"{row.ratio:.3f}, {'within' if row.within else 'outside'} {row.reference.tolerance:.0%}"
+
+
+def _difference(row: Row) -> str:
+    if row.difference is None:
+        return ""
+    median = _quantity(row.metric, row.difference.median, sign="+")
+    return f"{median} ({_interval(row.metric, row.difference)})"
+
+
+COLUMNS: tuple[tuple[str, bool, Callable[[Row], str]], ...] = (
+    ("variant", False, lambda row: row.variant),
+    ("metric", False, lambda row: natural_view(row.metric, row.estimate.median).name),
+    ("n", True, lambda row: str(row.estimate.count)),
+    ("median", True, lambda row: _quantity(row.metric, row.estimate.median)),
+    ("95 % interval", True, lambda row: _interval(row.metric, row.estimate)),
+    ("paper", True, _reference),
+    ("ours / paper", True, _verdict),
+    ("paired difference", True, _difference),
+)
+"""Of the table, wherever it is shown: heading, whether it holds numbers, and a row's text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The table of results. `str()` and a notebook show it; `rows` hold the numbers."""
+
+    rows: tuple[Row, ...]
+
+    def columns(self) -> list[tuple[str, bool, list[str]]]:
+        """The columns that say anything: heading, whether it holds numbers, texts."""
+        columns = [(heading, numeric, [text(row) for row in self.rows]) for heading, numeric, text in COLUMNS]
+        return [column for column in columns if any(column[2])]
+
+    def to_json(self) -> list[dict[str, object]]:
+        """The rows as plain data."""
+        return [row.to_json() for row in self.rows]
+
+    def __str__(self) -> str:
+        padded = []
+        for heading, numeric, texts in self.columns():
+            width = max(map(len, (heading, *texts)))
+            padded.append([text.rjust(width) if numeric else text.ljust(width) for text in (heading, *texts)])
+        return "\n".join("  ".join(line).rstrip() for line in zip(*padded, strict=True))
+
+    def _repr_html_(self) -> str:
+        columns = self.columns()
+        style = ' style="text-align:right"'
+        cells = [[heading for heading, _, _ in columns], *zip(*(texts for _, _, texts in columns), strict=True)]
+        lines = [
+            "<tr>"
+            + "".join(
+                f"<{tag}{style if numeric else ''}>{escape(text)}</{tag}>"
+                for text, (_, numeric, _) in zip(line, columns, strict=True)
+            )
+            + "</tr>"
+            for tag, line in zip(("th", *("td" for _ in self.rows)), cells, strict=True)
+        ]
+        return f"<table>{''.join(lines)}</table>"
+
+
+Measured = Mapping[tuple[str, str], Mapping[int, float]]
+"""(variant, metric) -> replication -> value."""
+
+
+def summarise(measured: Measured, references: Mapping[tuple[str, str], Reference]) -> Summary:
+    """The table of everything measured; the variant that comes first is the baseline of the differences."""
+    baseline = next(iter(measured), ("", ""))[0]
+    rows = []
+    for (variant, metric), values in measured.items():
+        base = measured.get((baseline, metric), {})
+        pairs = [number for number in values if number in base] if variant != baseline else []
+        difference = None
+        if pairs:
+            difference = paired_difference([values[number] for number in pairs], [base[number] for number in pairs])
+        estimate = median_estimate(list(values.values()))
+        rows.append(Row(variant, metric, estimate, references.get((variant, metric)), difference))
+    return Summary(tuple(rows))

@@ -1,0 +1,31 @@
+"""The command line. One module a group of commands; what is heavy is imported by the command that needs it.
+
+Exit codes: 0 done, 1 a simulation failed, 2 the input is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from quicsim.cli import run, scenarios, trace
+
+app = typer.Typer(
+    name="quicsim",
+    help="A deterministic simulator of plugin-enabled QUIC.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run.run)
+app.command("scenarios")(scenarios.scenarios)
+app.command("trace")(trace.trace)
+
+
+def main() -> None:
+    """Run the command that the arguments name, and exit."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,46 @@
+"""What do several commands take, and how do they fail?"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Name = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario's name (see `quicsim scenarios`), or the path of a file.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change any key, for instance links.access.rate=20Mbps. Repeatable."
+    ),
+]
+Plugin = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PLUGIN", help="A plugin's name, or the path of an ELF object, in place of the variants' own plugins."
+    ),
+]
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Turn what can go wrong into one message on stderr and an exit code."""
+    from quicsim.scenario.errors import ScenarioError
+    from quicsim.scenario.run import SimulationFailed
+
+    try:
+        yield
+    except ScenarioError as error:
+        typer.echo(f"quicsim: {error}", err=True)
+        raise typer.Exit(2) from None
+    except SimulationFailed as error:
+        typer.echo(f"quicsim: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.echo("quicsim: interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None

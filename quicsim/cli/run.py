@@ -1,0 +1,92 @@
+"""quicsim run: simulate a scenario and show what came out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from quicsim.cli.options import Name, Overrides, Plugin, reported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quicsim.analysis.report import Summary
+    from quicsim.results import Results
+    from quicsim.scenario.run import Progress
+
+
+def run(
+    name: Name,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; write files only with --output.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="In place of the scenario's own.")] = None,
+    replications: Annotated[int | None, typer.Option(help="Runs of each variant, in place of the scenario's.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Only this one. Repeatable.")] = None,
+    overrides: Overrides = None,
+    plugin: Plugin = None,
+    jobs: Annotated[int, typer.Option(help="Worker processes; the results do not depend on it.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where files go; results/SCENARIO unless given.")
+    ] = None,
+) -> None:
+    """Simulate a scenario: a table beside the paper's numbers, distributions as pictures, and result files."""
+    with reported():
+        from quicsim.scenario.load import load
+
+        scenario = load(name, overrides or ())
+        with _progress(visible=not as_json and sys.stderr.isatty()) as progress:
+            results = scenario.run(variant or None, replications, seed, jobs, plugin, progress)
+        home = output or (None if as_json else Path("results") / scenario.name)
+        written = [] if home is None else [*results.save(home), *results.plot.save(home)]
+        if as_json:
+            print(json.dumps(results.to_json(), indent=1, allow_nan=False))
+        else:
+            _show(results, scenario.source, written)
+
+
+@contextmanager
+def _progress(*, visible: bool) -> Iterator[Progress | None]:
+    """A bar on stderr that goes away when all runs are done."""
+    if not visible:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show(results: Results, source: str, written: list[Path]) -> None:
+    print(f"{results.title}\n{source}; seed {results.seed}, digest {results.digest}\n")
+    _show_table(results.summary())
+    for note, runs in Counter(note for run in results.runs for note in run.notes).items():
+        print(f"\nnote, in {runs} of {len(results.runs)} runs: {note}", end="")
+    print("\n" + "\n".join(str(path) for path in written))
+
+
+def _show_table(summary: Summary) -> None:
+    if not sys.stdout.isatty():
+        print(summary)
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    columns = summary.columns()
+    for heading, numeric, _ in columns:
+        table.add_column(heading, justify="right" if numeric else "left")
+    for texts in zip(*(texts for _, _, texts in columns), strict=True):
+        table.add_row(*map(Text, texts))
+    Console().print(table)

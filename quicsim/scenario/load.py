@@ -1,0 +1,332 @@
+"""Which scenario is meant? Finds it, lays variants and overrides over it, checks everything before anything runs.
+
+A variant is laid over the file, an override over every variant: what was asked for last and by hand wins.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from os import PathLike, fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from quicsim import locate
+from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
+from quicsim.scenario.schema import HOST_NAMES, PER_SENDER, File, Header, PaperMark, ResolvedScenario, Setup
+
+if TYPE_CHECKING:
+    from quicsim.results import Results
+    from quicsim.scenario.run import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario that has been read and checked, with all its variants."""
+
+    name: str
+    path: Path
+    overrides: tuple[str, ...]
+    header: Header
+    setups: Mapping[str, ResolvedScenario]
+
+    @property
+    def title(self) -> str:
+        """What the scenario shows, in a sentence."""
+        return self.header.title
+
+    @property
+    def source(self) -> str:
+        """Where it comes from."""
+        return self.header.source
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random streams; the variant is never part of it."""
+        return self.header.seed
+
+    @property
+    def replications(self) -> int:
+        """How often each variant runs."""
+        return self.header.replications
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The variants' names, in the file's order."""
+        return tuple(self.setups)
+
+    @property
+    def marks(self) -> tuple[PaperMark, ...]:
+        """The paper's numbers."""
+        return self.header.paper.marks
+
+    def variant(self, name: str) -> ResolvedScenario:
+        """One variant, complete; ScenarioError if there is none of that name."""
+        if name not in self.setups:
+            raise ScenarioError(f'{self.name} has no variant "{name}"; {suggestion(name, self.setups)}')
+        return self.setups[name]
+
+    def with_plugin(self, name_or_path: str) -> Scenario:
+        """The same scenario with this plugin in the place of each that its variants use; ScenarioError if none does."""
+        if not any(setup.plugins for setup in self.setups.values()):
+            raise ScenarioError(f"no variant of {self.name} uses a plugin that {name_or_path} could replace")
+        objects = {name_or_path: plugin_object(name_or_path)}
+        return replace(
+            self,
+            setups={
+                variant: setup.model_copy(
+                    update={
+                        "plugins": tuple(use.model_copy(update={"name": name_or_path}) for use in setup.plugins),
+                        "plugin_objects": objects if setup.plugins else {},
+                    }
+                )
+                for variant, setup in self.setups.items()
+            },
+        )
+
+    def run(
+        self,
+        variants: Sequence[str] | None = None,
+        replications: int | None = None,
+        seed: int | None = None,
+        jobs: int = 1,
+        plugin: str | None = None,
+        progress: Progress | None = None,
+    ) -> Results:
+        """Simulate; see quicsim.scenario.run.run."""
+        from quicsim.scenario.run import run
+
+        return run(self, variants, replications, seed, jobs, plugin, progress)
+
+
+def load(name_or_path: str | PathLike[str], overrides: Sequence[str] = ()) -> Scenario:
+    """Read a scenario that comes with quicsim, by name, or any other, by the path of its file.
+
+    An override is "KEY=VALUE" with a dotted key; the value is read as TOML where it is TOML, as text otherwise.
+    """
+    path = _find(name_or_path)
+    document = _read(path)
+    everywhere: list[_Override] = []
+    by_variant: dict[str, list[_Override]] = {name: [] for name in _overlays(document)}
+    for text in overrides:
+        override = _Override.parse(text)
+        match override.key:
+            case ("variants", variant, *rest) if rest:
+                if variant not in by_variant:
+                    raise ScenarioError(f"{override}: unknown variant; {suggestion(variant, by_variant)}")
+                by_variant[variant].append(replace(override, key=tuple(rest)))
+            case _:
+                everywhere.append(override)
+    for override in everywhere:
+        document = override.laid_over(document)
+
+    reader = _Reader(path, document)
+    header = reader.header(everywhere)
+    setups = {
+        variant: setup
+        for variant in header.variants
+        if (setup := reader.setup(variant, header.seed, everywhere, by_variant.get(variant, ())))
+    }
+    if reader.found:
+        raise ScenarioError(*dict.fromkeys(reader.found))
+    return Scenario(path.stem, path, tuple(overrides), header, setups)
+
+
+def headers() -> dict[str, Header]:
+    """Titles, sources and variants of the scenarios that come with quicsim, by name."""
+    return {name: _Reader(path, _read(path)).header(()) for name, path in locate.scenarios().items()}
+
+
+def plugin_object(name_or_path: str, directory: Path | None = None) -> Path:
+    """The ELF object of a plugin: of one that comes with quicsim, by name, or any other, by path.
+
+    A relative path counts from `directory`, or from the current one. ScenarioError if there is no such plugin.
+    """
+    if Path(name_or_path).name == name_or_path and not name_or_path.endswith(".o"):
+        try:
+            home = locate.plugin(name_or_path)
+        except locate.LocateError as error:
+            raise ScenarioError(str(error)) from None
+        found = home / f"{home.name}.o"
+    else:
+        found = (directory or Path()) / name_or_path
+    if not found.is_file():
+        raise ScenarioError(f"there is no plugin object {found}; name a plugin, or the path of an ELF object (.o)")
+    return found.resolve()
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    """One `KEY=VALUE`."""
+
+    text: str
+    key: Key
+    value: Any
+
+    def __str__(self) -> str:
+        return f'override "{self.text}"'
+
+    @classmethod
+    def parse(cls, text: str) -> _Override:
+        written, equals, value = text.partition("=")
+        try:
+            rest: Any = tomllib.loads(f"{written} = 0")
+        except tomllib.TOMLDecodeError:
+            rest = None
+        key: list[str] = []
+        while isinstance(rest, dict) and len(rest) == 1:
+            ((part, rest),) = rest.items()
+            key.append(part)
+        if not equals or rest != 0:
+            raise ScenarioError(f'override "{text}": write KEY=VALUE, for instance links.access.rate=20Mbps')
+        return cls(text, tuple(key), _toml_or_text(value))
+
+    def laid_over(self, document: dict[str, Any]) -> dict[str, Any]:
+        laid: dict[str, Any] = self._assigned(document, self.key)
+        return laid
+
+    def _assigned(self, node: Any, key: Key) -> Any:
+        if not key:
+            return self.value
+        part, rest = key[0], key[1:]
+        if isinstance(node, list):
+            if not part.isdecimal() or int(part) >= len(node):
+                raise ScenarioError(f'{self}: no entry "{part}"; the list has {len(node)}, counted from 0')
+            index = int(part)
+            return [*node[:index], self._assigned(node[index], rest), *node[index + 1 :]]
+        if rest and self.key[: -len(key)] == ("links",) and part not in node:
+            raise ScenarioError(f"{self}: unknown link; {suggestion(part, node)}")
+        return {**node, part: self._assigned(_as_table(part, node.get(part)) if rest else None, rest)}
+
+
+def _toml_or_text(value: str) -> Any:
+    try:
+        parsed = tomllib.loads(f"value = {value}", parse_float=Decimal)
+    except tomllib.TOMLDecodeError:
+        return value
+    return parsed["value"] if len(parsed) == 1 else value
+
+
+def _as_table(key: str, value: Any) -> Any:
+    """What stands at a key, as something that another table can be laid over."""
+    if isinstance(value, (dict, list)):
+        return value
+    if key in PER_SENDER and value is not None:
+        return dict.fromkeys(HOST_NAMES, value)
+    return {}
+
+
+def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables are merged, anything else is replaced."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        table = _as_table(key, base.get(key))
+        merged[key] = _merged(table, value) if isinstance(value, dict) and isinstance(table, dict) else value
+    return merged
+
+
+def _overlays(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    overlays = document.get("variants")
+    return overlays if isinstance(overlays, dict) else {}
+
+
+def _find(name_or_path: str | PathLike[str]) -> Path:
+    text = fspath(name_or_path)
+    if text.endswith(".toml") or Path(text).name != text:
+        return Path(text)
+    try:
+        return locate.scenario(text)
+    except locate.LocateError as error:
+        raise ScenarioError(str(error)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
+    except FileNotFoundError:
+        raise ScenarioError(f"there is no scenario file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path} is not TOML: {error}") from None
+
+
+class _Reader:
+    """Reads one document against the schema, and keeps what is wrong with it."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.path = path
+        self.document = document
+        self.found: list[str] = []
+
+    def header(self, overrides: Sequence[_Override]) -> Header:
+        """What holds for all variants; ScenarioError at once if it is wrong, as the variants' names are in it."""
+        document = {key: value for key, value in self.document.items() if key in Header.model_fields}
+        try:
+            header = Header.model_validate(document)
+        except ValidationError as error:
+            for key, sentence in problems(error, File, document):
+                self._complain(key, sentence, overrides)
+            raise ScenarioError(*self.found) from None
+        for number, mark in enumerate(header.paper.marks):
+            if mark.variant not in header.variants:
+                sentence = f'unknown variant "{mark.variant}"; {suggestion(mark.variant, header.variants)}'
+                self._complain(("paper", "marks", str(number), "variant"), sentence, overrides)
+        return header
+
+    def setup(
+        self, variant: str, seed: int, everywhere: Sequence[_Override], own: Sequence[_Override]
+    ) -> ResolvedScenario | None:
+        """One variant; None if it is wrong, and then what is wrong is in `found`."""
+        overlay = _overlays(self.document).get(variant, {})
+        overrides = [*(override for override in everywhere if override.key[0] not in Header.model_fields), *own]
+        for key in [*overlay, *(override.key[0] for override in own)]:
+            if key in Header.model_fields:
+                self._complain((key,), "is the same for all variants; set it at the top of the file", own, variant)
+                return None
+        base = {key: value for key, value in self.document.items() if key not in Header.model_fields}
+        document = _merged(base, overlay)
+        for override in overrides:
+            document = override.laid_over(document)
+        try:
+            setup = Setup.model_validate(document)
+        except ValidationError as error:
+            for key, sentence in problems(error, File, document):
+                self._complain(key, sentence, overrides, variant)
+            return None
+        objects: dict[str, Path] = {}
+        for number, use in enumerate(setup.plugins):
+            try:
+                objects[use.name] = plugin_object(use.name, self.path.parent)
+            except ScenarioError as error:
+                self._complain(("plugins", str(number), "name"), str(error), overrides, variant)
+                return None
+        return ResolvedScenario.model_validate(
+            document | {"name": self.path.stem, "seed": seed, "plugin_objects": objects}
+        )
+
+    def _complain(self, key: Key, sentence: str, overrides: Sequence[_Override], variant: str | None = None) -> None:
+        """Keep a mistake, with the place where it was written: an override, a variant of the file, or the file."""
+        for override in reversed(overrides):
+            if key and override.key[: len(key)] == key[: len(override.key)]:
+                self.found.append(f"{override}: {dotted(key)}: {sentence}")
+                return
+        if variant is not None and _has(_overlays(self.document).get(variant, {}), key):
+            key = ("variants", variant, *key)
+        self.found.append(f"{self.path}: {dotted(key)}: {sentence}" if key else f"{self.path}: {sentence}")
+
+
+def _has(document: Any, key: Key) -> bool:
+    """Whether something is written at `key`."""
+    for part in key:
+        if isinstance(document, list) and part.isdecimal() and int(part) < len(document):
+            document = document[int(part)]
+        elif isinstance(document, Mapping) and part in document:
+            document = document[part]
+        else:
+            return False
+    return bool(key)

@@ -1,0 +1,141 @@
+"""What comes out of a scenario? Runs every replication of every variant, here or in worker processes.
+
+A replication has the same seeds in every variant, so variants can be compared run by run. Records come in the order
+(variant, replication), whichever worker was first.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from quicsim.results import Results, RunRecord
+from quicsim.scenario.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+    from quicsim.events import Event
+    from quicsim.scenario.load import Scenario
+    from quicsim.scenario.schema import ResolvedScenario
+
+Progress: TypeAlias = "Callable[[int, int], None]"
+"""Called as `progress(runs done, runs in all)` after each run."""
+
+Simulate: TypeAlias = "Callable[[ResolvedScenario, str, int, Sequence[Callable[[Event], None]]], RunRecord]"
+"""quicsim.scenario.build.simulate: one replication (the third argument) of one variant."""
+
+
+class SimulationFailed(RuntimeError):  # noqa: N818
+    """A run came to no result; the text names its variant, replication and seed, and so replays it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One run. It crosses to a worker process, so it holds data and a function's name only."""
+
+    simulate: Simulate
+    setup: ResolvedScenario
+    variant: str
+    replication: int
+
+    def __call__(self, subscribers: Sequence[Callable[[Event], None]] = ()) -> RunRecord:
+        try:
+            return self.simulate(self.setup, self.variant, self.replication, subscribers)
+        except ScenarioError:
+            raise
+        except Exception as error:
+            raise SimulationFailed(
+                f"{self.setup.name}: variant {self.variant}, replication {self.replication}, seed {self.setup.seed}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+
+def run(
+    scenario: Scenario,
+    variants: Sequence[str] | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    jobs: int = 1,
+    plugin: str | None = None,
+    progress: Progress | None = None,
+) -> Results:
+    """Simulate every replication of the chosen variants (all of them, unless named).
+
+    `replications` and `seed` stand in for the scenario's own; `plugin`, a name or the path of an ELF object, for the
+    plugins of the variants that use any. `jobs` worker processes give the same results as one.
+    Raises ScenarioError for what cannot be asked for, SimulationFailed for a run that came to no result.
+    """
+    from quicsim.scenario.build import simulate
+
+    replications = scenario.replications if replications is None else replications
+    seed = scenario.seed if seed is None else seed
+    for name, value, least in (("replications", replications, 1), ("seed", seed, 0), ("jobs", jobs, 1)):
+        if value < least:
+            raise ScenarioError(f"{name} is {value}; give {least} or more")
+    chosen = _chosen(scenario, variants)
+    if plugin is not None:
+        scenario = scenario.with_plugin(plugin)
+    setups = {variant: scenario.variant(variant).model_copy(update={"seed": seed}) for variant in chosen}
+    tasks = [_Task(simulate, setups[variant], variant, number) for variant in chosen for number in range(replications)]
+
+    records: list[RunRecord] = []
+    with closing(_in_workers(tasks, jobs) if jobs > 1 else _here(tasks)) as results:
+        for record in results:
+            records.append(record)
+            if progress is not None:
+                progress(len(records), len(tasks))
+    marks = tuple(mark for mark in scenario.marks if mark.variant in chosen)
+    return Results(scenario.name, scenario.title, seed, scenario.overrides, plugin, tuple(records), marks)
+
+
+def trace(
+    scenario: Scenario, variant: str, replication: int, subscriber: Callable[[Event], None], plugin: str | None = None
+) -> RunRecord:
+    """Simulate one run and hand each of its events to `subscriber`. Raises as `run` does."""
+    from quicsim.scenario.build import simulate
+
+    if replication < 0:
+        raise ScenarioError(f"replication is {replication}; they are counted from 0")
+    if plugin is not None:
+        scenario = scenario.with_plugin(plugin)
+    return _Task(simulate, scenario.variant(variant), variant, replication)([subscriber])
+
+
+def _chosen(scenario: Scenario, variants: Sequence[str] | None) -> list[str]:
+    """The variants asked for, in the scenario's order; ScenarioError if one is not there."""
+    if variants is None:
+        return list(scenario.variants)
+    for name in variants:
+        scenario.variant(name)
+    return [name for name in scenario.variants if name in variants]
+
+
+def _here(tasks: Sequence[_Task]) -> Generator[RunRecord]:
+    for task in tasks:
+        yield task()
+
+
+def _in_workers(tasks: Sequence[_Task], jobs: int) -> Generator[RunRecord]:
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    with ProcessPoolExecutor(
+        min(jobs, len(tasks)),
+        mp_context=multiprocessing.get_context(method),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_DFL),  # an interrupt ends a worker without a traceback
+    ) as pool:
+        try:
+            yield from pool.map(_call, tasks)
+        except BrokenProcessPool as error:
+            raise SimulationFailed(f"a worker process died; run with one job to see why: {error}") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _call(task: _Task) -> RunRecord:
+    return task()
