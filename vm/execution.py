@@ -15,7 +15,6 @@ Registers: TypeAlias = list[int]
 
 EXITED = -1
 NO_ARGUMENTS = (0, 0, 0, 0, 0)
-_ZERO_FRAME = bytes(FRAME_BYTES)
 
 
 class Execution:
@@ -44,10 +43,10 @@ class Execution:
         depth = len(self._callers)
         if depth == MAX_CALL_DEPTH:
             raise CallDepthExceeded(f"a local call nested deeper than {MAX_CALL_DEPTH} frames")
-        self._callers.append((following, registers[6:11]))
         frame = self._frames[depth]
-        frame.data = bytearray(_ZERO_FRAME)
+        frame.data = bytearray(FRAME_BYTES)
         self.memory.map(frame)
+        self._callers.append((following, registers[6:11]))
         registers[FRAME_POINTER] = address(frame.number, FRAME_BYTES)
 
     def leave(self, registers: Registers) -> int:

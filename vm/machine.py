@@ -68,8 +68,8 @@ class Machine:
         limit = self.budget if budget is None else budget
         steps = self._steps if self.on_step is None else _Traced(self._steps, registers, self.on_step)
         executed = 0
-        self._running = True
         execution.enter(registers, EXITED)
+        self._running = True
         try:
             for executed in range(1, limit + 1):  # noqa: B007 (read after the loop)
                 pc = steps[pc](registers, execution)

@@ -132,8 +132,6 @@ class Program:
             elif form is Form.CALL_LOCAL and pc + 1 + instruction.imm not in starts:
                 target = pc + 1 + instruction.imm
                 raise self.illegal(pc, f"call to instruction {target}, which is not the start of a function")
-        if self.instructions[function.start].opcode.form is Form.SECOND_HALF:
-            raise self.illegal(function.start, f"function {function.name!r} starts in the second half of lddw")
         if self.instructions[last].opcode.form not in (Form.EXIT, Form.JUMP):
             reason = f"function {function.name!r} falls off its end; its last instruction must be exit or ja"
             raise self.illegal(last, reason)

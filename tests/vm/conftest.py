@@ -1,6 +1,6 @@
 """The engines that every execution test runs on, and the objects that were compiled from objects/*.c.
 
-The objects were made with `python -m ziglang cc -target bpfel-freestanding -O2 -mcpu=v3 -c x.c -o x.o` (ziglang 0.17.1);
+With ziglang 0.17.1: `python -m ziglang cc -target bpfel-freestanding -O2 -mcpu=v3 -c x.c -o x.o`;
 linking_debug.o is linking.c with `-g -fdebug-compilation-dir=.`
 """
 
@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import vm
-from vm.isa import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
 OBJECTS = Path(__file__).parent / "objects"
 ENGINES = {"interpreter": vm.Machine}
@@ -34,8 +33,3 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def compiled() -> Callable[[str], bytes]:
     """The bytes of an object file beside its C source."""
     return lambda name: (OBJECTS / f"{name}.o").read_bytes()
-
-
-def program(instructions: Iterable[vm.Instruction]) -> vm.Program:
-    """A raw program of these instructions."""
-    return vm.Program.from_bytes(b"".join(encode(each) for each in instructions))

@@ -60,3 +60,9 @@ SEC("main/switch") u64 choose(u64 kind)
     default: return 99;
     }
 }
+
+u64 counter = 40;
+SEC("main/count") u64 count(void) { return ++counter; }
+
+SEC("host.parameters") const volatile u64 rate = 1000;
+SEC("main/parameter") u64 parameter(void) { return rate; }

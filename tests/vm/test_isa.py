@@ -1,0 +1,141 @@
+"""Is every encoding of RFC 9669 read as it should be, and every other one refused with its place?"""
+
+import contextlib
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vm
+from tests.vm.assembled import EXIT, code
+from vm.isa import BY_CODE, SLOT, TABLE, Form, Instruction, decode, encode, make
+
+
+def slot(opcode, dst=0, src=0, offset=0, imm=0):
+    return SLOT.pack(opcode, src << 4 | dst, offset, imm)
+
+
+# Bytes as clang and the examples of RFC 9669 have them, not from the table under test.
+@pytest.mark.parametrize(
+    ("instruction", "encoded"),
+    [
+        (make("mov", 0, imm=42), "b7 00 0000 2a000000"),
+        (make("mov32", 1, src=2), "bc 21 0000 00000000"),
+        (make("add", 10 - 1, imm=-1), "07 09 0000 ffffffff"),
+        (make("arsh32", 3, src=4), "cc 43 0000 00000000"),
+        (make("neg", 5), "87 05 0000 00000000"),
+        (make("be16", 1), "dc 01 0000 10000000"),
+        (make("le64", 1), "d4 01 0000 40000000"),
+        (make("ja", offset=-2), "05 00 feff 00000000"),
+        (make("jsgt32", 1, imm=-5, offset=7), "66 01 0700 fbffffff"),
+        (make("jset", 1, src=2, offset=7), "4d 21 0700 00000000"),
+        (make("ldxb", 1, src=10, offset=-8), "71 a1 f8ff 00000000"),
+        (make("ldxdw", 1, src=2), "79 21 0000 00000000"),
+        (make("sth", 1, offset=2, imm=3), "6a 01 0200 03000000"),
+        (make("stxw", 1, src=2, offset=4), "63 21 0400 00000000"),
+        (make("lddw", 1, imm=0x1122334455667788), "18 01 0000 88776655 00000000 44332211"),
+        (make("call", imm=7), "85 00 0000 07000000"),
+        (make("call_local", imm=-3), "85 10 0000 fdffffff"),
+        (make("exit"), "95 00 0000 00000000"),
+    ],
+)
+def test_known_bytes(instruction, encoded):
+    assert encode(instruction) == bytes.fromhex(encoded)
+    assert decode(bytes.fromhex(encoded))[0] == instruction
+
+
+def test_the_table_has_every_instruction_of_the_base_groups():
+    # RFC 9669 section 2.4: base32, base64, divmul32, divmul64, without what only -mcpu=v4 emits.
+    arithmetic = 2 * (12 * 2 + 1) + 3 * 2
+    jumps = 2 * 11 * 2 + 1 + 3
+    memory = 4 * 3 + 1
+    assert len(TABLE) == arithmetic + jumps + memory
+
+
+def test_no_two_rows_can_be_confused():
+    for rows in BY_CODE.values():
+        selectors = [tuple(row.fixed.items()) for row in rows]
+        assert len(set(selectors)) == len(rows)
+        assert len(rows) == 1 or all(selectors)
+
+
+REGISTER = st.integers(0, 9)
+
+
+@st.composite
+def instructions(draw):
+    row = draw(st.sampled_from(TABLE))
+    ranges = {"dst": REGISTER, "src": REGISTER, "offset": st.integers(-(2**15), 2**15 - 1)}
+    fields = {name: draw(values) if name in row.form.fields else 0 for name, values in ranges.items()}
+    wide = row.form is Form.LOAD_IMMEDIATE
+    immediates = st.integers(0, 2**64 - 1) if wide else st.integers(-(2**31), 2**31 - 1)
+    fields["imm"] = draw(immediates) if "imm" in row.form.fields else 0
+    return Instruction(row, **(fields | dict(row.fixed)))
+
+
+@given(st.lists(instructions(), max_size=8))
+def test_what_is_encoded_is_decoded(program):
+    decoded = decode(code(*program))
+    assert [each for each in decoded if each.opcode.form is not Form.SECOND_HALF] == program
+    assert code(*decoded) == code(*program)
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_are_decoded_or_refused(data):
+    with contextlib.suppress(vm.IllegalInstruction):
+        assert code(*decode(data)) == data
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (slot(0xFF), "opcode 0xff is not an instruction"),
+        (slot(0x8D, dst=2), "callx"),
+        (slot(0xDB, dst=1, src=2), "atomic"),
+        (slot(0xC3, dst=1, src=2, imm=1), "atomic"),
+        (slot(0xD7, imm=16), "bswap"),
+        (slot(0x06, imm=1), "gotol"),
+        (slot(0x37, dst=1, offset=1, imm=3), "div does not use its offset field, which is 1"),
+        (slot(0xBF, dst=1, src=2, offset=8), "mov does not use its offset field, which is 8"),
+        (slot(0x07, dst=1, src=2, imm=3), "add does not use its src field"),
+        (slot(0x0F, dst=1, src=2, imm=3), "add does not use its imm field"),
+        (slot(0x87, dst=1, src=2), "neg does not use its src field"),
+        (slot(0x95, dst=1), "exit does not use its dst field"),
+        (slot(0x05, imm=1), "ja does not use its imm field"),
+        (slot(0x79, dst=1, src=2, imm=1), "ldxdw does not use its imm field"),
+        (slot(0x7A, dst=1, src=2), "stdw does not use its src field"),
+        (slot(0x85, dst=1, imm=1), "call does not use its dst field"),
+        (slot(0x85, src=1, offset=1), "call_local does not use its offset field"),
+        (slot(0x85, src=2, imm=1), "src = 2 is not supported; src may be 0, 1"),
+        (slot(0xDC, dst=1, imm=8), "imm = 8 is not supported; imm may be 16, 32, 64"),
+        (slot(0xB7, dst=11), "there is no register r11"),
+        (slot(0xBF, dst=1, src=15), "there is no register r15"),
+        (slot(0xB7, dst=10, imm=1), "mov writes r10"),
+        (slot(0x79, dst=10, src=1), "ldxdw writes r10"),
+        (slot(0xDC, dst=10, imm=16), "be16 writes r10"),
+        (slot(0x18, dst=10) + slot(0), "lddw writes r10"),
+        (slot(0x18, dst=1, src=1) + slot(0), "src = 1 is not supported"),
+        (slot(0x18, dst=1), "lddw is truncated"),
+        (b"\x95\0\0\0", "12 bytes of code"),
+    ],
+)
+def test_illegal_encodings_are_refused_with_their_place(bad, message):
+    with pytest.raises(vm.IllegalInstruction, match=message) as refused:
+        decode(encode(EXIT) + bad, source="x.o", section="main", base=40)
+    assert refused.value.pc == 41
+    assert str(refused.value).startswith("x.o: section 'main' offset 0x8, instruction 41: ")
+
+
+@pytest.mark.parametrize("second", [slot(1), slot(0, dst=1), slot(0, src=1), slot(0, offset=1), encode(EXIT)])
+def test_the_second_slot_of_lddw_holds_only_an_immediate(second):
+    with pytest.raises(vm.IllegalInstruction, match="second slot") as refused:
+        decode(slot(0x18) + second)
+    assert refused.value.pc == 1
+
+
+def test_lddw_joins_both_halves():
+    first, second = decode(slot(0x18, imm=-1) + slot(0, imm=-2))
+    assert first.imm == 0xFFFF_FFFE_FFFF_FFFF
+    assert second.opcode.form is Form.SECOND_HALF
+    assert encode(first) == slot(0x18, imm=-1) + struct.pack("<4xi", -2)
