@@ -180,7 +180,11 @@ class Plots:
             values = _values(run, seen.metric)
             series.setdefault(str(getattr(run, by)), []).extend(value * seen.factor for value in values)
         marks = [
-            Mark(mark.variant, mark.value * seen.factor, f"paper, {mark.variant}: {seen.text(mark.value)} {seen.unit}")
+            Mark(
+                mark.variant,
+                mark.value * seen.factor,
+                f"paper, {mark.variant}: {mark.value * seen.factor:g} {seen.unit}",
+            )
             for mark in self.results.marks
             if mark.metric == seen.metric and mark.variant in self.results.variants
         ]

@@ -81,7 +81,10 @@ def _interval(metric: str, estimate: Estimate) -> str:
 
 
 def _reference(row: Row) -> str:
-    return "" if row.reference is None else _quantity(row.metric, row.reference.value)
+    if row.reference is None:
+        return ""
+    view = natural_view(row.metric, row.reference.value)
+    return f"{row.reference.value * view.factor:g} {view.unit}".rstrip()
 
 
 def _verdict(row: Row) -> str:

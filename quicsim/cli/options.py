@@ -42,5 +42,5 @@ def reported() -> Iterator[None]:
         typer.echo(f"quicsim: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
-        typer.echo("quicsim: interrupted; nothing was written", err=True)
+        typer.echo("quicsim: interrupted", err=True)
         raise typer.Exit(130) from None

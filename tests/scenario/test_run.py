@@ -1,0 +1,78 @@
+"""Do runs come in order, the same ones with any number of workers, and fail with a name?"""
+
+import pytest
+
+from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.load import load
+from quicsim.scenario.run import SimulationFailed, trace
+from tests.scenario import fake
+
+
+@pytest.fixture
+def path(monkeypatch, tmp_path):
+    return fake.install(monkeypatch, tmp_path)
+
+
+def test_records_come_by_variant_and_number(path):
+    done = []
+    results = load(path).run(progress=lambda *args: done.append(args))
+    expected = [(variant, number) for variant in ("plain", "plugged", "slow") for number in range(8)]
+    assert [(run.variant, run.replication) for run in results.runs] == expected
+    assert done == [(number, 24) for number in range(1, 25)]
+
+
+def test_variants_are_paired_and_run_in_the_scenario_s_order(path):
+    results = load(path).run(variants=["slow", "plugged", "slow"], replications=2)
+    assert results.variants == ("plugged", "slow")
+    digests = {run.replication: run.digest for run in results.runs[:2]}
+    assert all(digests[run.replication] == run.digest for run in results.runs)
+    assert [mark.variant for mark in results.marks] == ["plugged"]
+    assert load(path).run(variants=["slow"], replications=2).marks == ()
+
+
+def test_workers_change_nothing(path):
+    alone = load(path).run(seed=7)
+    assert load(path).run(seed=7, jobs=2) == alone
+    assert load(path).run(seed=8).digest != alone.digest
+
+
+def test_a_plugin_stands_in(path, tmp_path):
+    other = tmp_path / "other.o"
+    other.write_bytes(b"")
+    assert load(path).run(plugin=str(other), replications=1).plugin == str(other)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_failure_names_the_run(path, jobs):
+    with pytest.raises(SimulationFailed) as caught:
+        load(path, ["variants.plugged.time_limit=1ns"]).run(seed=5, jobs=jobs)
+    assert str(caught.value) == "two: variant plugged, replication 0, seed 5: MisbehaviourError: as asked"
+
+
+def test_a_worker_that_dies_is_reported(path):
+    with pytest.raises(SimulationFailed, match="a worker process died"):
+        load(path, ["variants.slow.time_limit=2ns"]).run(jobs=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"replications": 0}, "replications is 0; give 1 or more"),
+        ({"seed": -1}, "seed is -1; give 0 or more"),
+        ({"jobs": 0}, "jobs is 0; give 1 or more"),
+        ({"variants": ["plian"]}, 'did you mean "plain"'),
+        ({"plugin": "no/such.o"}, "there is no plugin object no/such.o"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said_before_anything_runs(path, arguments, message):
+    with pytest.raises(ScenarioError, match=message):
+        load(path, ["time_limit=1ns"]).run(**arguments)
+
+
+def test_a_trace_hands_on_every_event(path):
+    events = []
+    record = trace(load(path), "plugged", 3, events.append)
+    assert [event.qlog_name for event in events] == ["quic:packet_sent", "quicsim:plugin_called"]
+    assert record == load(path).run().runs[8 + 3]
+    with pytest.raises(ScenarioError, match="counted from 0"):
+        trace(load(path), "plain", -1, events.append)
