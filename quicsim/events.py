@@ -9,9 +9,11 @@ from __future__ import annotations
 import enum
 import hashlib
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Code",
@@ -27,8 +29,10 @@ __all__ = [
     "PluginCalled",
     "PluginDetached",
     "PluginFaulted",
+    "PluginLogged",
     "PluginOffered",
     "PluginRefused",
+    "PluginTrouble",
     "Recorder",
     "StreamFinished",
     "Trace",
@@ -149,6 +153,7 @@ class PluginRefused(Event):
     """A plugin was not attached, here or at the peer."""
 
     qlog_name: ClassVar[str] = "quicsim:plugin_refused"
+    what: ClassVar[str] = "was refused"
     plugin: str
     reason: str
 
@@ -165,10 +170,21 @@ class PluginCalled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PluginLogged(Event):
+    """A program put a number into the trace."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_logged"
+    plugin: str
+    anchor: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
 class PluginFaulted(Event):
     """A program was stopped; its writes were discarded."""
 
     qlog_name: ClassVar[str] = "quicsim:plugin_faulted"
+    what: ClassVar[str] = "faulted"
     plugin: str
     anchor: str
     reason: str
@@ -179,8 +195,13 @@ class PluginDetached(Event):
     """A plugin gave up its anchors."""
 
     qlog_name: ClassVar[str] = "quicsim:plugin_detached"
+    what: ClassVar[str] = "was detached"
     plugin: str
     reason: str
+
+
+PluginTrouble = PluginRefused | PluginFaulted | PluginDetached
+"""What a reader of the results should hear about, even without a trace."""
 
 
 class Code(enum.IntEnum):
@@ -249,7 +270,9 @@ class Recorder:
         self._trace = trace
         self._pending = trace.pending
 
-    def record(self, code: int, time_ns: int, first: int, second: int, _pack: Callable[..., bytes] = RECORD.pack) -> None:
+    def record(
+        self, code: int, time_ns: int, first: int, second: int, _pack: Callable[..., bytes] = RECORD.pack
+    ) -> None:
         """Add a fixed-width record to the digest; the two values' meaning is the code's."""
         self.index += 1
         pending = self._pending

@@ -1,0 +1,97 @@
+"""How does a sans-IO connection meet the clock and the network?
+
+An endpoint hands it datagrams and deadlines, sends what it wants to send, and tells applications what happened. Anything
+with the four calls of `SansIO` can stand there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from quicsim.clock import Alarm
+from quicsim.net.datagram import Datagram as WireDatagram
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quicsim.clock import Clock
+    from quicsim.net.topology import Host
+    from quicsim.quic.connection import Connection, ConnectionEvent
+    from quicsim.quic.packet import Datagram
+
+__all__ = ["Endpoint", "SansIO"]
+
+
+class SansIO(Protocol):
+    """What drives a protocol stack: datagrams in, datagrams out, a deadline. Time is integer nanoseconds."""
+
+    @property
+    def deadline_ns(self) -> int:
+        """When `on_deadline` must be called at the latest; 0: never."""
+
+    def receive(self, datagram: Datagram, now_ns: int) -> None:
+        """A datagram arrived."""
+
+    def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
+        """What is to be sent now."""
+
+    def on_deadline(self, now_ns: int) -> None:
+        """The deadline has come."""
+
+
+class Endpoint:
+    """One end of a connection on a host of the network.
+
+    `header_bytes` are what UDP and IP add to each datagram; `number` orders this endpoint's timers among others'.
+    """
+
+    def __init__(
+        self, clock: Clock, host: Host, peer: str, connection: Connection, *, number: int, header_bytes: int
+    ) -> None:
+        self.clock = clock
+        self.host = host
+        self.peer = peer
+        self.connection = connection
+        self.header_bytes = header_bytes
+        self.listeners: list[Callable[[ConnectionEvent], None]] = []
+        """Applications: called with each event of the connection."""
+        self.stream_starts_ns: dict[str, list[int]] = {}
+        """When each packet with the first bytes of a stream went out, by the datagram's label."""
+        self._alarm = Alarm(clock, number, self._on_deadline)
+        host.on_datagram(self._on_datagram)
+
+    def connect(self) -> None:
+        """Start the handshake now."""
+        self.connection.connect(self.clock.now)
+        self.flush()
+
+    def flush(self) -> None:
+        """Tell applications what happened, send what there is to send, and set the alarm."""
+        connection = self.connection
+        now_ns = self.clock.now
+        while True:
+            self._deliver_events()
+            datagrams = connection.datagrams_to_send(now_ns)
+            for datagram in datagrams:
+                for label in datagram.labels:
+                    self.stream_starts_ns.setdefault(label, []).append(now_ns)
+                size_bytes = datagram.size_bytes + self.header_bytes
+                self.host.send(WireDatagram(datagram, size_bytes, datagram.labels), self.peer)
+            if not connection.events:
+                break
+        self._alarm.set(connection.deadline_ns or None)
+
+    def _deliver_events(self) -> None:
+        events = self.connection.events
+        while events:
+            event = events.popleft()
+            for listener in self.listeners:
+                listener(event)
+
+    def _on_datagram(self, datagram: WireDatagram) -> None:
+        self.connection.receive(datagram.payload, self.clock.now)
+        self.flush()
+
+    def _on_deadline(self) -> None:
+        self.connection.on_deadline(self.clock.now)
+        self.flush()

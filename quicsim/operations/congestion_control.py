@@ -1,0 +1,51 @@
+"""How large is the congestion window after this event?
+
+Paper section 2 (the first example of a pluggable operation) and 3.2.2; RFC 9002 section 7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
+from quicsim.quic.congestion.base import CongestionEvent
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+
+__all__ = ["congestion_control"]
+
+congestion_control = Operation(
+    number=0x20,
+    name="CongestionControl",
+    meaning="Reacts to acknowledged, lost and marked packets, to round-trip samples, idle periods and timeouts.",
+    source="paper sections 2 and 3.2.2; RFC 9002 section 7",
+    arguments=("connection", "path", "event", "packet_bytes", "packet_sent_ns"),
+    inputs=(
+        NOW,
+        Field("packet_sent_ns", u64, "packet_sent_ns", "when the packet that the event is about was sent"),
+        Field("cwnd_bytes", u64, "path.cwnd_bytes", "congestion window before the event"),
+        Field("ssthresh_bytes", u64, "path.ssthresh_bytes", "slow start threshold", writable=True),
+        Field("bytes_in_flight", u64, "path.bytes_in_flight", "bytes sent, not acknowledged and not lost"),
+        Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
+        Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
+        Field("packet_bytes", u32, "packet_bytes", "that packet's size"),
+        Field("event", u8, "event", "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle, 6 timeout"),
+    ),
+    output=Output(u64, "congestion window, bytes"),
+    rules=(Rule("result >= minimum_window_bytes"),),
+)
+
+
+@congestion_control.default()
+def controller(connection: Connection, path: Path, event: int, packet_bytes: int, packet_sent_ns: int) -> int:
+    """Hand the event to the path's own controller."""
+    if event == CongestionEvent.ACKED:
+        path.congestion.acked(path, packet_bytes, packet_sent_ns, connection.now_ns)
+    elif event in (CongestionEvent.LOST, CongestionEvent.MARKED):
+        path.congestion.congested(path, packet_sent_ns, connection.now_ns)
+    elif event == CongestionEvent.TIMEOUT:
+        path.congestion.timed_out(path, connection.now_ns)
+    return path.cwnd_bytes

@@ -1,0 +1,72 @@
+"""By when must the packet that just arrived be acknowledged?
+
+Paper section 3.2.1 (acknowledgement strategies); RFC 9000 sections 13.2.1 and 13.2.2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW, SPACE
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
+from quicsim.quic.packet import Packet, Space
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["decide_ack"]
+
+ACK_ELICITING_THRESHOLD = 2  # RFC 9000 section 13.2.2; picoquic of 2018 as well
+PICOQUIC_FIRST_DELAY_NS = 10_000_000
+PICOQUIC_MINIMUM_DELAY_NS = 1_000_000
+
+decide_ack = Operation(
+    number=0x07,
+    name="DecideAck",
+    meaning="Decides when an ack-eliciting packet is acknowledged.",
+    source="paper section 3.2.1; RFC 9000 sections 13.2.1, 13.2.2",
+    arguments=("connection", "path", "space", "packet"),
+    inputs=(
+        NOW,
+        Field("packet_number", u64, "packet.number", "the packet that arrived"),
+        Field("deadline_ns", u64, "space.received.deadline_ns", "the deadline so far; 0: none"),
+        Field("max_ack_delay_ns", u64, "connection.max_ack_delay_ns", "the delay this endpoint advertised"),
+        Field("unreported_ack_eliciting", u32, "space.received.unreported_ack_eliciting",
+              "ack-eliciting packets since the last ACK, this one included"),
+        SPACE,
+        Field("in_order", u8, "space.received.in_order", "1: it follows the largest packet received before"),
+    ),
+    output=Output(u64, "instant by which an ACK goes out, ns; not after now: at once"),
+    rules=(Rule("result > 0"),),
+)  # fmt: skip
+
+
+@decide_ack.default()
+def every_second_or_delayed(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:
+    """At once in the handshake, out of order and for every second packet; else within max_ack_delay."""
+    received = space.received
+    if (
+        received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD
+        or not received.in_order
+        or space.kind != Space.APPLICATION
+    ):
+        return connection.now_ns
+    return received.deadline_ns or connection.now_ns + connection.max_ack_delay_ns
+
+
+@decide_ack.default("picoquic")
+def every_second_or_since_last_ack(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:
+    """Every second packet at once, else a quarter of the minimum RTT (1 to 10 ms) after the last ACK went out: a packet
+    on its own is acknowledged at once.
+    """
+    received = space.received
+    now_ns = connection.now_ns
+    if received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD or space.kind != Space.APPLICATION:
+        return now_ns
+    rtt = path.rtt
+    delay_ns = PICOQUIC_FIRST_DELAY_NS
+    if rtt.has_sample:
+        delay_ns = min(max(rtt.minimum_ns // 4, PICOQUIC_MINIMUM_DELAY_NS), PICOQUIC_FIRST_DELAY_NS)
+    return received.deadline_ns or max(now_ns, received.reported_ns + delay_ns)

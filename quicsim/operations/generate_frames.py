@@ -1,0 +1,173 @@
+"""Which frames go into the packet?
+
+Paper section 2, figure 1 (third box); RFC 9000 sections 13.2.1, 13.3. In order: an ACK, what is repeated, what waits,
+handshake data, new stream data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW, SPACE
+from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
+from quicsim.quic.frames import CryptoFrame, Frame, PingFrame, StreamFrame, frame_size, stream_frame_overhead
+from quicsim.quic.packet import Packet, Space
+from quicsim.quic.sending import has_content
+from quicsim.quic.varint import varint_size
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["generate_frames"]
+
+SMALLEST_PIECE_BYTES = 32  # assumed: a smaller piece of a frame waits for the next packet
+
+generate_frames = Operation(
+    number=0x03,
+    name="GenerateFrames",
+    meaning="Fills the packet with frames, new or repeated.",
+    source="paper section 2, figure 1; RFC 9000 sections 12.4, 13",
+    arguments=("connection", "path", "space", "packet", "selected"),
+    inputs=(
+        NOW,
+        Field("packet_number", u64, "packet.number", "the packet being assembled"),
+        Field("selected", u64, "selected", "what SelectRetransmission returned"),
+        Field("room_bytes", u16, "packet.room_bytes", "what frames may take in this packet"),
+        SPACE,
+    ),
+    output=Output(u16, "bytes of frames in the packet"),
+    rules=(Rule("result <= room_bytes"),),
+)
+
+
+@generate_frames.default()
+def repeated_then_new(
+    connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet, selected: int
+) -> int:
+    """Fill the packet; returns the bytes of its frames."""
+    room_bytes = packet.room_bytes
+    received = space.received
+    repeated = queue_repeated(connection, path, space, packet, selected - 1) if selected else 0
+    new_content = path.window_is_open and has_content(connection, space)
+    if received.unreported and (
+        repeated
+        or space.ping_needed
+        or (new_content and received.unreported_ack_eliciting)
+        or 0 < received.deadline_ns <= connection.now_ns
+    ):
+        frame = received.frame(connection.now_ns)
+        size_bytes = frame_size(frame)
+        if size_bytes <= packet.room_bytes:
+            packet.frames.append(frame)
+            packet.room_bytes -= size_bytes
+    if repeated or new_content:
+        add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
+        if new_content and packet.room_bytes >= SMALLEST_PIECE_BYTES:
+            if space.kind == Space.APPLICATION:
+                add_stream_data(connection, packet)
+            else:
+                add_handshake_data(space, packet)
+    if space.ping_needed or (packet.is_probe and not packet.ack_eliciting):
+        space.ping_needed = False
+        if not packet.ack_eliciting:
+            add(packet, PingFrame(), 1)
+    return room_bytes - packet.room_bytes
+
+
+def add(packet: Packet, frame: Frame, size_bytes: int) -> None:
+    """Append an ack-eliciting frame."""
+    packet.frames.append(frame)
+    packet.room_bytes -= size_bytes
+    packet.ack_eliciting = packet.in_flight = True
+
+
+def queue_repeated(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet, number: int) -> int:
+    """Put the content of an earlier packet at the head of the queue; returns how many frames that are.
+
+    A lost packet's content moves. An outstanding one's is copied, which makes the new packet a probe: beyond the window
+    only MAXIMUM_PROBES of them go out in one run (RFC 9002 section 7.5).
+    """
+    earlier = space.lost.pop(number, None)
+    if earlier is None:
+        earlier = space.outstanding.get(number)
+        if earlier is None or (path.probes_left <= 0 and not path.window_is_open):
+            return 0
+        path.probes_left -= 1
+        packet.is_probe = True
+    frames: list[Frame] = []
+    for frame in earlier.frames:
+        if isinstance(frame, StreamFrame):
+            needed = connection.sending_streams[frame.stream_id].still_needs(frame)
+        elif isinstance(frame, CryptoFrame):
+            needed = space.crypto.still_needs(frame)
+        else:
+            needed = connection.frame_is_current(space, frame)
+        if needed:
+            frames.append(frame)
+    space.pending.extendleft(reversed(frames))
+    connection.counts.packets_retransmitted += bool(frames)
+    return len(frames) or packet.is_probe
+
+
+def add_waiting(space: PacketNumberSpace, packet: Packet, count: int) -> None:
+    """Move at most `count` waiting frames into the packet, the last of them in pieces if it must be."""
+    pending = space.pending
+    while count and pending:
+        frame = pending[0]
+        size_bytes = frame_size(frame)
+        if size_bytes > packet.room_bytes:
+            piece, rest = split(frame, packet.room_bytes)
+            if piece is not None and rest is not None:
+                pending[0] = rest
+                add(packet, piece, frame_size(piece))
+            return
+        pending.popleft()
+        add(packet, frame, size_bytes)
+        count -= 1
+
+
+def split(frame: Frame, room_bytes: int) -> tuple[Frame | None, Frame | None]:
+    """The part of a frame that fits and the part that does not; (None, None) where it cannot be divided."""
+    if isinstance(frame, StreamFrame):
+        length = room_bytes - stream_frame_overhead(frame.stream_id, frame.offset, room_bytes)
+        if length < SMALLEST_PIECE_BYTES or length >= frame.length:
+            return None, None
+        data, more = (None, None) if frame.data is None else (frame.data[:length], frame.data[length:])
+        return (
+            StreamFrame(frame.stream_id, frame.offset, length, False, data),
+            StreamFrame(frame.stream_id, frame.offset + length, frame.length - length, frame.fin, more),
+        )
+    if isinstance(frame, CryptoFrame):
+        length = room_bytes - 1 - varint_size(frame.offset) - varint_size(len(frame.data))
+        if length < SMALLEST_PIECE_BYTES or length >= len(frame.data):
+            return None, None
+        return CryptoFrame(frame.offset, frame.data[:length]), CryptoFrame(frame.offset + length, frame.data[length:])
+    return None, None
+
+
+def add_handshake_data(space: PacketNumberSpace, packet: Packet) -> None:
+    """Fill the packet with handshake bytes that were never sent."""
+    frame = space.crypto.take(packet.room_bytes)
+    if frame is not None:
+        add(packet, frame, frame_size(frame))
+
+
+def add_stream_data(connection: Connection, packet: Packet) -> None:
+    """Fill the packet with new data of the streams that have some, in turn."""
+    ready = connection.ready_streams
+    flow = connection.flow
+    for _turn in range(len(ready)):
+        stream = ready[0]
+        frame = stream.take(packet.room_bytes, flow.peer_limit - flow.sent)
+        if frame is not None:
+            flow.sent += frame.length
+            overhead = stream_frame_overhead(frame.stream_id, frame.offset, frame.length)
+            add(packet, frame, overhead + frame.length)
+        if not stream.has_new():
+            ready.popleft()
+        else:
+            ready.rotate(-1)
+        if packet.room_bytes < SMALLEST_PIECE_BYTES:
+            return

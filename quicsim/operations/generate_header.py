@@ -1,0 +1,42 @@
+"""How many bytes does the packet's header take?
+
+Paper section 2, figure 1 (second box); RFC 9000 section 17. Headers are not encoded unless a program asks for bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
+from quicsim.quic.packet import header_size, packet_number_size
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.packet import Packet
+    from quicsim.quic.path import Path
+
+__all__ = ["generate_header"]
+
+generate_header = Operation(
+    number=0x02,
+    name="GenerateHeader",
+    meaning="Writes the packet's header.",
+    source="paper section 2, figure 1; RFC 9000 sections 17.1 to 17.3",
+    arguments=("connection", "path", "packet"),
+    inputs=(
+        NOW,
+        Field("packet_number", u64, "packet.number", "the packet being assembled"),
+        Field("room_bytes", u16, "packet.room_bytes", "what the packet may take in the datagram"),
+        Field("space", u8, "packet.space", "packet number space: 0 Initial, 1 Handshake, 2 application data"),
+    ),
+    output=Output(u16, "bytes of the header, packet number included"),
+    rules=(Rule("result >= 1"), Rule("result <= 64")),
+)
+
+
+@generate_header.default()
+def shortest_header(connection: Connection, path: Path, packet: Packet) -> int:
+    """A long header until the handshake's end, then a short one; the packet number as short as section 17.1 allows."""
+    largest = path.spaces[packet.space].largest_acknowledged
+    return header_size(packet.space, packet_number_size(packet.number, largest))

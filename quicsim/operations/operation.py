@@ -1,0 +1,133 @@
+"""What is an operation, and what does its one declaration hold?
+
+Paper section 2 (pluggable operations and transitions). Dispatch, the C header, the marshaller, the trace names and the
+documentation read the same declaration.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeVar
+
+from quicsim.operations.rules import Rule
+
+__all__ = ["CType", "Field", "Operation", "Output", "Rule", "Slot", "u8", "u16", "u32", "u64"]
+
+Default = TypeVar("Default", bound=Callable[..., int])
+
+
+@dataclass(frozen=True, slots=True)
+class CType:
+    """An unsigned C integer: its name in C, its `struct` format and its size in bytes."""
+
+    c_name: str
+    format: str
+    size_bytes: int
+
+    @property
+    def maximum(self) -> int:
+        """The largest value the type holds."""
+        return (1 << (8 * self.size_bytes)) - 1
+
+
+u8 = CType("uint8_t", "B", 1)
+u16 = CType("uint16_t", "H", 2)
+u32 = CType("uint32_t", "I", 4)
+u64 = CType("uint64_t", "Q", 8)
+
+
+class Slot(enum.IntEnum):
+    """Where a program attaches to an operation. The value is added to the operation's number to name the anchor."""
+
+    REPLACE = 0x0000
+    BEFORE = 0x4000
+    AFTER = 0x8000
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One value a program can read: its C name and type, and where the host finds it.
+
+    `of` is a dotted path that starts at one of the operation's arguments. The unit is the last part of the name.
+    `writable` fields are written back when the program returns without a fault; the others may only be read.
+    """
+
+    name: str
+    type: CType
+    of: str
+    meaning: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What r0 means when a program that replaces the operation returns."""
+
+    type: CType
+    meaning: str
+
+
+@dataclass(slots=True)
+class Operation:
+    """A numbered step of the protocol whose behaviour a plugin may replace, precede or follow.
+
+    `arguments` names what the call site passes, in order; every `Field.of` starts with one of them.
+    """
+
+    number: int
+    name: str
+    meaning: str
+    source: str
+    inputs: tuple[Field, ...]
+    output: Output
+    arguments: tuple[str, ...] = ("connection", "path")
+    rules: tuple[Rule, ...] = ()
+    defaults: dict[str, Callable[..., int]] = field(default_factory=dict)
+
+    EVERY_PROFILE: ClassVar[str] = "*"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.number < Slot.BEFORE:
+            raise ValueError(f"operation {self.name}: number {self.number:#x} must lie in 1..{Slot.BEFORE - 1:#x}")
+        for declared in self.inputs:
+            root = declared.of.partition(".")[0]
+            if root not in self.arguments:
+                raise ValueError(
+                    f"operation {self.name}: field {declared.name} reads {declared.of!r}, "
+                    f"but the arguments are {', '.join(self.arguments)}"
+                )
+        known = {declared.name for declared in self.inputs} | {"result"}
+        for rule in self.rules:
+            if unknown := rule.names - known:
+                raise ValueError(
+                    f"operation {self.name}: rule {rule.text!r} names {', '.join(sorted(unknown))}, which is no input"
+                )
+
+    @property
+    def attribute(self) -> str:
+        """The operation's name in Python: `SetTimer` is `set_timer`."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.name).lower()
+
+    def anchor(self, slot: Slot) -> int:
+        """The unique identifier of one of the operation's slots."""
+        return self.number + slot
+
+    def default(self, profile: str = EVERY_PROFILE) -> Callable[[Default], Default]:
+        """Register the default behaviour: `@operation.default()` for every profile, `@operation.default("name")` for
+        one.
+        """
+
+        def register(function: Default) -> Default:
+            if profile in self.defaults:
+                raise ValueError(f"operation {self.name}: profile {profile!r} already has a default")
+            self.defaults[profile] = function
+            return function
+
+        return register
+
+    def default_for(self, profile: str) -> Callable[..., int]:
+        """The default behaviour under a profile: the profile's own, else everybody's."""
+        return self.defaults.get(profile) or self.defaults[self.EVERY_PROFILE]

@@ -1,0 +1,30 @@
+"""What do the packet's frames bring about?
+
+Paper section 3.1.2 (ParseFrames, AfterParseFrames); RFC 9000 sections 12.4 and 19.
+"""
+
+from __future__ import annotations
+
+from quicsim.operations.fields import NOW, SPACE
+from quicsim.operations.operation import Field, Operation, Output, u8, u16, u64
+from quicsim.quic.receiving import process_frames
+
+__all__ = ["parse_frames"]
+
+parse_frames = Operation(
+    number=0x11,
+    name="ParseFrames",
+    meaning="Parses the frames of a packet and processes each.",
+    source="paper section 3.1.2; RFC 9000 sections 12.4, 19",
+    arguments=("connection", "path", "space", "packet"),
+    inputs=(
+        NOW,
+        Field("packet_number", u64, "packet.number", "the packet"),
+        Field("size_bytes", u16, "packet.size_bytes", "its bytes, header and AEAD tag included"),
+        SPACE,
+        Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
+    ),
+    output=Output(u16, "frames processed"),
+)
+
+parse_frames.default()(process_frames)

@@ -1,0 +1,31 @@
+"""Is the packet that arrived to be processed?
+
+Paper section 2 (packet reception) and 3.1.2 (AfterPacketRead is `after ReadPacket`); RFC 9000 section 12.3.
+"""
+
+from __future__ import annotations
+
+from quicsim.operations.fields import NOW
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
+from quicsim.quic.receiving import accept
+
+__all__ = ["read_packet"]
+
+read_packet = Operation(
+    number=0x10,
+    name="ReadPacket",
+    meaning="Takes an unprotected packet in, or drops it.",
+    source="paper sections 2 and 3.1.2; RFC 9000 sections 12.2, 12.3",
+    arguments=("connection", "path", "packet"),
+    inputs=(
+        NOW,
+        Field("packet_number", u64, "packet.number", "the packet"),
+        Field("size_bytes", u16, "packet.size_bytes", "its bytes, header and AEAD tag included"),
+        Field("space", u8, "packet.space", "packet number space: 0 Initial, 1 Handshake, 2 application data"),
+        Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
+    ),
+    output=Output(u8, "1: process it; 0: it was dropped"),
+    rules=(Rule("result <= 1"),),
+)
+
+read_packet.default()(accept)

@@ -1,0 +1,69 @@
+"""What does a retransmission timeout change?
+
+Paper section 2 (the computation of the retransmission timer); RFC 9002 section 6.2.1; RFC 6298 section 5.5. Only a default
+SelectRetransmission that reports a timeout calls it: a tail loss probe cuts nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW, SPACE
+from quicsim.operations.operation import Field, Operation, Output, u32, u64
+from quicsim.quic.congestion.base import CongestionEvent
+from quicsim.quic.errors import ConnectionFailed
+from quicsim.quic.loss import declare_lost
+from quicsim.quic.states import ConnectionInput
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["retransmission_timeout"]
+
+retransmission_timeout = Operation(
+    number=0x06,
+    name="RetransmissionTimeout",
+    meaning="Backs off after a timeout; some stacks also cut the window.",
+    source="paper section 2; RFC 9002 section 6.2.1",
+    arguments=("connection", "path", "space"),
+    inputs=(
+        NOW,
+        SPACE,
+        Field("pto_count", u32, "path.pto_count", "timeouts in a row before this one"),
+        Field("bytes_in_flight", u64, "path.bytes_in_flight", "bytes sent, not acknowledged and not lost"),
+        Field("cwnd_bytes", u64, "path.cwnd_bytes", "congestion window"),
+    ),
+    output=Output(u32, "timeouts in a row, this one included"),
+)
+
+
+def count_timeout(connection: Connection, path: Path) -> None:
+    """One more in a row; the connection fails at the profile's limit."""
+    path.pto_count += 1
+    connection.counts.timeouts += 1
+    limit = connection.profile.maximum_timeouts
+    if limit and path.pto_count >= limit:
+        connection.move(ConnectionInput.GIVE_UP)
+        raise ConnectionFailed(f"{connection.recorder.name}: {path.pto_count} timeouts in a row without an answer")
+
+
+@retransmission_timeout.default()
+def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """Back off and make sure that something ack-eliciting goes out, even with nothing to repeat (section 6.2.4)."""
+    count_timeout(connection, path)
+    space.ping_needed = True
+    return path.pto_count
+
+
+@retransmission_timeout.default("picoquic")
+def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """Back off, take the oldest packet for lost, and restart from the minimum window."""
+    count_timeout(connection, path)
+    oldest = next(iter(space.outstanding.values()))
+    declare_lost(connection, path, space, [oldest], "retransmission timeout")
+    path.cwnd_bytes = connection.operations.congestion_control(
+        connection, path, CongestionEvent.TIMEOUT, oldest.size_bytes, oldest.sent_ns
+    )
+    return path.pto_count

@@ -1,0 +1,95 @@
+"""Which outstanding packet, if any, must be sent again?
+
+Paper section 2, figure 1 (first box); RFC 9002 sections 6.1 and 6.2.4. Replaced by plugins/tlp.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW, SPACE, TIMER_EXPIRED
+from quicsim.operations.operation import Field, Operation, Output, u32, u64
+from quicsim.operations.set_timer import retransmission_deadline
+from quicsim.quic.frames import CryptoFrame, StreamFrame
+from quicsim.quic.loss import probe_deadline_ns
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.packet import Packet
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["select_retransmission"]
+
+select_retransmission = Operation(
+    number=0x01,
+    name="SelectRetransmission",
+    meaning="Chooses the packet whose content goes out next instead of new content.",
+    source="paper section 2, figure 1; RFC 9002 sections 6.1, 6.2.4",
+    arguments=("connection", "path", "space"),
+    inputs=(
+        NOW,
+        SPACE,
+        TIMER_EXPIRED,
+        Field("deadline_ns", u64, "path.deadline_ns", "the deadline that SetTimer gave last; 0: none"),
+        Field("outstanding_count", u32, "path.outstanding_count", "packets of the application space in flight"),
+        Field("lost_count", u32, "space.lost_count", "packets declared lost whose content waits"),
+    ),
+    output=Output(u64, "packet number + 1 of the packet to repeat; 0: none"),
+)
+
+
+def still_needed(connection: Connection, space: PacketNumberSpace, packet: Packet) -> bool:
+    """Whether the peer may still lack something of what the packet carried (RFC 9000 section 13.3)."""
+    for frame in packet.frames:
+        if isinstance(frame, StreamFrame):
+            if connection.sending_streams[frame.stream_id].still_needs(frame):
+                return True
+        elif isinstance(frame, CryptoFrame):
+            if space.crypto.still_needs(frame):
+                return True
+        elif connection.frame_is_current(space, frame):
+            return True
+    return False
+
+
+def first_lost(connection: Connection, space: PacketNumberSpace) -> int:
+    """Packet number + 1 of the oldest lost packet with something still needed; those without are dropped."""
+    while space.lost:
+        number = next(iter(space.lost))
+        if still_needed(connection, space, space.lost[number]):
+            return number + 1
+        del space.lost[number]
+    return 0
+
+
+@select_retransmission.default()
+def lost_or_probed(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """A lost packet while the window is open; after a probe timeout the oldest outstanding one (RFC 9002 6.2.4)."""
+    if not space.lost and not path.timer_expired:
+        return 0
+    if path.timer_expired:
+        deadline_ns, expired = probe_deadline_ns(connection, path)
+        if expired is space and deadline_ns <= connection.now_ns:
+            path.timer_expired = False
+            connection.operations.retransmission_timeout(connection, path, space)
+            for number, packet in space.outstanding.items():
+                if packet.ack_eliciting:
+                    return number + 1
+            return 0
+    return first_lost(connection, space) if path.window_is_open else 0
+
+
+@select_retransmission.default("picoquic")
+def lost_or_timed_out(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """A lost packet, whatever the window; after a retransmission timeout the oldest one, which then counts as lost."""
+    if not space.lost and not path.timer_expired:
+        return 0
+    if path.timer_expired and not space.lost:
+        for number, packet in space.outstanding.items():
+            if retransmission_deadline(connection, path, packet) > connection.now_ns:
+                break
+            path.timer_expired = False
+            connection.operations.retransmission_timeout(connection, path, space)
+            return number + 1
+    return first_lost(connection, space)

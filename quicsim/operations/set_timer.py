@@ -1,0 +1,79 @@
+"""When must this endpoint wake next for loss recovery?
+
+Paper section 2, figure 1 (last box); RFC 9002 section 6.2.1. Replaced by plugins/tlp.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
+from quicsim.quic.loss import loss_deadline_ns, probe_deadline_ns
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.packet import Packet
+    from quicsim.quic.path import Path
+
+__all__ = ["retransmission_deadline", "set_timer"]
+
+INITIAL_TIMEOUT_NS = 1_000_000_000  # picoquic of August 2018
+MINIMUM_TIMEOUT_NS = 50_000_000  # picoquic of August 2018: what figure 3 shows without TLP
+
+set_timer = Operation(
+    number=0x05,
+    name="SetTimer",
+    meaning="Sets the retransmission timer after each packet sent, and when a run of the sending process sent none.",
+    source="paper section 2, figure 1; RFC 9002 section 6.2.1",
+    inputs=(
+        NOW,
+        Field("last_ack_eliciting_sent_ns", u64, "path.application.last_ack_eliciting_sent_ns",
+              "when the last ack-eliciting packet went out"),
+        Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
+        Field("rtt_variation_ns", u64, "path.rtt.variation_ns", "its mean deviation"),
+        Field("max_ack_delay_ns", u64, "connection.peer_max_ack_delay_ns", "how long the peer may delay an ACK"),
+        Field("bytes_in_flight", u64, "path.bytes_in_flight", "bytes sent, not acknowledged and not lost"),
+        Field("outstanding_count", u32, "path.outstanding_count", "packets of the application space in flight"),
+        Field("ack_eliciting_outstanding", u32, "path.outstanding_ack_eliciting", "those that ask for an ACK"),
+        Field("pto_count", u32, "path.pto_count", "timeouts in a row"),
+        Field("handshake_confirmed", u8, "connection.is_confirmed", "1: the handshake is confirmed"),
+        Field("amplification_limited", u8, "path.is_amplification_limited", "1: nothing may be sent yet"),
+    ),
+    output=Output(u64, "deadline, ns on the simulation clock; 0 disarms"),
+    rules=(
+        Rule("result == 0 or result >= now_ns"),
+        Rule("result != 0", when="ack_eliciting_outstanding > 0 and handshake_confirmed and not amplification_limited"),
+    ),
+)  # fmt: skip
+
+
+@set_timer.default()
+def probe_timeout(connection: Connection, path: Path) -> int:
+    """The time threshold if a packet waits for it, else PTO = srtt + max(4 rttvar, 1 ms) + max_ack_delay, doubled for
+    each PTO in a row.
+    """
+    return loss_deadline_ns(path) or probe_deadline_ns(connection, path)[0]
+
+
+def retransmission_deadline(connection: Connection, path: Path, packet: Packet) -> int:
+    """When picoquic's retransmission timer for a packet expires: RFC 6298's, at least 50 ms, then 1 s, 2 s, ..."""
+    if path.pto_count:
+        return packet.sent_ns + (INITIAL_TIMEOUT_NS << (path.pto_count - 1))
+    if not path.rtt.has_sample:
+        return packet.sent_ns + INITIAL_TIMEOUT_NS
+    timeout_ns = path.rtt.smoothed_ns + 4 * path.rtt.variation_ns + connection.peer_max_ack_delay_ns
+    return packet.sent_ns + max(timeout_ns, MINIMUM_TIMEOUT_NS)
+
+
+@set_timer.default("picoquic")
+def retransmission_timeout_of_oldest(connection: Connection, path: Path) -> int:
+    """The RACK delay if a packet waits for it, else the retransmission timeout of the oldest packet of any space."""
+    earliest = loss_deadline_ns(path)
+    for space in path.open_spaces:
+        for packet in space.outstanding.values():
+            deadline = retransmission_deadline(connection, path, packet)
+            if not earliest or deadline < earliest:
+                earliest = deadline
+            break
+    return earliest

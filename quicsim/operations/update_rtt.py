@@ -1,0 +1,90 @@
+"""What does a round-trip sample say about the path?
+
+RFC 9002 section 5.3; RFC 6298 for the stack of 2018.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW, SPACE
+from quicsim.operations.operation import Field, Operation, Output, Rule, u64
+from quicsim.quic.packet import Space
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["update_rtt"]
+
+update_rtt = Operation(
+    number=0x13,
+    name="UpdateRTT",
+    meaning="Updates the round-trip time estimate.",
+    source="RFC 9002 section 5.3",
+    arguments=("connection", "path", "space", "sample_ns", "ack_delay_ns"),
+    inputs=(
+        NOW,
+        Field("sample_ns", u64, "sample_ns", "now minus the instant of sending"),
+        Field("ack_delay_ns", u64, "ack_delay_ns", "what the peer says it waited"),
+        Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "before this sample", writable=True),
+        Field("rtt_variation_ns", u64, "path.rtt.variation_ns", "before this sample", writable=True),
+        SPACE,
+    ),
+    output=Output(u64, "smoothed round-trip time, ns"),
+    rules=(Rule("result > 0"),),
+)
+
+
+@update_rtt.default()
+def weighted_average(
+    connection: Connection, path: Path, space: PacketNumberSpace, sample_ns: int, ack_delay_ns: int
+) -> int:
+    """Subtract the ACK delay unless the result falls below the minimum; weigh the rest by 1/8 and 1/4."""
+    rtt = path.rtt
+    if not rtt.has_sample:
+        path.first_rtt_sample_ns = connection.now_ns
+        rtt.begin(sample_ns)
+        return rtt.smoothed_ns
+    rtt.latest_ns = sample_ns
+    if sample_ns < rtt.minimum_ns:
+        rtt.minimum_ns = sample_ns
+    if space.kind != Space.APPLICATION:
+        ack_delay_ns = 0
+    elif connection.is_confirmed and ack_delay_ns > connection.peer_max_ack_delay_ns:
+        ack_delay_ns = connection.peer_max_ack_delay_ns
+    if sample_ns - ack_delay_ns >= rtt.minimum_ns:
+        sample_ns -= ack_delay_ns
+    deviation = rtt.smoothed_ns - sample_ns
+    rtt.variation_ns = (3 * rtt.variation_ns + (deviation if deviation >= 0 else -deviation)) // 4
+    rtt.smoothed_ns = (7 * rtt.smoothed_ns + sample_ns) // 8
+    return rtt.smoothed_ns
+
+
+@update_rtt.default("picoquic")
+def rfc6298_average(
+    connection: Connection, path: Path, space: PacketNumberSpace, sample_ns: int, ack_delay_ns: int
+) -> int:
+    """RFC 6298 on the sample less the ACK delay; the deviation is at least a quarter of the minimum, and the largest
+    delay seen counts as the peer's.
+    """
+    rtt = path.rtt
+    sample_ns -= ack_delay_ns
+    if sample_ns <= 0:
+        return rtt.smoothed_ns
+    if ack_delay_ns > connection.peer_max_ack_delay_ns:
+        connection.peer_max_ack_delay_ns = ack_delay_ns
+    if not rtt.has_sample:
+        path.first_rtt_sample_ns = connection.now_ns
+        rtt.begin(sample_ns)
+        return rtt.smoothed_ns
+    rtt.latest_ns = sample_ns
+    difference = sample_ns - rtt.smoothed_ns
+    rtt.smoothed_ns += difference // 8
+    rtt.variation_ns += (abs(difference) - rtt.variation_ns) // 4
+    if sample_ns < rtt.minimum_ns:
+        rtt.minimum_ns = sample_ns
+    if 4 * rtt.variation_ns < rtt.minimum_ns:
+        rtt.variation_ns = rtt.minimum_ns // 4
+    return rtt.smoothed_ns

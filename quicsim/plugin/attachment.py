@@ -1,0 +1,201 @@
+"""What happens when an operation with programs is called? All or nothing.
+
+A program's writes land only when it returns without a fault and its result passes the operation's rules. A fault discards
+them, the default runs instead, and past a limit (at once for a memory fault) the plugin is done on this connection.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import vm
+from quicsim.events import Code, PluginCalled, PluginFaulted, PluginLogged
+from quicsim.operations import Operation, Slot
+from quicsim.plugin.helpers import HELPERS
+from quicsim.plugin.marshal import (
+    CONNECTION_REGION,
+    OPERATION_REGION,
+    STATE_REGION,
+    ConnectionView,
+    OperationView,
+    RuleBroken,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quicsim.plugin.package import Anchor, Plugin
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+
+__all__ = ["INSTRUCTION_BUDGET", "MAXIMUM_FAULTS", "Attachment", "Program"]
+
+INSTRUCTION_BUDGET = 100_000  # assumed: far above any plugin of the paper, far below a visible pause
+MAXIMUM_FAULTS = 3  # assumed: a plugin that faults again and again is broken, not unlucky
+
+
+class Attachment:
+    """A plugin on one connection: its memory, shared by all its programs, and its record."""
+
+    def __init__(
+        self, plugin: Plugin, connection: Connection, on_fault: Callable[[Attachment, PluginFaulted, bool], None]
+    ) -> None:
+        self.plugin = plugin
+        self.connection = connection
+        self.enabled = True
+        """False: no program of it runs any more."""
+        self.faults = 0
+        self._on_fault = on_fault
+        state = vm.Region(STATE_REGION, "state", bytearray(plugin.state_bytes), True)
+        self.programs: list[Program] = []
+        shared: list[vm.Region] = []
+        for anchor in plugin.anchors:
+            program = Program(self, anchor, state, shared)
+            self.programs.append(program)
+            shared = shared or program.data_regions()
+
+    def fault(self, program: Program, reason: str, *, is_memory_fault: bool) -> None:
+        """Trace and count a fault; end the plugin when it is one too many."""
+        self.faults += 1
+        connection = self.connection
+        connection.counts.plugin_faults += 1
+        recorder = connection.recorder
+        recorder.record(Code.PLUGIN_FAULTED, connection.now_ns, program.anchor.number, program.machine.instructions)
+        event = PluginFaulted(connection.now_ns, recorder.name, self.plugin.name, program.anchor.section, reason)
+        if recorder.subscribers:
+            recorder.emit(event)
+        ends = is_memory_fault or self.faults >= MAXIMUM_FAULTS
+        if ends:
+            self.enabled = False
+        self._on_fault(self, event, ends)
+
+
+class Program:
+    """One program at its anchor. It is the context that helpers get."""
+
+    def __init__(self, attachment: Attachment, anchor: Anchor, state: vm.Region, shared: list[vm.Region]) -> None:
+        self.attachment = attachment
+        self.anchor = anchor
+        self.connection = attachment.connection
+        self.default_result: int | None = None
+        self._default: Callable[..., int] | None = None
+        self._arguments: tuple[Any, ...] = ()
+        self._operation_view = OperationView(anchor.operation)
+        self._connection_view = ConnectionView(self.connection)
+        self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET)
+        for region in shared:
+            self.machine.memory.unmap(region.number)
+            self.machine.memory.map(region)
+        for region in (self._operation_view.region, self._connection_view.region, state):
+            self.machine.memory.map(region)
+
+    def data_regions(self) -> list[vm.Region]:
+        """The regions of .data and .bss, which all programs of an attachment share."""
+        memory = self.machine.memory
+        return [memory.locate(vm.address(section.region), 0) for section in self.attachment.plugin.program.data]
+
+    @property
+    def path(self) -> Path:
+        """The path that the operation is about: always its second argument."""
+        path: Path = self._arguments[1]
+        return path
+
+    def replace(self, default: Callable[..., int], arguments: tuple[Any, ...]) -> int:
+        """Run instead of the default; on a fault, the default's result."""
+        self.default_result = None
+        result = self._run(default, arguments, 0)
+        if result is not None:
+            return result
+        return default(*arguments) if self.default_result is None else self.default_result
+
+    def observe(self, arguments: tuple[Any, ...], result: int) -> None:
+        """Run before or after the operation; a fault skips only this program."""
+        self._run(None, arguments, result)
+
+    def _run(self, default: Callable[..., int] | None, arguments: tuple[Any, ...], shown_result: int) -> int | None:
+        """The program's result, or None on a fault."""
+        connection = self.connection
+        self._default = default
+        self._arguments = arguments
+        view = self._operation_view
+        view.load(arguments, shown_result)
+        self._connection_view.reset()
+        machine = self.machine
+        try:
+            result = machine.run(self.anchor.section, *_ARGUMENTS, context=self)
+            if default is not None:
+                view.check(result)
+            self._land()
+        except vm.Fault as fault:
+            self.attachment.fault(self, str(fault), is_memory_fault=isinstance(fault, vm.AccessViolation))
+            return None
+        except RuleBroken as broken:
+            self.attachment.fault(self, str(broken), is_memory_fault=False)
+            return None
+        finally:
+            connection.counts.plugin_calls += 1
+            connection.counts.plugin_instructions += machine.instructions
+        recorder = connection.recorder
+        recorder.record(Code.PLUGIN_CALLED, connection.now_ns, self.anchor.number, result)
+        if recorder.subscribers:
+            recorder.emit(
+                PluginCalled(
+                    connection.now_ns, recorder.name, self.attachment.plugin.name, self.anchor.section, result,
+                    machine.instructions,
+                )
+            )  # fmt: skip
+        return result
+
+    def _land(self) -> None:
+        """Check all that the program wrote, then assign all of it."""
+        assignments = self._operation_view.written()
+        self._connection_view.check()
+        self._operation_view.commit(assignments)
+        self._connection_view.commit()
+
+    def run_default(self) -> int:
+        """The helper: a commit point, then the profile's default (DESIGN section 3)."""
+        if self._default is None:
+            raise vm.HelperError("run_default is for replace/ programs; this one runs beside the default")
+        if self.default_result is not None:
+            raise vm.HelperError("run_default was called twice in one call; it runs at most once")
+        try:
+            self._land()
+        except RuleBroken as broken:
+            raise vm.HelperError(str(broken)) from None
+        self.default_result = self._default(*self._arguments)
+        self._operation_view.load(self._arguments, self.default_result)
+        self._connection_view.reset()
+        return self.default_result
+
+    def log(self, value: int) -> None:
+        """The helper: a number for whoever follows the trace."""
+        recorder = self.connection.recorder
+        if recorder.subscribers:
+            name = self.attachment.plugin.name
+            recorder.emit(PluginLogged(self.connection.now_ns, recorder.name, name, self.anchor.section, value))
+
+
+_ARGUMENTS = tuple(vm.address(region) for region in (OPERATION_REGION, CONNECTION_REGION, STATE_REGION))
+
+
+def dispatch(operation: Operation, default: Callable[..., int], programs: list[Program]) -> Callable[..., int]:
+    """What the call site calls while programs are attached: before, replace or default, after."""
+    before = [program for program in programs if program.anchor.slot is Slot.BEFORE]
+    after = [program for program in programs if program.anchor.slot is Slot.AFTER]
+    replacing = next((program for program in programs if program.anchor.slot is Slot.REPLACE), None)
+
+    def call(*arguments: Any) -> int:
+        for program in before:
+            if program.attachment.enabled:
+                program.observe(arguments, 0)
+        if replacing is not None and replacing.attachment.enabled:
+            result = replacing.replace(default, arguments)
+        else:
+            result = default(*arguments)
+        for program in after:
+            if program.attachment.enabled:
+                program.observe(arguments, result)
+        return result
+
+    return call

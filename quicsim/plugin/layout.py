@@ -1,0 +1,72 @@
+"""At which byte is each field? C structures, little-endian, naturally aligned, padding explicit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from quicsim.operations import Field, Operation, u8, u64
+from quicsim.plugin.context import CONNECTION_FIELDS, MAXIMUM_PATHS, PATH_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CONNECTION", "CONNECTION_SIZE", "PATH", "PATHS_OFFSET", "Layout", "Place", "operation_layout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A field and its offset in bytes."""
+
+    field: Field
+    offset: int
+
+    @property
+    def end(self) -> int:
+        """The offset behind the field."""
+        return self.offset + self.field.type.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A structure: its fields in place, its padding as (offset, bytes), its size and its `struct` format."""
+
+    places: tuple[Place, ...]
+    padding: tuple[tuple[int, int], ...]
+    size_bytes: int
+    format: str
+
+
+def lay_out(fields: Sequence[Field]) -> Layout:
+    """Place fields in order, each at a multiple of its size; the whole is a multiple of eight bytes."""
+    places: list[Place] = []
+    padding: list[tuple[int, int]] = []
+    offset = 0
+    layout_format = "<"
+    for field in fields:
+        size = field.type.size_bytes
+        if gap := -offset % size:
+            padding.append((offset, gap))
+            layout_format += f"{gap}x"
+            offset += gap
+        places.append(Place(field, offset))
+        layout_format += field.type.format
+        offset += size
+    if gap := -offset % u64.size_bytes:
+        padding.append((offset, gap))
+        layout_format += f"{gap}x"
+        offset += gap
+    return Layout(tuple(places), tuple(padding), offset, layout_format)
+
+
+def operation_layout(operation: Operation) -> Layout:
+    """An operation's structure: its inputs, then `result`, which an `after` program may read."""
+    return lay_out((*operation.inputs, Field("result", u64, "result", operation.output.meaning)))
+
+
+CONNECTION = lay_out(
+    (*CONNECTION_FIELDS, Field("path_count", u8, "connection.path_count", "how many paths are in use"))
+)
+PATH = lay_out(PATH_FIELDS)
+PATHS_OFFSET = CONNECTION.size_bytes
+CONNECTION_SIZE = PATHS_OFFSET + MAXIMUM_PATHS * PATH.size_bytes

@@ -1,0 +1,209 @@
+"""How do values get from the connection into a program's memory, and back?
+
+DESIGN: an operation's inputs are copied whole before the call, the connection's fields when a program first touches them.
+Writes are kept apart until the call succeeds.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+
+import vm
+from quicsim.plugin.context import PATH_RULES
+from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSET, Place, operation_layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from quicsim.operations import Field, Operation
+    from quicsim.quic.connection import Connection
+
+__all__ = ["ConnectionView", "OperationView", "RuleBroken"]
+
+OPERATION_REGION = vm.HOST_REGION
+CONNECTION_REGION = vm.HOST_REGION + 1
+STATE_REGION = vm.HOST_REGION + 2
+
+
+class RuleBroken(Exception):  # noqa: N818
+    """What a program returned or wrote breaks a rule; the text names it and the values."""
+
+
+def reader(field: Field, arguments: Sequence[str]) -> Callable[..., int]:
+    """A function from an operation's arguments to the field's value."""
+    function: Callable[..., int] = eval(f"lambda {', '.join(arguments)}: {field.of}")
+    return function
+
+
+def writer(field: Field, arguments: Sequence[str]) -> Callable[..., None]:
+    """A function that assigns its last argument to what the field stands for."""
+    scope: dict[str, Any] = {}
+    exec(f"def write({', '.join(arguments)}, value):\n    {field.of} = value", scope)
+    function: Callable[..., None] = scope["write"]
+    return function
+
+
+class OperationView:
+    """The first argument: an operation's inputs, its writable fields, its result."""
+
+    def __init__(self, operation: Operation) -> None:
+        layout = operation_layout(operation)
+        self.operation = operation
+        self._struct = Struct(layout.format)
+        self._buffer = bytearray(layout.size_bytes)
+        self._inputs = layout.places[:-1]
+        self._read = eval(
+            f"lambda {', '.join(operation.arguments)}: ({''.join(place.field.of + ', ' for place in self._inputs)})"
+        )
+        self._writable = [
+            (index, place, writer(place.field, operation.arguments))
+            for index, place in enumerate(self._inputs)
+            if place.field.writable
+        ]
+        self._arguments: tuple[Any, ...] = ()
+        self._values: tuple[int, ...] = ()
+        self.region = vm.Region(
+            OPERATION_REGION, operation.attribute, self._buffer, bool(self._writable), on_write=self._before_write
+        )
+
+    def load(self, arguments: tuple[Any, ...], result: int) -> None:
+        """Copy the inputs in; `result` is what an `after` program sees."""
+        self._arguments = arguments
+        self._values = values = self._read(*arguments)
+        self._struct.pack_into(self._buffer, 0, *values, result)
+
+    def written(self) -> list[tuple[Callable[..., None], int]]:
+        """What the program changed: assignments to make, with their values."""
+        if not self._writable:
+            return []
+        now = self._struct.unpack(self._buffer)
+        return [(write, now[index]) for index, _place, write in self._writable if now[index] != self._values[index]]
+
+    def commit(self, assignments: Sequence[tuple[Callable[..., None], int]]) -> None:
+        """Make the assignments that `written` gave."""
+        for write, value in assignments:
+            write(*self._arguments, value)
+
+    def check(self, result: int) -> None:
+        """Raise RuleBroken unless the output's type and the operation's rules allow `result`."""
+        operation = self.operation
+        if result > operation.output.type.maximum:
+            raise RuleBroken(f"returned {result}, which is no {operation.output.type.c_name}")
+        if operation.rules:
+            values = {place.field.name: value for place, value in zip(self._inputs, self._values, strict=True)}
+            values["result"] = result
+            for rule in operation.rules:
+                if rule.broken_by(values):
+                    when = f" when {rule.when}" if rule.when else ""
+                    seen = ", ".join(f"{name} = {int(values[name])}" for name in sorted(rule.names))
+                    raise RuleBroken(f"{operation.name} asks for {rule.text}{when}; here {seen}")
+
+    def _before_write(self, offset: int, size: int) -> None:
+        for _index, place, _write in self._writable:
+            if place.offset <= offset and offset + size <= place.end:
+                return
+        names = ", ".join(place.field.name for _index, place, _write in self._writable)
+        raise vm.AccessViolation(
+            f"write of {size} bytes at offset {offset} of struct {self.operation.attribute}; writable there: {names}"
+        )
+
+
+class ConnectionView:
+    """The second argument: the connection and its paths, each field copied when it is first touched in a call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._buffer = bytearray(CONNECTION_SIZE)
+        self._present: set[tuple[int, int]] = set()
+        self._dirty: dict[tuple[int, int], Place] = {}
+        self.region = vm.Region(
+            CONNECTION_REGION, "quic_connection", self._buffer, True, self._before_read, self._before_write
+        )
+
+    def reset(self) -> None:
+        """Forget every value: the next touch copies anew."""
+        self._present.clear()
+        self._dirty.clear()
+
+    def check(self) -> None:
+        """Raise RuleBroken unless what the program wrote keeps each path's rules."""
+        for index in sorted({path for path, _place in self._dirty}):
+            path = self._connection.paths[index]
+            values = {
+                place.field.name: self._path_value(index, number, path) for number, place in enumerate(PATH.places)
+            }
+            for rule in PATH_RULES:
+                if rule.broken_by(values):
+                    seen = ", ".join(f"{name} = {values[name]}" for name in sorted(rule.names))
+                    raise RuleBroken(f"path {index} asks for {rule.text}; here {seen}")
+
+    def commit(self) -> None:
+        """Assign to the paths what the program wrote."""
+        for (index, number), place in self._dirty.items():
+            value = int.from_bytes(self._slice(index, place), "little")
+            _PATH_WRITERS[number](self._connection, self._connection.paths[index], value)
+        self._dirty.clear()
+
+    def _path_value(self, index: int, number: int, path: object) -> int:
+        place = self._dirty.get((index, number))
+        if place is not None:
+            return int.from_bytes(self._slice(index, place), "little")
+        return _PATH_READERS[number](self._connection, path)
+
+    def _slice(self, index: int, place: Place) -> bytes:
+        base = PATHS_OFFSET + index * PATH.size_bytes
+        return bytes(self._buffer[base + place.offset : base + place.end])
+
+    def _touched(self, offset: int, size: int) -> list[tuple[int, int, Place]]:
+        """Path index (-1: the connection itself), number and place of each field that an access touches."""
+        touched = []
+        end = offset + size
+        if offset < PATHS_OFFSET:
+            touched += [(-1, n, p) for n, p in enumerate(CONNECTION.places) if p.offset < end and offset < p.end]
+        if end > PATHS_OFFSET:
+            first = max(offset - PATHS_OFFSET, 0) // PATH.size_bytes
+            last = (end - 1 - PATHS_OFFSET) // PATH.size_bytes
+            for index in range(first, last + 1):
+                base = PATHS_OFFSET + index * PATH.size_bytes
+                touched += [
+                    (index, n, p) for n, p in enumerate(PATH.places) if base + p.offset < end and offset < base + p.end
+                ]
+        return touched
+
+    def _before_read(self, offset: int, size: int) -> None:
+        for index, number, place in self._touched(offset, size):
+            if (index, number) in self._present:
+                continue
+            self._present.add((index, number))
+            if index < 0:
+                base, value = 0, _CONNECTION_READERS[number](self._connection)
+            else:
+                base = PATHS_OFFSET + index * PATH.size_bytes
+                paths = self._connection.paths
+                value = _PATH_READERS[number](self._connection, paths[index]) if index < len(paths) else 0
+            width = place.field.type.size_bytes
+            self._buffer[base + place.offset : base + place.end] = int(value).to_bytes(width, "little")
+
+    def _before_write(self, offset: int, size: int) -> None:
+        self._before_read(offset, size)
+        for index, number, place in self._touched(offset, size):
+            base = PATHS_OFFSET + index * PATH.size_bytes
+            if (
+                not place.field.writable
+                or index >= len(self._connection.paths)
+                or offset < base + place.offset
+                or base + place.end < offset + size
+            ):
+                where = "struct quic_connection" if index < 0 else f"path {index}"
+                raise vm.AccessViolation(
+                    f"write to {place.field.name} of {where}; a program may write {_WRITABLE} of the "
+                    f"{len(self._connection.paths)} path(s) in use"
+                )
+            self._dirty[index, number] = place
+
+
+_CONNECTION_READERS = [reader(place.field, ("connection",)) for place in CONNECTION.places]
+_PATH_READERS = [reader(place.field, ("connection", "path")) for place in PATH.places]
+_PATH_WRITERS = [writer(place.field, ("connection", "path")) for place in PATH.places]
+_WRITABLE = " and ".join(place.field.name for place in PATH.places if place.field.writable)

@@ -1,0 +1,78 @@
+"""What must be acknowledged, and in which frame? RFC 9000 sections 13.2 and 19.3."""
+
+from __future__ import annotations
+
+from quicsim.quic.frames import ACK_DELAY_UNIT_NS, AckFrame
+from quicsim.quic.ranges import RangeSet
+
+__all__ = ["MAXIMUM_RANGES", "ReceivedPackets"]
+
+MAXIMUM_RANGES = 32
+"""Assumed: RFC 9000 section 13.2.3 asks for a limit and names none."""
+
+
+class ReceivedPackets:
+    """The packet numbers received in one space, and how much of that the peer has not been told."""
+
+    __slots__ = (
+        "deadline_ns",
+        "floor",
+        "in_order",
+        "largest",
+        "largest_received_ns",
+        "ranges",
+        "reported_ns",
+        "unreported",
+        "unreported_ack_eliciting",
+    )
+
+    def __init__(self) -> None:
+        self.ranges = RangeSet()
+        self.largest = -1
+        self.largest_received_ns = 0
+        self.in_order = True
+        """The newest arrival was the packet right after the largest before it."""
+        self.unreported = False
+        """Something arrived since the last ACK frame."""
+        self.unreported_ack_eliciting = 0
+        self.deadline_ns = 0
+        """When an ACK frame must go out at the latest; 0: nothing asks for one."""
+        self.reported_ns = 0
+        """When the last ACK frame went out; 0: never."""
+        self.floor = 0
+        """Packets below this number are no longer told apart from duplicates (RFC 9000 section 12.3)."""
+
+    def is_duplicate(self, number: int) -> bool:
+        """Whether the packet was processed before, or is too old to tell."""
+        return number <= self.largest and (number < self.floor or number in self.ranges)
+
+    def add(self, number: int, now_ns: int) -> None:
+        """Note the arrival of a packet that is no duplicate."""
+        self.ranges.add(number, number + 1)
+        self.in_order = number == self.largest + 1
+        self.unreported = True
+        if number > self.largest:
+            self.largest = number
+            self.largest_received_ns = now_ns
+
+    def frame(self, now_ns: int) -> AckFrame:
+        """An ACK frame for all that arrived (newest ranges first, at most MAXIMUM_RANGES)."""
+        delay = (now_ns - self.largest_received_ns) // ACK_DELAY_UNIT_NS
+        starts, stops = self.ranges.starts, self.ranges.stops
+        if len(starts) == 1:
+            return AckFrame(((starts[0], stops[0] - 1),), delay)
+        newest = zip(reversed(starts[-MAXIMUM_RANGES:]), reversed(stops[-MAXIMUM_RANGES:]), strict=True)
+        return AckFrame(tuple((start, stop - 1) for start, stop in newest), delay)
+
+    def reported(self, now_ns: int) -> None:
+        """An ACK frame went out."""
+        self.unreported = False
+        self.unreported_ack_eliciting = 0
+        self.deadline_ns = 0
+        self.reported_ns = now_ns
+
+    def forget_below(self, number: int) -> None:
+        """The peer has seen our ACK of everything below `number` (section 13.2.4)."""
+        if number > self.floor:
+            self.floor = number
+            self.ranges.discard_below(number)

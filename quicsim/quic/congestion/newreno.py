@@ -1,0 +1,62 @@
+"""How large may the window be under NewReno? RFC 9002 section 7 and appendix B.
+
+picoquic's of 2018 differs in when recovery ends: not with the first packet sent after the loss, but one minimum
+round-trip time later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.quic.states import SendingProcessState
+
+if TYPE_CHECKING:
+    from quicsim.quic.path import Path
+
+__all__ = ["NewReno"]
+
+
+class NewReno:
+    """Slow start, congestion avoidance by one datagram a round trip, half the window on loss."""
+
+    __slots__ = ("_avoided_bytes", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
+
+    def __init__(self, *, recovery_lasts_minimum_rtt: bool) -> None:
+        self._recovery_lasts_minimum_rtt = recovery_lasts_minimum_rtt
+        self._recovery_start_ns = -1
+        self._avoided_bytes = 0
+
+    def _in_recovery(self, path: Path, sent_ns: int, now_ns: int) -> bool:
+        if self._recovery_start_ns < 0:
+            return False
+        if self._recovery_lasts_minimum_rtt:
+            return now_ns - self._recovery_start_ns <= path.rtt.minimum_ns
+        return sent_ns <= self._recovery_start_ns
+
+    def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
+        """Grow the window, unless it was not in use (section 7.8) or the packet dates from before the last cut."""
+        if path.sending_state is not SendingProcessState.CONGESTION_LIMITED or self._in_recovery(path, sent_ns, now_ns):
+            return
+        if path.cwnd_bytes < path.ssthresh_bytes:
+            path.cwnd_bytes += size_bytes
+            return
+        self._avoided_bytes += size_bytes
+        if self._avoided_bytes >= path.cwnd_bytes:
+            self._avoided_bytes -= path.cwnd_bytes
+            path.cwnd_bytes += path.datagram_bytes
+
+    def congested(self, path: Path, sent_ns: int, now_ns: int) -> None:
+        """Halve the window, once a round trip (section 7.3.2)."""
+        if self._in_recovery(path, sent_ns, now_ns):
+            return
+        self._recovery_start_ns = now_ns
+        path.ssthresh_bytes = max(path.cwnd_bytes // 2, path.minimum_window_bytes)
+        path.cwnd_bytes = path.ssthresh_bytes
+        self._avoided_bytes = 0
+
+    def timed_out(self, path: Path, now_ns: int) -> None:
+        """Collapse to the minimum window (section 7.6.2)."""
+        path.ssthresh_bytes = max(path.cwnd_bytes // 2, path.minimum_window_bytes)
+        path.cwnd_bytes = path.minimum_window_bytes
+        self._recovery_start_ns = -1
+        self._avoided_bytes = 0

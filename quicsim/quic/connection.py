@@ -1,0 +1,374 @@
+"""What does one endpoint of a QUIC connection know and do? Sans-IO: no clock, no network, no VM.
+
+Four calls drive it: `receive`, `datagrams_to_send`, `deadline_ns`, `on_deadline`; time comes in as an argument. Its steps
+are the operations of the table it was handed; what they mean is in quic/sending.py and quic/receiving.py. RFC 9000, 9002.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
+from quicsim.quic import receiving, sending
+from quicsim.quic.congestion import CONTROLLERS
+from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
+from quicsim.quic.flow import FlowControl, window_update
+from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
+from quicsim.quic.handshake import Handshake, HandshakeProgress
+from quicsim.quic.packet import Datagram, Space
+from quicsim.quic.parameters import TransportParameters
+from quicsim.quic.path import Path
+from quicsim.quic.states import CONNECTION, ConnectionInput, ConnectionState, advance
+from quicsim.quic.streams import ReceivingStream, SendingStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quicsim.operations import OperationTable
+    from quicsim.quic.profiles import Profile
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamDataReceived"]
+
+CLIENT_EXCHANGE_STREAM = 2
+SERVER_EXCHANGE_STREAM = 3
+
+
+class PluginHost(Protocol):
+    """What a connection asks of whoever runs plugins on it."""
+
+    def receive_exchange(self, data: bytes) -> None:
+        """Bytes of the peer's plugin exchange stream arrived, in order."""
+
+    def handshake_confirmed(self, peer_accepts_plugins: bool) -> None:
+        """Plugins may be exchanged from now on, if the peer takes part."""
+
+    def attach(self, plugin: Any) -> None:
+        """Attach a plugin to this end of the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an endpoint's owner chooses; None: the profile's value."""
+
+    congestion_control: str | None = None
+    datagram_bytes: int | None = None
+    max_ack_delay_ns: int | None = None
+    """Advertised to the peer."""
+    max_data_bytes: int | None = None
+    max_stream_data_bytes: int | None = None
+    certificate_chain_bytes: int = 3_000
+    """Assumed: between a short ECDSA chain and a long RSA chain."""
+    accepts_plugins: bool = True
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened on a connection so far."""
+
+    packets_sent: int = 0
+    packets_received: int = 0
+    packets_lost: int = 0
+    packets_retransmitted: int = 0
+    timeouts: int = 0
+    plugin_calls: int = 0
+    plugin_instructions: int = 0
+    plugin_faults: int = 0
+
+
+class StreamDataReceived(NamedTuple):
+    """Stream bytes were delivered in order; `finished` with the last of them."""
+
+    stream_id: int
+    length: int
+    finished: bool
+
+
+class HandshakeEvent(NamedTuple):
+    """The connection moved to this state."""
+
+    state: ConnectionState
+
+
+ConnectionEvent = StreamDataReceived | HandshakeEvent
+
+
+class Connection:
+    """One endpoint of a connection."""
+
+    def __init__(
+        self,
+        *,
+        is_client: bool,
+        profile: Profile,
+        operations: OperationTable,
+        recorder: Recorder,
+        settings: Settings | None = None,
+    ) -> None:
+        settings = settings or Settings()
+        self.is_client = is_client
+        self.profile = profile
+        self.operations = operations
+        self.recorder = recorder
+        self.counts = Counts()
+        self.now_ns = 0
+        self.state = ConnectionState.IDLE
+        self.is_confirmed = False
+        self.peer_validated_us = False
+        self.last_progress_ns = 0
+        self.plugin_host: PluginHost | None = None
+        self._in_call = False
+        self._changes: list[Callable[[], None]] = []
+        self.events: deque[ConnectionEvent] = deque()
+        self.max_ack_delay_ns = (
+            profile.max_ack_delay_ns if settings.max_ack_delay_ns is None else settings.max_ack_delay_ns
+        )
+        self.peer_max_ack_delay_ns = profile.assumed_peer_max_ack_delay_ns
+        self.max_stream_data = settings.max_stream_data_bytes or profile.max_stream_data_bytes
+        self.flow = FlowControl(settings.max_data_bytes or profile.max_data_bytes)
+        self.peer_max_stream_data = 0
+        self.peer_accepts_plugins = False
+        self.accepts_plugins = settings.accepts_plugins
+        self.handshake = Handshake(
+            is_client=is_client,
+            parameters=TransportParameters(
+                self.flow.window, self.max_stream_data, self.max_ack_delay_ns, settings.accepts_plugins
+            ),
+            certificate_chain_bytes=settings.certificate_chain_bytes,
+        )
+        name = settings.congestion_control or profile.congestion_control
+        if name not in CONTROLLERS:
+            raise QuicError(f"there is no congestion control {name!r}; there are {', '.join(CONTROLLERS)}")
+        controller = CONTROLLERS[name](recovery_lasts_minimum_rtt=profile.recovery_lasts_minimum_rtt)
+        self.path = Path(0, profile, settings.datagram_bytes or profile.datagram_bytes, controller)
+        self.paths = [self.path]
+        self.path.spaces[Space.INITIAL].can_receive = True
+        self.sending_streams: dict[int, SendingStream] = {}
+        self.receiving_streams: dict[int, ReceivingStream] = {}
+        self.ready_streams: deque[SendingStream] = deque()
+        """Streams with something new to send within their own limit, in turn."""
+        self._next_bidirectional = 0 if is_client else 1
+        self.exchange_stream_id = CLIENT_EXCHANGE_STREAM if is_client else SERVER_EXCHANGE_STREAM
+        self.peer_exchange_stream_id = SERVER_EXCHANGE_STREAM if is_client else CLIENT_EXCHANGE_STREAM
+        self.deadline_ns = 0
+        """When `on_deadline` must be called at the latest; 0: never."""
+
+    # The four calls
+
+    def receive(self, datagram: Datagram, now_ns: int) -> None:
+        """Take a datagram from the network. Raises ProtocolViolation for what no correct peer sends."""
+        self.now_ns = now_ns
+        self._in_call = True
+        receiving.receive(self, self.path, datagram)
+        self._end_call()
+
+    def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
+        """Run the sending process and return what it sends, in order."""
+        self.now_ns = now_ns
+        self._in_call = True
+        datagrams = sending.run(self, self.path)
+        self._end_call()
+        deadline = self.path.deadline_ns
+        for space in self.path.open_spaces:
+            ack_deadline = space.received.deadline_ns
+            if ack_deadline and (not deadline or ack_deadline < deadline):
+                deadline = ack_deadline
+        self.deadline_ns = deadline
+        return datagrams
+
+    def on_deadline(self, now_ns: int) -> None:
+        """The deadline has come; `datagrams_to_send` follows."""
+        self.now_ns = now_ns
+        self._in_call = True
+        path = self.path
+        if path.deadline_ns and now_ns >= path.deadline_ns:
+            path.timer_expired = True
+            if self.recorder.subscribers:
+                self.recorder.emit(LossTimerUpdated(now_ns, self.recorder.name, "expired", path.deadline_ns))
+            for space in path.open_spaces:
+                if space.loss_time_ns and space.loss_time_ns <= now_ns:
+                    self.operations.detect_loss(self, path, space)
+        self._end_call()
+
+    @property
+    def path_count(self) -> int:
+        """How many paths are in use."""
+        return len(self.paths)
+
+    # What the application does
+
+    def connect(self, now_ns: int) -> None:
+        """Start the handshake (client)."""
+        self.now_ns = self.last_progress_ns = now_ns
+        self.path.validate()  # a client is not held to the amplification limit
+        self.path.open(Space.INITIAL)
+        self.path.spaces[Space.INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
+        self.move(ConnectionInput.START)
+
+    def open_stream(self) -> int:
+        """The identifier of a new bidirectional stream (RFC 9000 section 2.1)."""
+        stream_id = self._next_bidirectional
+        self._next_bidirectional += 4
+        self.sending_stream(stream_id)
+        return stream_id
+
+    def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
+        """Append to a stream: bytes, or a number of bytes whose content does not matter."""
+        stream = self.sending_streams.get(stream_id)
+        if stream is None:
+            raise StreamStateError(f"stream {stream_id} is not open for sending")
+        was_ready = stream.has_new()
+        stream.write(data, fin=fin)
+        if not was_ready and stream.has_new():
+            self.ready_streams.append(stream)
+
+    def attach(self, plugin: Any) -> None:
+        """Attach a plugin to this end: the application's own, without asking the peer (paper section 2.1).
+
+        Raises QuicError when no plugin host serves this connection, PluginError when the plugin cannot be attached.
+        """
+        if self.plugin_host is None:
+            raise QuicError("this connection has no plugin host; make one with quicsim.plugin.host.ConnectionPlugins")
+        self.plugin_host.attach(plugin)
+
+    # What sending and receiving share
+
+    def sending_stream(self, stream_id: int) -> SendingStream:
+        """The sending part of a stream, made when it is first used."""
+        stream = self.sending_streams.get(stream_id)
+        if stream is None:
+            stream = self.sending_streams[stream_id] = SendingStream(stream_id, self.peer_max_stream_data)
+        return stream
+
+    def move(self, given: ConnectionInput) -> None:
+        """Advance the connection's state machine and tell whoever listens."""
+        old, self.state = self.state, advance(CONNECTION, self.state, given)
+        self.is_confirmed = self.state is ConnectionState.CONFIRMED
+        self.events.append(HandshakeEvent(self.state))
+        if self.recorder.subscribers:
+            self.recorder.emit(ConnectionStateUpdated(self.now_ns, self.recorder.name, old.value, self.state.value))
+
+    def at_end_of_call(self, change: Callable[[], None]) -> None:
+        """Have operations changed when the current receive, send or deadline call ends; at once outside of one."""
+        if self._in_call:
+            self._changes.append(change)
+        else:
+            change()
+
+    def _end_call(self) -> None:
+        self._in_call = False
+        if self._changes:
+            changes, self._changes = self._changes, []
+            for change in changes:
+                change()
+
+    def on_handshake_data(self, kind: Space, data: bytes) -> None:
+        """Contiguous handshake bytes arrived in a space."""
+        for progress in self.handshake.receive(kind, data):
+            self._on_handshake_progress(progress)
+
+    def _on_handshake_progress(self, progress: HandshakeProgress) -> None:
+        path = self.path
+        if progress is HandshakeProgress.CLIENT_HELLO:
+            self.move(ConnectionInput.START)
+            self._take_peer_parameters()
+            path.open(Space.INITIAL)
+            path.open(Space.HANDSHAKE)
+            path.open_for_sending(Space.APPLICATION)
+            path.spaces[Space.INITIAL].crypto.sending.write(self.handshake.server_hello(), fin=False)
+            path.spaces[Space.HANDSHAKE].crypto.sending.write(self.handshake.server_flight(), fin=False)
+        elif progress is HandshakeProgress.SERVER_HELLO:
+            path.open(Space.HANDSHAKE)
+        elif progress is HandshakeProgress.SERVER_FINISHED:
+            self._take_peer_parameters()
+            path.open(Space.APPLICATION)
+            path.spaces[Space.HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
+            self.move(ConnectionInput.HANDSHAKE_COMPLETE)
+        else:
+            path.open(Space.APPLICATION)
+            self.move(ConnectionInput.HANDSHAKE_COMPLETE)
+            path.application.pending.append(HandshakeDoneFrame())
+            self.confirm_handshake()
+
+    def _take_peer_parameters(self) -> None:
+        parameters = self.handshake.peer_parameters
+        if parameters is None:
+            raise ProtocolViolation("the peer's handshake carries no transport parameters")
+        self.flow.peer_limit = parameters.max_data
+        self.peer_max_stream_data = parameters.max_stream_data
+        self.peer_accepts_plugins = parameters.accepts_plugins
+        if parameters.max_ack_delay_ns:
+            self.peer_max_ack_delay_ns = parameters.max_ack_delay_ns
+
+    def confirm_handshake(self) -> None:
+        """The server at completion, the client with HANDSHAKE_DONE, once (RFC 9001 section 4.1.2)."""
+        if self.is_confirmed:
+            return
+        self.move(ConnectionInput.HANDSHAKE_CONFIRMED)
+        self.peer_validated_us = True
+        self.path.discard(Space.HANDSHAKE)
+        if self.plugin_host is not None:
+            self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
+
+    def on_stream_frame(self, frame: StreamFrame) -> None:
+        """Stream data arrived: account for it, deliver what is in order, raise the limits in time."""
+        stream_id = frame.stream_id
+        stream = self.receiving_streams.get(stream_id)
+        if stream is None:
+            stream = self._accept_stream(stream_id)
+        was_finished = stream.is_finished
+        growth = stream.receive(frame)
+        if growth:
+            self.flow.receive(growth)
+        count, content = stream.read()
+        finished = stream.is_finished and not was_finished
+        if not count and not finished:
+            return
+        self._consume(stream, count)
+        if stream_id == self.peer_exchange_stream_id:
+            if self.plugin_host is not None:
+                self.plugin_host.receive_exchange(content)
+            return
+        self.events.append(StreamDataReceived(stream_id, count, finished))
+        if finished and self.recorder.subscribers:
+            self.recorder.emit(StreamFinished(self.now_ns, self.recorder.name, stream_id, stream.final_size))
+
+    def _accept_stream(self, stream_id: int) -> ReceivingStream:
+        opened_here = bool(stream_id & 1) != self.is_client
+        if opened_here and (stream_id & 2 or stream_id not in self.sending_streams):
+            raise ProtocolViolation(f"data on stream {stream_id}, which only this endpoint may open")
+        stream = self.receiving_streams[stream_id] = ReceivingStream(stream_id, self.max_stream_data)
+        if not stream_id & 2 and not opened_here:
+            self.sending_stream(stream_id)
+        return stream
+
+    def _consume(self, stream: ReceivingStream, count: int) -> None:
+        flow = self.flow
+        flow.consumed += count
+        if limit := window_update(flow.consumed, flow.limit, flow.window):
+            flow.limit = limit
+            self.path.application.pending.append(MaxDataFrame(limit))
+        if stream.final_size < 0 and (limit := window_update(stream.delivered, stream.limit, stream.window)):
+            stream.limit = limit
+            self.path.application.pending.append(MaxStreamDataFrame(stream.stream_id, limit))
+
+    def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
+        """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""
+        if isinstance(frame, MaxDataFrame):
+            return frame.maximum == self.flow.limit
+        if isinstance(frame, MaxStreamDataFrame):
+            return frame.maximum == self.receiving_streams[frame.stream_id].limit
+        return isinstance(frame, HandshakeDoneFrame)
+
+    def on_max_stream_data(self, stream_id: int, maximum: int) -> None:
+        """The peer raised a stream's limit."""
+        stream = self.sending_streams.get(stream_id)
+        if stream is None:
+            raise ProtocolViolation(f"MAX_STREAM_DATA for stream {stream_id}, which does not exist")
+        if maximum > stream.limit:
+            was_ready = stream.has_new()
+            stream.limit = maximum
+            if not was_ready and stream.has_new():
+                self.ready_streams.append(stream)

@@ -1,0 +1,46 @@
+"""What can go wrong in a connection, and whose fault is it? RFC 9000 section 20."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConnectionFailed",
+    "FinalSizeError",
+    "FlowControlError",
+    "FrameEncodingError",
+    "ProtocolViolation",
+    "QuicError",
+    "StateError",
+    "StreamStateError",
+]
+
+
+class QuicError(Exception):
+    """Anything that a QUIC connection refuses."""
+
+
+class ProtocolViolation(QuicError):  # noqa: N818
+    """The peer broke a rule of the protocol (RFC 9000 section 20.1, PROTOCOL_VIOLATION)."""
+
+
+class FlowControlError(ProtocolViolation):
+    """The peer sent beyond the limit it was given (RFC 9000 section 4.1)."""
+
+
+class FinalSizeError(ProtocolViolation):
+    """The peer changed a stream's final size, or sent beyond it (RFC 9000 section 4.5)."""
+
+
+class FrameEncodingError(ProtocolViolation):
+    """Bytes that are no frame, or a value that no frame can carry (RFC 9000 section 12.4)."""
+
+
+class StreamStateError(QuicError):
+    """The application used a stream in a state that does not allow it: a local mistake."""
+
+
+class StateError(QuicError):
+    """A state machine met an input that its table does not list for the present state."""
+
+
+class ConnectionFailed(QuicError):  # noqa: N818
+    """The connection gave up: too many timeouts in a row."""

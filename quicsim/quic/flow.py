@@ -1,0 +1,39 @@
+"""How much may be sent on the whole connection, and how much have we allowed? RFC 9000 section 4."""
+
+from __future__ import annotations
+
+from quicsim.quic.errors import FlowControlError
+
+__all__ = ["FlowControl", "window_update"]
+
+
+class FlowControl:
+    """The connection's two limits, in bytes of stream data over all streams."""
+
+    __slots__ = ("consumed", "limit", "peer_limit", "received", "sent", "window")
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.limit = window
+        """What we allow: our MAX_DATA."""
+        self.received = 0
+        self.consumed = 0
+        self.peer_limit = 0
+        """What the peer allows: its MAX_DATA."""
+        self.sent = 0
+
+    @property
+    def credit(self) -> int:
+        """The bytes of new stream data that may still be sent."""
+        return self.peer_limit - self.sent
+
+    def receive(self, growth: int) -> None:
+        """The peer's streams grew by so many bytes. Raises FlowControlError beyond the limit."""
+        self.received += growth
+        if self.received > self.limit:
+            raise FlowControlError(f"{self.received} bytes of stream data, allowed {self.limit}")
+
+
+def window_update(consumed: int, limit: int, window: int) -> int:
+    """The limit to announce once half of the window is used up, else 0 (RFC 9000 section 4.2 leaves this open)."""
+    return consumed + window if limit - consumed <= window // 2 else 0

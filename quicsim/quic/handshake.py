@@ -1,0 +1,112 @@
+"""Which handshake messages travel, and what do they unlock? RFC 9001 section 4, RFC 8446 section 4.
+
+The messages are TLS 1.3's in number, order, framing and size. Of their content only the transport parameters mean
+anything here; the rest is zeros, since no key is ever computed.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from quicsim.quic.errors import ProtocolViolation
+from quicsim.quic.packet import Space
+from quicsim.quic.parameters import TransportParameters
+
+__all__ = ["Handshake", "HandshakeProgress"]
+
+CLIENT_HELLO_BYTES = 280  # assumed: one X25519 key share, a server name, ALPN, QUIC parameters
+SERVER_HELLO_BYTES = 90  # RFC 8446 section 4.1.3: two extensions, an X25519 key share
+ENCRYPTED_EXTENSIONS_BYTES = 100  # assumed: ALPN and QUIC parameters
+CERTIFICATE_VERIFY_BYTES = 264  # RFC 8446 section 4.4.3: an RSA-PSS signature of 256 bytes
+FINISHED_BYTES = 36  # RFC 8446 section 4.4.4 with SHA-256
+
+
+class Message(enum.IntEnum):
+    """The handshake types of RFC 8446 section 4."""
+
+    CLIENT_HELLO = 1
+    SERVER_HELLO = 2
+    ENCRYPTED_EXTENSIONS = 8
+    CERTIFICATE = 11
+    CERTIFICATE_VERIFY = 15
+    FINISHED = 20
+
+
+class HandshakeProgress(enum.Enum):
+    """What the message just received means for the connection."""
+
+    CLIENT_HELLO = enum.auto()
+    SERVER_HELLO = enum.auto()
+    SERVER_FINISHED = enum.auto()
+    CLIENT_FINISHED = enum.auto()
+
+
+class Handshake:
+    """One side's handshake: bytes to send by packet number space, progress from bytes received."""
+
+    def __init__(self, *, is_client: bool, parameters: TransportParameters, certificate_chain_bytes: int) -> None:
+        self.is_client = is_client
+        self.parameters = parameters
+        self.certificate_chain_bytes = certificate_chain_bytes
+        self.peer_parameters: TransportParameters | None = None
+        self._received = {Space.INITIAL: bytearray(), Space.HANDSHAKE: bytearray()}
+
+    def client_hello(self) -> bytes:
+        """The client's only Initial message."""
+        return _message(Message.CLIENT_HELLO, CLIENT_HELLO_BYTES, self.parameters)
+
+    def server_hello(self) -> bytes:
+        """The server's Initial message."""
+        return _message(Message.SERVER_HELLO, SERVER_HELLO_BYTES)
+
+    def server_flight(self) -> bytes:
+        """The server's Handshake messages, the certificate chain among them."""
+        return (
+            _message(Message.ENCRYPTED_EXTENSIONS, ENCRYPTED_EXTENSIONS_BYTES, self.parameters)
+            + _message(Message.CERTIFICATE, self.certificate_chain_bytes)
+            + _message(Message.CERTIFICATE_VERIFY, CERTIFICATE_VERIFY_BYTES)
+            + _message(Message.FINISHED, FINISHED_BYTES)
+        )
+
+    def client_finished(self) -> bytes:
+        """The client's Handshake message."""
+        return _message(Message.FINISHED, FINISHED_BYTES)
+
+    def receive(self, space: Space, data: bytes) -> list[HandshakeProgress]:
+        """Take contiguous handshake bytes; returns what whole messages among them bring about."""
+        buffer = self._received[space]
+        buffer += data
+        progress = []
+        while len(buffer) >= 4:
+            length = int.from_bytes(buffer[1:4], "big")
+            if len(buffer) < 4 + length:
+                break
+            kind, body = buffer[0], bytes(buffer[4 : 4 + length])
+            del buffer[: 4 + length]
+            if step := self._on_message(kind, body):
+                progress.append(step)
+        return progress
+
+    def _on_message(self, kind: int, body: bytes) -> HandshakeProgress | None:
+        if kind not in ((2, 8, 11, 15, 20) if self.is_client else (1, 20)):
+            raise ProtocolViolation(f"handshake message {kind} has no place on this side")
+        if kind in (Message.CLIENT_HELLO, Message.ENCRYPTED_EXTENSIONS):
+            size = int.from_bytes(body[:2], "big")
+            self.peer_parameters = TransportParameters.decode(body[2 : 2 + size])
+        if kind == Message.CLIENT_HELLO:
+            return HandshakeProgress.CLIENT_HELLO
+        if kind == Message.SERVER_HELLO:
+            return HandshakeProgress.SERVER_HELLO
+        if kind == Message.FINISHED:
+            return HandshakeProgress.SERVER_FINISHED if self.is_client else HandshakeProgress.CLIENT_FINISHED
+        return None
+
+
+def _message(kind: Message, size_bytes: int, parameters: TransportParameters | None = None) -> bytes:
+    """A message of `size_bytes` with its header, its parameters (if any) first, zeros behind them."""
+    content = b""
+    if parameters is not None:
+        encoded = parameters.encode()
+        content = len(encoded).to_bytes(2, "big") + encoded
+    body_bytes = max(size_bytes - 4, len(content))
+    return bytes([kind]) + body_bytes.to_bytes(3, "big") + content.ljust(body_bytes, b"\0")

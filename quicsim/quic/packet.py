@@ -1,0 +1,104 @@
+"""How large is a packet, and what travels in it? RFC 9000 sections 12, 14 and 17.
+
+A simulated packet carries its frames as values; its size on the wire is exact: header, packet number, frames, AEAD tag.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from quicsim.quic.frames import Frame
+
+__all__ = [
+    "AEAD_TAG_BYTES",
+    "CONNECTION_ID_BYTES",
+    "MINIMUM_INITIAL_BYTES",
+    "Datagram",
+    "Packet",
+    "Space",
+    "header_size",
+    "packet_number_size",
+]
+
+AEAD_TAG_BYTES = 16
+"""RFC 9001 section 5.3: every AEAD of TLS 1.3 that QUIC may use appends 16 bytes."""
+
+CONNECTION_ID_BYTES = 8
+"""Assumed: the length that aioquic, picoquic and most servers choose (RFC 9000 section 5.1 leaves it open)."""
+
+MINIMUM_INITIAL_BYTES = 1_200
+"""A datagram with an ack-eliciting Initial packet is at least this long (RFC 9000 section 14.1)."""
+
+
+class Space(enum.IntEnum):
+    """The packet number spaces (RFC 9000 section 12.3), in the order in which packets are coalesced."""
+
+    INITIAL = 0
+    HANDSHAKE = 1
+    APPLICATION = 2
+
+
+class Packet:
+    """A packet from its assembly on: the sender fills it, the network carries it, the sender remembers it until it is
+    acknowledged or lost. The receiver only reads `space`, `number`, `frames` and `size_bytes`.
+    """
+
+    __slots__ = (
+        "ack_eliciting",
+        "frames",
+        "header_bytes",
+        "in_flight",
+        "is_probe",
+        "label",
+        "number",
+        "room_bytes",
+        "sent_ns",
+        "size_bytes",
+        "space",
+    )
+
+    def __init__(self, space: int, number: int, room_bytes: int) -> None:
+        self.space = space
+        self.number = number
+        self.room_bytes = room_bytes
+        """What frames may still take."""
+        self.frames: list[Frame] = []
+        self.header_bytes = 0
+        self.size_bytes = 0
+        self.sent_ns = -1
+        self.ack_eliciting = False
+        self.in_flight = False
+        """Counted in bytes in flight: from its sending until it is acknowledged or lost (RFC 9002 section 2)."""
+        self.is_probe = False
+        self.label = ""
+
+
+class Datagram(NamedTuple):
+    """Coalesced packets, their bytes in UDP's payload, and labels that link rules may match."""
+
+    packets: tuple[Packet, ...]
+    size_bytes: int
+    labels: tuple[str, ...]
+
+
+def packet_number_size(number: int, largest_acknowledged: int) -> int:
+    """The bytes of a truncated packet number (RFC 9000 section 17.1, appendix A.2). -1: nothing acknowledged yet."""
+    unacknowledged = number - largest_acknowledged
+    if unacknowledged < 1 << 7:
+        return 1
+    if unacknowledged < 1 << 15:
+        return 2
+    return 3 if unacknowledged < 1 << 23 else 4
+
+
+def header_size(space: int, number_bytes: int) -> int:
+    """The bytes of a header with its packet number (RFC 9000 sections 17.2 and 17.3).
+
+    A long header carries both connection IDs and a two-byte length; an Initial also an empty token's length.
+    """
+    if space == Space.APPLICATION:
+        return 1 + CONNECTION_ID_BYTES + number_bytes
+    long_header = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2 + number_bytes
+    return long_header + 1 if space == Space.INITIAL else long_header

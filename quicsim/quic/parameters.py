@@ -1,0 +1,61 @@
+"""What do the endpoints tell each other about themselves? Transport parameters, RFC 9000 section 18."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quicsim.quic.varint import decode_varint, encode_varint
+
+__all__ = ["TransportParameters"]
+
+MILLISECOND_NS = 1_000_000
+
+_MAX_DATA = 0x04
+_MAX_STREAM_DATA_BIDI_REMOTE = 0x06
+_MAX_ACK_DELAY = 0x0B
+_PLUGIN_EXCHANGE = 0x50_4C_47  # "PLG"; no registered parameter: the paper's exchange has none
+
+
+@dataclass(frozen=True, slots=True)
+class TransportParameters:
+    """One endpoint's parameters. Sizes in bytes, delays in nanoseconds (whole milliseconds on the wire)."""
+
+    max_data: int
+    max_stream_data: int
+    max_ack_delay_ns: int
+    """0: not advertised."""
+    accepts_plugins: bool
+
+    def encode(self) -> bytes:
+        """Identifier, length and value of each parameter (section 18)."""
+        values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
+        if self.max_ack_delay_ns:
+            values[_MAX_ACK_DELAY] = self.max_ack_delay_ns // MILLISECOND_NS
+        encoded = b""
+        for identifier, value in values.items():
+            content = encode_varint(value)
+            encoded += encode_varint(identifier) + encode_varint(len(content)) + content
+        if self.accepts_plugins:
+            encoded += encode_varint(_PLUGIN_EXCHANGE) + encode_varint(0)
+        return encoded
+
+    @classmethod
+    def decode(cls, data: bytes) -> TransportParameters:
+        """The parameters in `data`; unknown ones are skipped (section 7.4.2). Raises FrameEncodingError."""
+        values: dict[int, bytes] = {}
+        offset = 0
+        while offset < len(data):
+            identifier, offset = decode_varint(data, offset)
+            length, offset = decode_varint(data, offset)
+            values[identifier] = data[offset : offset + length]
+            offset += length
+
+        def number(identifier: int) -> int:
+            return decode_varint(values[identifier], 0)[0] if identifier in values else 0
+
+        return cls(
+            max_data=number(_MAX_DATA),
+            max_stream_data=number(_MAX_STREAM_DATA_BIDI_REMOTE),
+            max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS,
+            accepts_plugins=_PLUGIN_EXCHANGE in values,
+        )

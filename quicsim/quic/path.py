@@ -1,0 +1,136 @@
+"""What does an endpoint know about one network path? RFC 9000 section 8, RFC 9002.
+
+A path has its own packet number space, round-trip time, congestion window and timer; the first path also carries the
+handshake's two spaces.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.quic.packet import Space
+from quicsim.quic.rtt import RttEstimator
+from quicsim.quic.sent import PacketNumberSpace
+from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState, advance
+
+if TYPE_CHECKING:
+    from quicsim.quic.congestion.base import CongestionController
+    from quicsim.quic.profiles import Profile
+
+__all__ = ["AMPLIFICATION_FACTOR", "Path"]
+
+AMPLIFICATION_FACTOR = 3
+"""Before the peer's address is validated, an endpoint sends at most three times what it received (RFC 9000 8.1)."""
+
+
+class Path:
+    """One path's state. Sizes are bytes of UDP payload, instants and durations nanoseconds."""
+
+    __slots__ = (
+        "accepted_past_deadline_ns",
+        "application",
+        "bytes_in_flight",
+        "bytes_received",
+        "bytes_sent",
+        "congestion",
+        "cwnd_bytes",
+        "datagram_bytes",
+        "deadline_ns",
+        "first_rtt_sample_ns",
+        "minimum_window_bytes",
+        "open_spaces",
+        "path_id",
+        "probes_left",
+        "pto_count",
+        "rtt",
+        "sending_state",
+        "spaces",
+        "ssthresh_bytes",
+        "state",
+        "timer_expired",
+    )
+
+    def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
+        self.path_id = path_id
+        self.datagram_bytes = datagram_bytes
+        self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
+        self.application = self.spaces[Space.APPLICATION]
+        self.open_spaces: list[PacketNumberSpace] = []
+        """The spaces that can send, in the order of coalescing."""
+        self.rtt = RttEstimator(profile.initial_rtt_ns)
+        self.first_rtt_sample_ns = 0
+        self.congestion = congestion
+        self.cwnd_bytes = profile.initial_window_bytes(datagram_bytes)
+        self.minimum_window_bytes = profile.minimum_window_bytes(datagram_bytes)
+        self.ssthresh_bytes = 1 << 62
+        self.bytes_in_flight = 0
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.pto_count = 0
+        self.deadline_ns = 0
+        """When the retransmission timer expires; 0: it is disarmed."""
+        self.timer_expired = False
+        """The present run of the sending process was triggered by the retransmission timer."""
+        self.accepted_past_deadline_ns = -1
+        self.probes_left = 0
+        self.state = PathState.UNVALIDATED
+        self.sending_state = SendingProcessState.APPLICATION_LIMITED
+
+    @property
+    def window_is_open(self) -> bool:
+        """Whether a full-sized datagram fits in the congestion window (RFC 9002 section 7)."""
+        return self.bytes_in_flight + self.datagram_bytes <= self.cwnd_bytes
+
+    @property
+    def outstanding_count(self) -> int:
+        """How many packets with application data are in flight."""
+        return len(self.application.outstanding)
+
+    @property
+    def outstanding_ack_eliciting(self) -> int:
+        """How many of them ask for an acknowledgement."""
+        return self.application.ack_eliciting_in_flight
+
+    @property
+    def amplification_room_bytes(self) -> int:
+        """What may be sent before the peer's address is validated; the whole of a datagram afterwards."""
+        if self.state is PathState.VALIDATED:
+            return self.datagram_bytes
+        return AMPLIFICATION_FACTOR * self.bytes_received - self.bytes_sent
+
+    @property
+    def is_amplification_limited(self) -> bool:
+        """Whether nothing may be sent until the peer sends more."""
+        return self.amplification_room_bytes <= 0
+
+    def open(self, kind: Space) -> None:
+        """Keys for sending and receiving in this space are there."""
+        space = self.spaces[kind]
+        space.can_send = space.can_receive = True
+        self.open_spaces = [space for space in self.spaces if space.can_send]
+
+    def open_for_sending(self, kind: Space) -> None:
+        """Keys for sending in this space are there, those for receiving not yet."""
+        self.spaces[kind].can_send = True
+        self.open_spaces = [space for space in self.spaces if space.can_send]
+
+    def discard(self, kind: Space) -> None:
+        """The keys of a space are thrown away, and with them whatever is in flight there (RFC 9002 section 6.4)."""
+        space = self.spaces[kind]
+        if not space.can_send:
+            return
+        self.bytes_in_flight -= sum(packet.size_bytes for packet in space.outstanding.values())
+        space.outstanding.clear()
+        space.lost.clear()
+        space.pending.clear()
+        space.can_send = space.can_receive = False
+        space.ack_eliciting_in_flight = 0
+        space.loss_time_ns = 0
+        space.received.deadline_ns = 0
+        space.ping_needed = False
+        self.pto_count = 0
+        self.open_spaces = [other for other in self.spaces if other.can_send]
+
+    def validate(self) -> None:
+        """The peer proved that it receives at its address."""
+        self.state = advance(PATH, self.state, PathInput.HANDSHAKE_PACKET)

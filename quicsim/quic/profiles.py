@@ -1,0 +1,91 @@
+"""Which host stack does an endpoint imitate? Its constants; its behaviour is in the operations' defaults.
+
+`rfc9002`: RFC 9000 and 9002 as written. `picoquic`: the C stack of August 2018 that the paper instrumented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quicsim.quic.errors import QuicError
+
+__all__ = ["PROFILES", "Profile", "profile_named"]
+
+MILLISECOND_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A stack's constants. Durations in nanoseconds, sizes in bytes of UDP payload or of stream data."""
+
+    name: str
+    initial_rtt_ns: int
+    initial_window_datagrams: int
+    initial_window_limit_bytes: int
+    """The initial window is so many datagrams, but at most this (RFC 9002 section 7.2) or two datagrams."""
+    minimum_window_fixed_bytes: int
+    """0: two datagrams."""
+    datagram_bytes: int
+    max_ack_delay_ns: int
+    """How long this stack delays an ACK at most, and what it advertises; 0: it advertises nothing."""
+    assumed_peer_max_ack_delay_ns: int
+    """Taken for the peer's as long as the peer advertises none."""
+    max_data_bytes: int
+    max_stream_data_bytes: int
+    congestion_control: str
+    recovery_lasts_minimum_rtt: bool
+    maximum_timeouts: int
+    """The connection fails at this many timeouts in a row; 0: never."""
+
+    def initial_window_bytes(self, datagram_bytes: int) -> int:
+        """The congestion window before the first acknowledgement."""
+        limit = max(self.initial_window_limit_bytes, 2 * datagram_bytes)
+        return min(self.initial_window_datagrams * datagram_bytes, limit)
+
+    def minimum_window_bytes(self, datagram_bytes: int) -> int:
+        """The smallest congestion window."""
+        return self.minimum_window_fixed_bytes or 2 * datagram_bytes
+
+
+RFC9002 = Profile(
+    name="rfc9002",
+    initial_rtt_ns=333 * MILLISECOND_NS,  # RFC 9002 section 6.2.2
+    initial_window_datagrams=10,  # section 7.2
+    initial_window_limit_bytes=14_720,  # section 7.2
+    minimum_window_fixed_bytes=0,  # section 7.2: two datagrams
+    datagram_bytes=1_200,  # RFC 9000 section 14: what every path carries
+    max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
+    assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
+    max_data_bytes=1 << 20,  # assumed: aioquic's
+    max_stream_data_bytes=1 << 20,  # assumed: aioquic's
+    congestion_control="newreno",
+    recovery_lasts_minimum_rtt=False,
+    maximum_timeouts=0,
+)
+
+PICOQUIC = Profile(
+    name="picoquic",
+    initial_rtt_ns=250 * MILLISECOND_NS,
+    initial_window_datagrams=1_000,  # its initial window is a number of bytes
+    initial_window_limit_bytes=15_360,
+    minimum_window_fixed_bytes=3_072,
+    datagram_bytes=1_252,  # probed up to 1,440 by the stack; the probing is not modelled
+    max_ack_delay_ns=0,  # a draft of 2018 had no such parameter
+    assumed_peer_max_ack_delay_ns=0,  # the largest delay observed
+    max_data_bytes=1 << 20,
+    max_stream_data_bytes=65_535,
+    congestion_control="newreno",
+    recovery_lasts_minimum_rtt=True,
+    maximum_timeouts=6,
+)
+
+PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC)}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile of this name. Raises QuicError with the known names."""
+    try:
+        return PROFILES[name]
+    except KeyError:
+        raise QuicError(f"there is no profile {name!r}; the profiles are {', '.join(PROFILES)}") from None

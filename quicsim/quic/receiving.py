@@ -1,0 +1,186 @@
+"""What happens to a packet that arrives? ReadPacket, ParseFrames, ProcessAck, DecideAck.
+
+Paper section 2 (reception is a pluggable operation); RFC 9000 sections 12 and 13, RFC 9002 appendix A.7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from quicsim.events import Code, MetricsUpdated, PacketReceived
+from quicsim.quic.congestion.base import CongestionEvent
+from quicsim.quic.errors import ProtocolViolation
+from quicsim.quic.frames import (
+    ACK_DELAY_UNIT_NS,
+    AckFrame,
+    CryptoFrame,
+    HandshakeDoneFrame,
+    MaxDataFrame,
+    MaxStreamDataFrame,
+    PaddingFrame,
+    PingFrame,
+    StreamFrame,
+)
+from quicsim.quic.packet import Datagram, Packet, Space
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["accept", "process_ack", "process_frames", "receive"]
+
+
+def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
+    """Process a datagram's packets in order. A packet for which there are no keys is dropped (RFC 9000 12.2)."""
+    operations = connection.operations
+    path.bytes_received += datagram.size_bytes
+    for packet in datagram.packets:
+        space = path.spaces[packet.space]
+        if not space.can_receive or not operations.read_packet(connection, path, packet):
+            continue
+        operations.parse_frames(connection, path, space, packet)
+        if packet.ack_eliciting and space.can_receive:
+            received = space.received
+            received.unreported_ack_eliciting += 1
+            received.deadline_ns = operations.decide_ack(connection, path, space, packet)
+
+
+def accept(connection: Connection, path: Path, packet: Packet) -> int:
+    """Take note of a packet's arrival; 0 for a duplicate. The default of ReadPacket."""
+    received = path.spaces[packet.space].received
+    number = packet.number
+    if received.is_duplicate(number):
+        return 0
+    received.add(number, connection.now_ns)
+    connection.counts.packets_received += 1
+    if packet.space == Space.HANDSHAKE and not connection.is_client:
+        path.validate()  # RFC 9000 section 8.1
+        path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
+    recorder = connection.recorder
+    recorder.record(Code.PACKET_RECEIVED, connection.now_ns, packet.space << 62 | number, packet.size_bytes)
+    if recorder.subscribers:
+        recorder.emit(
+            PacketReceived(
+                connection.now_ns, recorder.name, Space(packet.space).name.lower(), number, packet.size_bytes,
+                tuple(packet.frames),
+            )
+        )  # fmt: skip
+    return 1
+
+
+def process_frames(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:
+    """Handle each frame by its kind and return their number. The default of ParseFrames."""
+    for frame in packet.frames:
+        _HANDLERS[frame.__class__](connection, path, space, frame)
+    return len(packet.frames)
+
+
+def _ignore(connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame) -> None:
+    """PADDING and PING ask for nothing beyond what their packet does."""
+
+
+def _on_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame) -> None:
+    connection.operations.process_ack(connection, path, space, frame)
+
+
+def _on_crypto(connection: Connection, path: Path, space: PacketNumberSpace, frame: CryptoFrame) -> None:
+    if data := space.crypto.receive(frame):
+        connection.on_handshake_data(space.kind, data)
+
+
+def _on_stream(connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamFrame) -> None:
+    connection.on_stream_frame(frame)
+
+
+def _on_max_data(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxDataFrame) -> None:
+    if frame.maximum > connection.flow.peer_limit:
+        connection.flow.peer_limit = frame.maximum
+
+
+def _on_max_stream_data(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxStreamDataFrame
+) -> None:
+    connection.on_max_stream_data(frame.stream_id, frame.maximum)
+
+
+def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
+    if not connection.is_client:
+        raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
+    connection.confirm_handshake()
+
+
+_HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]] = {
+    PaddingFrame: _ignore,
+    PingFrame: _ignore,
+    AckFrame: _on_ack,
+    CryptoFrame: _on_crypto,
+    StreamFrame: _on_stream,
+    MaxDataFrame: _on_max_data,
+    MaxStreamDataFrame: _on_max_stream_data,
+    HandshakeDoneFrame: _on_handshake_done,
+}
+
+
+def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame) -> int:
+    """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
+    newly = space.acknowledge(frame)
+    if not newly:
+        return 0
+    now_ns = connection.now_ns
+    operations = connection.operations
+    connection.last_progress_ns = now_ns
+    largest_number = frame.ranges[0][1]
+    newest: Packet | None = None
+    for packet in newly:
+        if packet.number == largest_number:
+            newest = packet
+        if packet.sent_ns > space.latest_acknowledged_sent_ns:
+            space.latest_acknowledged_sent_ns = packet.sent_ns
+    if newest is not None and newest.ack_eliciting:
+        delay_ns = frame.delay * ACK_DELAY_UNIT_NS
+        operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
+        path.cwnd_bytes = operations.congestion_control(
+            connection, path, CongestionEvent.RTT, newest.size_bytes, newest.sent_ns
+        )
+    for packet in newly:
+        settle_acknowledged(connection, path, space, packet)
+    if space.kind == Space.HANDSHAKE:
+        connection.peer_validated_us = True
+    if connection.peer_validated_us or not connection.is_client:
+        path.pto_count = 0
+    if space.outstanding:
+        operations.detect_loss(connection, path, space)
+    else:
+        space.loss_time_ns = 0
+    recorder = connection.recorder
+    if recorder.subscribers:
+        rtt = path.rtt
+        recorder.emit(
+            MetricsUpdated(
+                now_ns, recorder.name, rtt.smoothed_ns, rtt.variation_ns, rtt.latest_ns, path.cwnd_bytes,
+                path.bytes_in_flight,
+            )
+        )  # fmt: skip
+    return len(newly)
+
+
+def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> None:
+    """A packet arrived at the peer: its bytes leave the flight, the window may grow, its content is settled."""
+    if packet.in_flight:
+        path.bytes_in_flight -= packet.size_bytes
+        if packet.ack_eliciting:
+            space.ack_eliciting_in_flight -= 1
+        path.cwnd_bytes = connection.operations.congestion_control(
+            connection, path, CongestionEvent.ACKED, packet.size_bytes, packet.sent_ns
+        )
+    for frame in packet.frames:
+        kind = frame.__class__
+        if kind is StreamFrame:
+            connection.sending_streams[frame.stream_id].acknowledge(frame)  # type: ignore[union-attr,arg-type]
+        elif kind is AckFrame:
+            space.received.forget_below(frame.ranges[0][1] + 1)  # type: ignore[union-attr]
+        elif kind is CryptoFrame:
+            space.crypto.acknowledge(frame)  # type: ignore[arg-type]

@@ -1,0 +1,187 @@
+"""How is a packet sent? Figure 1 of the paper, in its order.
+
+A processed packet, application data, or the timer triggers the process. It then selects a packet to retransmit (or none),
+generates header and frames, sends, and sets the timer, until nothing more may go out. RFC 9000 section 12.2 (coalescing).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.events import Code, LossTimerUpdated, PacketSent
+from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, StreamFrame
+from quicsim.quic.packet import AEAD_TAG_BYTES, MINIMUM_INITIAL_BYTES, Datagram, Packet, Space
+from quicsim.quic.states import SENDING_PROCESS, SendingProcessInput
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
+
+__all__ = ["MAXIMUM_PROBES", "run", "transmit"]
+
+MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
+SMALLEST_PACKET_BYTES = 1 + 20 + 1 + AEAD_TAG_BYTES
+HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and frames take at least four bytes
+
+
+def run(connection: Connection, path: Path) -> list[Datagram]:
+    """Send until nothing is left, the congestion window is full, or the amplification limit is reached."""
+    datagrams: list[Datagram] = []
+    path.probes_left = MAXIMUM_PROBES
+    timer_is_set = False
+    while True:
+        room_bytes = min(path.datagram_bytes, path.amplification_room_bytes)
+        if room_bytes < SMALLEST_PACKET_BYTES:
+            stopped_by = SendingProcessInput.AMPLIFICATION_LIMIT
+            break
+        datagram = next_datagram(connection, path, room_bytes)
+        if datagram is None:
+            stopped_by = why_stopped(connection, path)
+            break
+        datagrams.append(datagram)
+        timer_is_set = True
+    path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
+    path.timer_expired = False
+    if not timer_is_set:
+        set_timer(connection, path)
+    return datagrams
+
+
+def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagram | None:
+    """One datagram with a packet of each space that has something to send; None when none has."""
+    packets: list[Packet] = []
+    for space in path.open_spaces:
+        packet = next_packet(connection, path, space, room_bytes)
+        if packet is not None:
+            packets.append(packet)
+            room_bytes -= packet.size_bytes
+            if room_bytes < SMALLEST_PACKET_BYTES:
+                break
+    if not packets:
+        return None
+    if packets[0].space == Space.INITIAL:
+        pad_to_minimum(connection, packets)
+    sent = []
+    for packet in packets:
+        connection.operations.send_packet(connection, path, packet)
+        if packet.sent_ns >= 0:
+            sent.append(packet)
+        else:
+            hold_back(path, packet)
+        set_timer(connection, path)
+    if not sent:
+        return None
+    return Datagram(tuple(sent), sum([p.size_bytes for p in sent]), tuple([p.label for p in sent if p.label]))
+
+
+def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
+    """A packet of one space, not yet sent: SelectRetransmission, GenerateHeader, GenerateFrames, protection."""
+    operations = connection.operations
+    selected = operations.select_retransmission(connection, path, space)
+    if not selected and not something_new(connection, path, space):
+        return None
+    packet = Packet(space.kind, space.next_number, room_bytes)
+    packet.header_bytes = operations.generate_header(connection, path, packet)
+    packet.room_bytes -= packet.header_bytes + AEAD_TAG_BYTES
+    frame_bytes = operations.generate_frames(connection, path, space, packet, selected)
+    if not packet.frames:
+        return None
+    packet.size_bytes = packet.header_bytes + max(frame_bytes, HEADER_PROTECTION_SAMPLE_BYTES) + AEAD_TAG_BYTES
+    return packet
+
+
+def something_new(connection: Connection, path: Path, space: PacketNumberSpace) -> bool:
+    """Whether there is a reason for a packet that retransmits nothing: an ACK that is due, or content and a window."""
+    ack_deadline_ns = space.received.deadline_ns
+    if ack_deadline_ns and ack_deadline_ns <= connection.now_ns:
+        return True
+    if space.ping_needed:
+        return True
+    return path.window_is_open and has_content(connection, space)
+
+
+def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
+    """Whether frames wait that are neither retransmissions chosen by packet nor acknowledgements."""
+    if space.pending:
+        return True
+    if space.kind != Space.APPLICATION:
+        stream = space.crypto.sending
+        return stream.sent < stream.written
+    if not connection.ready_streams:
+        return False
+    if connection.flow.peer_limit > connection.flow.sent:
+        return True
+    return any(stream.sent == stream.written for stream in connection.ready_streams)
+
+
+def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
+    """Whether the window or the lack of anything to send ended the run."""
+    if path.window_is_open:
+        return SendingProcessInput.NOTHING_LEFT
+    for space in path.open_spaces:
+        if space.lost or has_content(connection, space):
+            return SendingProcessInput.WINDOW_FULL
+    return SendingProcessInput.NOTHING_LEFT
+
+
+def pad_to_minimum(connection: Connection, packets: list[Packet]) -> None:
+    """Datagrams with an Initial packet are padded: a client's always, a server's when it is ack-eliciting (14.1)."""
+    if not connection.is_client and not packets[0].ack_eliciting:
+        return
+    missing = MINIMUM_INITIAL_BYTES - sum(packet.size_bytes for packet in packets)
+    if missing > 0:
+        last = packets[-1]
+        last.frames.append(PaddingFrame(missing))
+        last.size_bytes += missing
+        last.in_flight = True
+
+
+def hold_back(path: Path, packet: Packet) -> None:
+    """SendPacket kept a packet: its number is not used up and its content waits at the head of the queue."""
+    kept = [frame for frame in packet.frames if FRAMES[frame.__class__].retransmittable]
+    path.spaces[packet.space].pending.extendleft(reversed(kept))
+
+
+def transmit(connection: Connection, path: Path, packet: Packet) -> None:
+    """Register a packet as sent: the default of SendPacket."""
+    now_ns = connection.now_ns
+    space = path.spaces[packet.space]
+    space.register(packet, now_ns)
+    path.bytes_sent += packet.size_bytes
+    if packet.in_flight:
+        path.bytes_in_flight += packet.size_bytes
+    for frame in packet.frames:
+        kind = frame.__class__
+        if kind is StreamFrame:
+            if frame.offset == 0:  # type: ignore[union-attr]
+                packet.label = f"stream-start:{frame.stream_id}"  # type: ignore[union-attr]
+        elif kind is AckFrame:
+            space.received.reported(now_ns)
+    if packet.space == Space.HANDSHAKE and connection.is_client:
+        path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
+    connection.counts.packets_sent += 1
+    recorder = connection.recorder
+    recorder.record(Code.PACKET_SENT, now_ns, packet.space << 62 | packet.number, packet.size_bytes)
+    if recorder.subscribers:
+        recorder.emit(
+            PacketSent(
+                now_ns, recorder.name, Space(packet.space).name.lower(), packet.number, packet.size_bytes,
+                tuple(packet.frames), packet.is_probe,
+            )
+        )  # fmt: skip
+
+
+def set_timer(connection: Connection, path: Path) -> None:
+    """Ask SetTimer when to wake. An instant that is not ahead is taken once, then the default's: time must go on."""
+    deadline_ns = connection.operations.set_timer(connection, path)
+    now_ns = connection.now_ns
+    if deadline_ns and deadline_ns <= now_ns:
+        if path.accepted_past_deadline_ns == now_ns:
+            deadline_ns = connection.operations.default_set_timer(connection, path)
+        path.accepted_past_deadline_ns = now_ns
+    if deadline_ns != path.deadline_ns:
+        path.deadline_ns = deadline_ns
+        recorder = connection.recorder
+        if recorder.subscribers:
+            recorder.emit(LossTimerUpdated(now_ns, recorder.name, "set" if deadline_ns else "cancelled", deadline_ns))

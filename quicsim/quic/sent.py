@@ -1,0 +1,107 @@
+"""Which packets are outstanding, and which of them did an ACK newly acknowledge? RFC 9002 appendix A.1.
+
+One packet number space of one path: what was sent and is not settled, what was received and is not reported.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from quicsim.quic.acks import ReceivedPackets
+from quicsim.quic.errors import ProtocolViolation
+from quicsim.quic.streams import CryptoStream
+
+if TYPE_CHECKING:
+    from quicsim.quic.frames import AckFrame, Frame
+    from quicsim.quic.packet import Packet, Space
+
+__all__ = ["PacketNumberSpace"]
+
+
+class PacketNumberSpace:
+    """Sent and received packets under one sequence of packet numbers."""
+
+    __slots__ = (
+        "ack_eliciting_in_flight",
+        "can_receive",
+        "can_send",
+        "crypto",
+        "kind",
+        "largest_acknowledged",
+        "last_ack_eliciting_sent_ns",
+        "latest_acknowledged_sent_ns",
+        "loss_time_ns",
+        "lost",
+        "next_number",
+        "outstanding",
+        "pending",
+        "ping_needed",
+        "received",
+    )
+
+    def __init__(self, kind: Space) -> None:
+        self.kind = kind
+        self.can_send = False
+        self.can_receive = False
+        self.next_number = 0
+        self.outstanding: dict[int, Packet] = {}
+        """In flight and neither acknowledged nor lost, by ascending packet number."""
+        self.lost: dict[int, Packet] = {}
+        """Declared lost, or held back by SendPacket; their content waits to be sent again."""
+        self.pending: deque[Frame] = deque()
+        """Frames to send as soon as the window allows, before anything new."""
+        self.ping_needed = False
+        self.received = ReceivedPackets()
+        self.crypto = CryptoStream()
+        self.largest_acknowledged = -1
+        self.latest_acknowledged_sent_ns = -1
+        """When the latest-sent of the acknowledged packets was sent."""
+        self.last_ack_eliciting_sent_ns = 0
+        self.ack_eliciting_in_flight = 0
+        self.loss_time_ns = 0
+        """When the next packet becomes lost by time; 0: none will."""
+
+    @property
+    def lost_count(self) -> int:
+        """How many lost packets' content waits to be sent again."""
+        return len(self.lost)
+
+    @property
+    def largest_acknowledged_or_zero(self) -> int:
+        """The largest packet number acknowledged, as an unsigned number; 0 also when there is none."""
+        return max(self.largest_acknowledged, 0)
+
+    def register(self, packet: Packet, now_ns: int) -> None:
+        """A packet goes out."""
+        packet.sent_ns = now_ns
+        self.next_number = packet.number + 1
+        if packet.in_flight:
+            self.outstanding[packet.number] = packet
+            if packet.ack_eliciting:
+                self.ack_eliciting_in_flight += 1
+                self.last_ack_eliciting_sent_ns = now_ns
+
+    def acknowledge(self, frame: AckFrame) -> list[Packet]:
+        """Settle what the frame newly acknowledges and return it. Raises ProtocolViolation for a number never sent."""
+        ranges = frame.ranges
+        largest = ranges[0][1]
+        if largest >= self.next_number:
+            raise ProtocolViolation(f"packet {largest} was acknowledged, the last one sent is {self.next_number - 1}")
+        if largest > self.largest_acknowledged:
+            self.largest_acknowledged = largest
+        newly: list[Packet] = []
+        outstanding = self.outstanding
+        if outstanding:
+            oldest = next(iter(outstanding))
+            for first, last in ranges:
+                if last < oldest:
+                    break
+                for number in range(first if first > oldest else oldest, last + 1):
+                    packet = outstanding.pop(number, None)
+                    if packet is not None:
+                        newly.append(packet)
+        if self.lost:
+            for number in [n for n in self.lost if any(first <= n <= last for first, last in ranges)]:
+                newly.append(self.lost.pop(number))
+        return newly

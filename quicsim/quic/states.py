@@ -1,0 +1,170 @@
+"""Which states are there, and what leads from one to the next? Every finite state machine as a table.
+
+RFC 9000 sections 3 (streams), 4.1.2 of RFC 9001 (handshake confirmation), 8 (path validation); paper figure 1 (sending).
+A table maps (state, input) to the next state; whatever it does not list is an error of the caller.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, TypeVar
+
+from quicsim.quic.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "CONNECTION",
+    "PATH",
+    "RECEIVING_STREAM",
+    "SENDING_PROCESS",
+    "SENDING_STREAM",
+    "ConnectionInput",
+    "ConnectionState",
+    "PathInput",
+    "PathState",
+    "ReceivingStreamInput",
+    "ReceivingStreamState",
+    "SendingProcessInput",
+    "SendingProcessState",
+    "SendingStreamInput",
+    "SendingStreamState",
+    "advance",
+]
+
+S = TypeVar("S", bound=enum.Enum)
+I = TypeVar("I", bound=enum.Enum)  # noqa: E741
+
+
+def advance(table: Mapping[tuple[S, I], S], state: S, given: I) -> S:
+    """The state that follows. Raises StateError, naming what the state would accept, for an input not in the table."""
+    try:
+        return table[state, given]
+    except KeyError:
+        allowed = ", ".join(i.name for s, i in table if s is state) or "nothing"
+        raise StateError(f"{type(state).__name__} {state.name} accepts {allowed}; not {given.name}") from None
+
+
+class ConnectionState(enum.Enum):
+    """How far the handshake has come."""
+
+    IDLE = "idle"
+    HANDSHAKING = "handshaking"
+    COMPLETE = "complete"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"
+
+
+class ConnectionInput(enum.Enum):
+    """What moves a connection."""
+
+    START = enum.auto()
+    HANDSHAKE_COMPLETE = enum.auto()
+    HANDSHAKE_CONFIRMED = enum.auto()
+    GIVE_UP = enum.auto()
+
+
+CONNECTION: Mapping[tuple[ConnectionState, ConnectionInput], ConnectionState] = {
+    (ConnectionState.IDLE, ConnectionInput.START): ConnectionState.HANDSHAKING,
+    (ConnectionState.HANDSHAKING, ConnectionInput.HANDSHAKE_COMPLETE): ConnectionState.COMPLETE,
+    (ConnectionState.HANDSHAKING, ConnectionInput.GIVE_UP): ConnectionState.FAILED,
+    (ConnectionState.COMPLETE, ConnectionInput.HANDSHAKE_CONFIRMED): ConnectionState.CONFIRMED,
+    (ConnectionState.COMPLETE, ConnectionInput.GIVE_UP): ConnectionState.FAILED,
+    (ConnectionState.CONFIRMED, ConnectionInput.GIVE_UP): ConnectionState.FAILED,
+}
+
+
+class PathState(enum.Enum):
+    """Whether the peer's address is known to be its own (RFC 9000 section 8.1)."""
+
+    UNVALIDATED = "unvalidated"
+    VALIDATED = "validated"
+
+
+class PathInput(enum.Enum):
+    """What validates an address: a Handshake packet from it."""
+
+    HANDSHAKE_PACKET = enum.auto()
+
+
+PATH: Mapping[tuple[PathState, PathInput], PathState] = {
+    (PathState.UNVALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
+    (PathState.VALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
+}
+
+
+class SendingProcessState(enum.Enum):
+    """What the sending process of figure 1 waits for."""
+
+    APPLICATION_LIMITED = "application limited"
+    CONGESTION_LIMITED = "congestion limited"
+    AMPLIFICATION_LIMITED = "amplification limited"
+
+
+class SendingProcessInput(enum.Enum):
+    """Why a run of the sending process ended."""
+
+    NOTHING_LEFT = enum.auto()
+    WINDOW_FULL = enum.auto()
+    AMPLIFICATION_LIMIT = enum.auto()
+
+
+SENDING_PROCESS: Mapping[tuple[SendingProcessState, SendingProcessInput], SendingProcessState] = {
+    (state, given): following
+    for state in SendingProcessState
+    for given, following in (
+        (SendingProcessInput.NOTHING_LEFT, SendingProcessState.APPLICATION_LIMITED),
+        (SendingProcessInput.WINDOW_FULL, SendingProcessState.CONGESTION_LIMITED),
+        (SendingProcessInput.AMPLIFICATION_LIMIT, SendingProcessState.AMPLIFICATION_LIMITED),
+    )
+}
+
+
+class SendingStreamState(enum.Enum):
+    """RFC 9000 section 3.1, figure 2, without resets."""
+
+    READY = "ready"
+    SEND = "send"
+    DATA_SENT = "data sent"
+    DATA_RECEIVED = "data received"
+
+
+class SendingStreamInput(enum.Enum):
+    """What moves the sending part of a stream."""
+
+    SEND_DATA = enum.auto()
+    SEND_FIN = enum.auto()
+    ALL_ACKNOWLEDGED = enum.auto()
+
+
+SENDING_STREAM: Mapping[tuple[SendingStreamState, SendingStreamInput], SendingStreamState] = {
+    (SendingStreamState.READY, SendingStreamInput.SEND_DATA): SendingStreamState.SEND,
+    (SendingStreamState.READY, SendingStreamInput.SEND_FIN): SendingStreamState.DATA_SENT,
+    (SendingStreamState.SEND, SendingStreamInput.SEND_DATA): SendingStreamState.SEND,
+    (SendingStreamState.SEND, SendingStreamInput.SEND_FIN): SendingStreamState.DATA_SENT,
+    (SendingStreamState.DATA_SENT, SendingStreamInput.ALL_ACKNOWLEDGED): SendingStreamState.DATA_RECEIVED,
+}
+
+
+class ReceivingStreamState(enum.Enum):
+    """RFC 9000 section 3.2, figure 3, without resets; an application reads at once."""
+
+    RECEIVE = "receive"
+    SIZE_KNOWN = "size known"
+    DATA_READ = "data read"
+
+
+class ReceivingStreamInput(enum.Enum):
+    """What moves the receiving part of a stream."""
+
+    RECEIVE_FIN = enum.auto()
+    RECEIVE_ALL = enum.auto()
+
+
+RECEIVING_STREAM: Mapping[tuple[ReceivingStreamState, ReceivingStreamInput], ReceivingStreamState] = {
+    (ReceivingStreamState.RECEIVE, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.SIZE_KNOWN,
+    (ReceivingStreamState.SIZE_KNOWN, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.SIZE_KNOWN,
+    (ReceivingStreamState.SIZE_KNOWN, ReceivingStreamInput.RECEIVE_ALL): ReceivingStreamState.DATA_READ,
+    (ReceivingStreamState.DATA_READ, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.DATA_READ,
+}

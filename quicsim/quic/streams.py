@@ -1,0 +1,210 @@
+"""Which bytes of a stream are to send, which have arrived? RFC 9000 sections 2 to 4.
+
+Content is optional: where nobody reads it, a stream is a count of bytes; where somebody does (the handshake, a plugin's
+code), the very bytes travel. Handshake data uses the same buffers without flow control.
+"""
+
+from __future__ import annotations
+
+from quicsim.quic.errors import FinalSizeError, FlowControlError, StreamStateError
+from quicsim.quic.frames import CryptoFrame, StreamFrame, stream_frame_overhead
+from quicsim.quic.ranges import RangeSet
+from quicsim.quic.states import (
+    RECEIVING_STREAM,
+    SENDING_STREAM,
+    ReceivingStreamInput,
+    ReceivingStreamState,
+    SendingStreamInput,
+    SendingStreamState,
+    advance,
+)
+from quicsim.quic.varint import varint_size
+
+__all__ = ["CryptoStream", "ReceivingStream", "SendingStream"]
+
+
+class SendingStream:
+    """The sending part of a stream. Offsets and limits are in bytes."""
+
+    __slots__ = ("acknowledged", "content", "fin_acknowledged", "fin_sent", "fin_written", "limit", "sent", "state",
+                 "stream_id", "written")  # fmt: skip
+
+    def __init__(self, stream_id: int, limit: int) -> None:
+        self.stream_id = stream_id
+        self.limit = limit
+        """The peer's MAX_STREAM_DATA."""
+        self.written = 0
+        self.sent = 0
+        self.content: bytearray | None = None
+        self.fin_written = False
+        self.fin_sent = False
+        self.fin_acknowledged = False
+        self.acknowledged = RangeSet()
+        self.state = SendingStreamState.READY
+
+    def write(self, data: int | bytes, *, fin: bool) -> None:
+        """Append bytes, or a number of bytes without content. A stream has content always or never."""
+        if self.fin_written:
+            raise StreamStateError(f"stream {self.stream_id} is finished; nothing can be written behind its end")
+        if isinstance(data, bytes):
+            if self.content is None:
+                if self.written:
+                    raise StreamStateError(f"stream {self.stream_id} carries counted bytes; content cannot follow")
+                self.content = bytearray()
+            self.content += data
+            self.written += len(data)
+        else:
+            if self.content is not None and data:
+                raise StreamStateError(f"stream {self.stream_id} carries content; counted bytes cannot follow")
+            self.written += data
+        self.fin_written = fin
+
+    def has_new(self) -> bool:
+        """Whether there is something that was never sent and that the stream's limit allows."""
+        if self.sent < self.written:
+            return self.sent < self.limit
+        return self.fin_written and not self.fin_sent
+
+    def take(self, room_bytes: int, connection_credit: int) -> StreamFrame | None:
+        """A frame of new data that fits in `room_bytes`; None when not one byte does."""
+        offset = self.sent
+        overhead = stream_frame_overhead(self.stream_id, offset, room_bytes)
+        length = min(room_bytes - overhead, self.written - offset, self.limit - offset, connection_credit)
+        fin = self.fin_written and length == self.written - offset
+        if length < 0 or (length == 0 and not fin):
+            return None
+        data = None if self.content is None else bytes(self.content[offset : offset + length])
+        self.sent = offset + length
+        if fin:
+            self.fin_sent = True
+            self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_FIN)
+        elif self.state is SendingStreamState.READY:
+            self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_DATA)
+        return StreamFrame(self.stream_id, offset, length, fin, data)
+
+    def acknowledge(self, frame: StreamFrame) -> None:
+        """The peer has the frame's bytes."""
+        self.acknowledged.add(frame.offset, frame.offset + frame.length)
+        if frame.fin:
+            self.fin_acknowledged = True
+        if (
+            self.fin_acknowledged
+            and self.state is SendingStreamState.DATA_SENT
+            and self.acknowledged.contiguous_end == self.written
+        ):
+            self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.ALL_ACKNOWLEDGED)
+
+    def still_needs(self, frame: StreamFrame) -> bool:
+        """Whether the peer may still lack something of a frame that was sent before."""
+        if frame.fin and not self.fin_acknowledged:
+            return True
+        return not self.acknowledged.covers(frame.offset, frame.offset + frame.length)
+
+
+class ReceivingStream:
+    """The receiving part of a stream. The application reads at once whatever is contiguous."""
+
+    __slots__ = ("_parts", "delivered", "final_size", "highest", "limit", "received", "state", "stream_id", "window")
+
+    def __init__(self, stream_id: int, window: int) -> None:
+        self.stream_id = stream_id
+        self.window = window
+        self.limit = window
+        """What we allow: our MAX_STREAM_DATA."""
+        self.received = RangeSet()
+        self.highest = 0
+        self.delivered = 0
+        self.final_size = -1
+        self.state = ReceivingStreamState.RECEIVE
+        self._parts: dict[int, bytes] = {}
+
+    def receive(self, frame: StreamFrame) -> int:
+        """Take a frame; returns by how many bytes the highest offset grew.
+
+        Raises FlowControlError beyond the limit and FinalSizeError against a known end.
+        """
+        end = frame.offset + frame.length
+        if end > self.limit:
+            raise FlowControlError(f"stream {self.stream_id}: data up to {end}, allowed up to {self.limit}")
+        if self.final_size >= 0 and (end > self.final_size or (frame.fin and end != self.final_size)):
+            raise FinalSizeError(f"stream {self.stream_id}: data up to {end}, but its final size is {self.final_size}")
+        if frame.fin:
+            if end < self.highest:
+                raise FinalSizeError(f"stream {self.stream_id}: final size {end} below received {self.highest}")
+            self.final_size = end
+            self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_FIN)
+        self.received.add(frame.offset, end)
+        if frame.data is not None:
+            self._keep(frame.offset, frame.data)
+        growth = end - self.highest
+        if growth <= 0:
+            return 0
+        self.highest = end
+        return growth
+
+    def _keep(self, offset: int, data: bytes) -> None:
+        if len(data) > len(self._parts.get(offset, b"")):
+            self._parts[offset] = data
+
+    def read(self) -> tuple[int, bytes]:
+        """How many bytes became contiguous since the last call, and their content where there is one."""
+        end = self.received.contiguous_end
+        count = end - self.delivered
+        content = b""
+        if count and self._parts:
+            content = self._read_parts(end)
+        self.delivered = end
+        if end == self.final_size and self.state is ReceivingStreamState.SIZE_KNOWN:
+            self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_ALL)
+        return count, content
+
+    def _read_parts(self, end: int) -> bytes:
+        joined = bytearray()
+        position = self.delivered
+        for offset in sorted(self._parts):
+            if offset > position or position == end:
+                break
+            data = self._parts.pop(offset)
+            joined += data[position - offset :]
+            position = max(position, offset + len(data))
+        return bytes(joined)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether every byte up to the final size was read."""
+        return self.state is ReceivingStreamState.DATA_READ
+
+
+class CryptoStream:
+    """One encryption level's handshake bytes, both ways, without flow control (RFC 9000 section 7.5)."""
+
+    UNLIMITED = 1 << 62
+
+    def __init__(self) -> None:
+        self.sending = SendingStream(-1, self.UNLIMITED)
+        self.receiving = ReceivingStream(-1, self.UNLIMITED)
+
+    def take(self, room_bytes: int) -> CryptoFrame | None:
+        """A CRYPTO frame of bytes never sent before that fits in `room_bytes`; None when there is none."""
+        stream = self.sending
+        offset = stream.sent
+        left = stream.written - offset
+        room = room_bytes - 1 - varint_size(offset) - varint_size(min(left, max(room_bytes, 0)))
+        length = min(room, left)
+        if length <= 0 or stream.content is None:
+            return None
+        stream.sent = offset + length
+        return CryptoFrame(offset, bytes(stream.content[offset : offset + length]))
+
+    def receive(self, frame: CryptoFrame) -> bytes:
+        """Take a frame; returns the bytes that became contiguous with it."""
+        self.receiving.receive(StreamFrame(-1, frame.offset, len(frame.data), False, frame.data))
+        return self.receiving.read()[1]
+
+    def acknowledge(self, frame: CryptoFrame) -> None:
+        """The peer has the frame's bytes."""
+        self.sending.acknowledged.add(frame.offset, frame.offset + len(frame.data))
+
+    def still_needs(self, frame: CryptoFrame) -> bool:
+        """Whether the peer may still lack something of the frame."""
+        return not self.sending.acknowledged.covers(frame.offset, frame.offset + len(frame.data))

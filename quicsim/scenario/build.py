@@ -1,0 +1,220 @@
+"""How does a scenario become a run? Clock, network, connections, plugins and applications, put together.
+
+One call of `simulate` is one replication of one variant; everything it uses is made anew and thrown away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quicsim.apps.bulk import Receiver, Sender
+from quicsim.apps.requests import Answerer, Requester
+from quicsim.clock import Clock
+from quicsim.endpoint import Endpoint
+from quicsim.events import Code, Event, PacketDropped, PluginTrouble, Recorder, Trace
+from quicsim.net.link import DirectionSpec, LinkDirection, check_conservation
+from quicsim.net.queue import DropTail
+from quicsim.net.topology import Network
+from quicsim.operations import OperationTable
+from quicsim.plugin.host import ConnectionPlugins
+from quicsim.plugin.package import PluginError, load_plugin
+from quicsim.quic.connection import Connection, Settings
+from quicsim.quic.profiles import profile_named
+from quicsim.randomness import Streams
+from quicsim.results import RunRecord
+from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.measure import RequestsMeasured, TransferMeasured, measure_counts
+from quicsim.scenario.schema import HOST_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from simpy.events import Event as SimPyEvent
+
+    from quicsim.net.datagram import DropReason
+    from quicsim.scenario.schema import Host, HostName, Link, QueueLimit, ResolvedScenario
+
+__all__ = ["Unfinished", "simulate"]
+
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+
+class Unfinished(RuntimeError):  # noqa: N818
+    """The scenario's time limit came before its application was done."""
+
+
+class DropObserver:
+    """Tells the trace of each datagram that a link drops."""
+
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self._recorders = recorders
+
+    def dropped(self, direction_number: int, index: int, time_ns: int, size_bytes: int, reason: DropReason) -> None:
+        """See `quicsim.net.link.LinkObserver`."""
+        recorder = self._recorders[direction_number]
+        recorder.record(Code.DATAGRAM_DROPPED, time_ns, index, size_bytes)
+        if recorder.subscribers:
+            recorder.emit(PacketDropped(time_ns, recorder.name, index, size_bytes, reason.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One host's end of the connection."""
+
+    endpoint: Endpoint
+    plugins: ConnectionPlugins
+
+
+Sides = dict["HostName", Side]
+
+
+def simulate(
+    scenario: ResolvedScenario,
+    variant: str,
+    replication: int,
+    subscribers: Sequence[Callable[[Event], None]] = (),
+) -> RunRecord:
+    """Run one replication of one variant to the end of its application.
+
+    Raises Unfinished at the time limit, ConnectionFailed where the connection gives up, ScenarioError for an object
+    that is no plugin.
+    """
+    clock = Clock()
+    trace = Trace()
+    trace.subscribers.extend(subscribers)
+    streams = Streams(scenario.seed, replication)
+    recorders: list[Recorder] = []
+    network = Network(clock, streams, DropObserver(recorders))
+    sides: Sides = {name: build_side(scenario, name, network, clock, trace) for name in HOST_NAMES}
+    recorders += [trace.component(direction.name) for direction in add_links(scenario, network)]
+    notes: list[str] = []
+    use_plugins(scenario, sides, notes)
+    application = build_application(scenario, sides)
+    phase_ns = scenario.hosts.client.start_phase_ns
+    started_ns = streams.stream("start-phase:client").below(0, phase_ns) if phase_ns else 0
+    clock.process(connect_at(started_ns, sides["client"].endpoint))
+    clock.run(until=clock.any_of([application.finished, clock.timeout(scenario.time_limit_ns)]))
+    if not application.finished.processed:
+        limit_s = scenario.time_limit_ns / NANOSECONDS_PER_SECOND
+        raise Unfinished(f"the application had not finished after time_limit = {limit_s:g} s; raise time_limit")
+    for link in network.links.values():
+        check_conservation(link)
+    counts = measure_counts(sides, network)
+    metrics, samples = application.measure(started_ns)
+    return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes))
+
+
+def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, object, None]:
+    """The process that starts the client."""
+    yield client.clock.timeout(instant_ns)
+    client.connect()
+
+
+def add_links(scenario: ResolvedScenario, network: Network) -> list[LinkDirection]:
+    """Join the hosts by the scenario's links; returns the directions by their numbers."""
+    directions: list[LinkDirection] = []
+    for name, link in scenario.links.items():
+        first, second = link.between
+        specs: Mapping[str, DirectionSpec] = {s: direction_spec(scenario, link, s) for s in link.between}
+        built = network.add_link(name, first, second, specs)
+        directions += [built.forward, built.backward]
+    return directions
+
+
+def direction_spec(scenario: ResolvedScenario, link: Link, sender: HostName) -> DirectionSpec:
+    """What the link does to what `sender` sends; the receiving host's jitter is part of it."""
+    receiver = scenario.hosts.server if sender == "client" else scenario.hosts.client
+    faults = [fault.drop for fault in link.faults if fault.sender == sender]
+    if every := link.drop_every.get(sender, 0):
+        faults.append(f"every {every}th datagram")
+    return DirectionSpec(
+        rate_bps=link.rate_bps[sender],
+        delay_ns=link.delay_ns[sender],
+        queue=drop_tail(link.queue.limit_of(sender)),
+        loss=link.loss.get(sender, Fraction(0)),
+        faults=tuple(faults),
+        jitter_ns=receiver.receive_jitter_ns,
+    )
+
+
+def drop_tail(limit: QueueLimit) -> DropTail:
+    """A queue that holds so many bytes, or so many packets."""
+    return DropTail(limit_packets=limit.amount) if limit.unit == "packets" else DropTail(limit_bytes=limit.amount)
+
+
+def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace) -> Side:
+    """A host's connection with its operations and its plugin host, on the clock and the network."""
+    host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
+    profile = profile_named(host.profile)
+    settings = Settings(
+        congestion_control=host.congestion_control,
+        datagram_bytes=host.datagram_size_bytes,
+        max_ack_delay_ns=host.max_ack_delay_ns,
+        max_data_bytes=host.max_data_bytes,
+        max_stream_data_bytes=host.max_stream_data_bytes,
+        certificate_chain_bytes=scenario.hosts.server.certificate_chain_bytes,
+        accepts_plugins=host.plugins,
+    )
+    connection = Connection(
+        is_client=name == "client",
+        profile=profile,
+        operations=OperationTable(profile.name),
+        recorder=trace.component(name),
+        settings=settings,
+    )
+    endpoint = Endpoint(
+        clock,
+        network.add_host(name),
+        "server" if name == "client" else "client",
+        connection,
+        number=HOST_NAMES.index(name),
+        header_bytes=scenario.udp_ip_header_bytes,
+    )
+    return Side(endpoint, ConnectionPlugins(connection))
+
+
+def use_plugins(scenario: ResolvedScenario, sides: Sides, notes: list[str]) -> None:
+    """Give each plugin to the host that pushes it, or that attaches it to itself."""
+    for side in sides.values():
+        side.plugins.on_trouble = partial(note_trouble, notes)
+    for use in scenario.plugins:
+        path = scenario.plugin_objects[use.name]
+        try:
+            plugin = load_plugin(path.read_bytes(), source=str(path))
+            if use.pushed:
+                sides[use.sender].plugins.push(plugin)
+            else:
+                sides[use.sender].plugins.attach(plugin)
+        except PluginError as error:
+            raise ScenarioError(str(error)) from error
+
+
+def note_trouble(notes: list[str], event: PluginTrouble) -> None:
+    """Turn what went wrong with a plugin into a sentence for the results."""
+    at_ms = event.time_ns / NANOSECONDS_PER_MILLISECOND
+    notes.append(f"{at_ms:.3f} ms: {event.component}: plugin {event.plugin} {event.what}: {event.reason}")
+
+
+def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasured | TransferMeasured:
+    """What the scenario's hosts do, ready to start."""
+    client, server = sides["client"].endpoint, sides["server"].endpoint
+    if (requests := scenario.requests) is not None:
+        Answerer(server, response_bytes=requests.response_size_bytes)
+        return RequestsMeasured(
+            Requester(
+                client,
+                count=requests.count,
+                request_bytes=requests.request_size_bytes,
+                start_ns=requests.start_ns,
+                gap_ns=requests.gap_ns,
+            )
+        )
+    transfer = scenario.transfer
+    assert transfer is not None  # the schema asks for exactly one application
+    sender, receiver = (server, client) if transfer.sender == "server" else (client, server)
+    Sender(sender, size_bytes=transfer.size_bytes)
+    return TransferMeasured(Receiver(receiver, request_bytes=transfer.request_size_bytes))

@@ -1,0 +1,80 @@
+"""What does a run show? The numbers taken from applications, connections and links when it is over.
+
+Metrics carry their unit last; where there is a sample for each request, the run's metric is their median.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from simpy.events import Event
+
+    from quicsim.apps.bulk import Receiver
+    from quicsim.apps.requests import Requester
+    from quicsim.net.topology import Network
+    from quicsim.scenario.build import Side
+    from quicsim.scenario.schema import HostName
+
+__all__ = ["RequestsMeasured", "TransferMeasured", "measure_counts"]
+
+NANOSECONDS_PER_SECOND = 1_000_000_000
+
+Measured = tuple[dict[str, float], dict[str, tuple[float, ...]]]
+"""Metrics of the run, and samples of each request."""
+
+
+class RequestsMeasured:
+    """Completion of each request, and how soon its lost first packet was repaired."""
+
+    def __init__(self, requester: Requester) -> None:
+        self._requester = requester
+        self.finished: Event = requester.finished
+
+    def measure(self, started_ns: int) -> Measured:
+        """`completion_s`: from writing a request to its answer's last byte.
+
+        `reaction_s`: from the first packet with the request's beginning to the next one with it; absent where no
+        request was sent twice.
+        """
+        requester = self._requester
+        starts = requester.endpoint.stream_starts_ns
+        sent_ns = [starts[f"stream-start:{stream_id}"] for stream_id in requester.stream_ids]
+        samples = {"completion_s": tuple(ns / NANOSECONDS_PER_SECOND for ns in requester.completions_ns)}
+        reactions = tuple((times[1] - times[0]) / NANOSECONDS_PER_SECOND for times in sent_ns if len(times) > 1)
+        if reactions:
+            samples["reaction_s"] = reactions
+        return {name: median(values) for name, values in samples.items()}, samples
+
+
+class TransferMeasured:
+    """Completion of the one transfer."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+        self.finished: Event = receiver.finished
+
+    def measure(self, started_ns: int) -> Measured:
+        """`completion_s`: from connecting to the last byte, handshake and request included; `goodput_bps` over it."""
+        duration_ns = self._receiver.completed_ns - started_ns
+        goodput_bps = self._receiver.received_bytes * 8 * NANOSECONDS_PER_SECOND / duration_ns
+        return {"completion_s": duration_ns / NANOSECONDS_PER_SECOND, "goodput_bps": goodput_bps}, {}
+
+
+def measure_counts(sides: Mapping[HostName, Side], network: Network) -> dict[str, int]:
+    """Every counter of both connections and of the links, summed over the two ends; link counters by reason."""
+    totals: dict[str, int] = {}
+    for side in sides.values():
+        for name, value in asdict(side.endpoint.connection.counts).items():
+            totals[name] = totals.get(name, 0) + value
+    directions = [d for link in network.links.values() for d in (link.forward, link.backward)]
+    totals["datagrams_offered"] = sum(direction.offered for direction in directions)
+    totals["datagrams_delivered"] = sum(direction.delivered for direction in directions)
+    totals["datagrams_dropped_queue"] = sum(direction.dropped_queue for direction in directions)
+    totals["datagrams_dropped_wire"] = sum(direction.dropped_loss + direction.dropped_fault for direction in directions)
+    totals["datagrams_in_flight"] = sum(direction.in_flight for direction in directions)
+    return totals
