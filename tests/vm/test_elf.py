@@ -54,6 +54,7 @@ def test_relocations(engine, linked, entry, arguments, result):
         ("main/frames", (6,), sum(range(6, 14))),
         ("main/fibonacci", (7,), 13),
         ("main/network", (vm.address(64),), 0x6162630000000000 ^ 0x61626300),
+        ("main/pointer", (10,), 13),
         ("main/switch", (3,), 49),
         ("main/switch", (2**40 + 3,), 99),
     ],

@@ -1,5 +1,6 @@
 """Are runs bounded, counted, isolated and repeatable? Calls, frames, the budget, tracing, the machine's own data."""
 
+import doctest
 import gc
 import subprocess
 import sys
@@ -168,3 +169,7 @@ def test_initial_data_may_be_replaced(engine, compiled):
 def test_importing_is_light():
     script = "import sys, vm; print(sorted({'numpy', 'elftools', 'llvmlite', 'quicsim'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_example_of_the_package_runs():
+    assert doctest.testmod(vm) == (0, 11)

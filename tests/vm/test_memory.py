@@ -76,6 +76,12 @@ def test_wild_addresses(engine, address, displacement, message):
         machine.run("main")
 
 
+@pytest.mark.parametrize("store", [make("stb", 1, offset=16, imm=7), make("stxb", 1, src=2, offset=16)])
+def test_the_address_of_a_store_wraps_around(engine, store):
+    with pytest.raises(vm.AccessViolation, match="address 0x8: region 0"):
+        engine(program(store, EXIT)).run("main", 2**64 - 8)
+
+
 def test_a_displacement_may_bring_a_pointer_back_inside(engine):
     machine = machine_with(engine, host_region(), make("ldxb", 0, src=1, offset=-3))
     assert machine.run("main", vm.address(vm.HOST_REGION) + 3) == CONTENT[0]

@@ -66,3 +66,7 @@ SEC("main/count") u64 count(void) { return ++counter; }
 
 SEC("host.parameters") const volatile u64 rate = 1000;
 SEC("main/parameter") u64 parameter(void) { return rate; }
+
+static u64 values[4] = {1, 2, 3, 4};
+static u64 *volatile third = &values[2];
+SEC("main/pointer") u64 pointer(u64 index) { values[2] += index; return *third; }
