@@ -76,7 +76,7 @@ def test_overrides_and_plugin_reach_the_run(quicsim, tmp_path):
         (
             ["run", "./two.toml", "--set", "time_limit=1ns"],
             1,
-            "variant plain, replication 0, seed 1: MisbehaviourError",
+            "plain, replication 0, seed 1: MisbehaviourError",
         ),
         (["run", "./two.toml", "--set", "time_limit=3ns"], 130, "interrupted"),
         (["trace", "./two.toml", "--set", "time_limit=1ns"], 1, "MisbehaviourError: as asked"),
