@@ -1,7 +1,7 @@
 """How does a sans-IO connection meet the clock and the network?
 
-An endpoint hands it datagrams and deadlines, sends what it wants to send, and tells applications what happened. Anything
-with the four calls of `SansIO` can stand there.
+An endpoint hands it datagrams and deadlines, sends what it wants to send, and tells applications what happened.
+Anything with the four calls of `SansIO` can stand there.
 """
 
 from __future__ import annotations

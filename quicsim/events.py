@@ -1,7 +1,7 @@
 """What happened in a run? Every trace event, typed, with its qlog name; and the digest over all of them.
 
-qlog main-schema and quic-events drafts for the names; events that qlog lacks are named `quicsim:...`. An event belongs to
-a component (a connection, a link direction) and is numbered there, never by a global counter.
+qlog main-schema and quic-events drafts for the names; events that qlog lacks are named `quicsim:...`. An event
+belongs to a component (a connection, a link direction) and is numbered there, never by a global counter.
 """
 
 from __future__ import annotations

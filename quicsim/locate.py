@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["LocateError", "plugin", "plugins", "scenario", "scenarios"]
+__all__ = ["LocateError", "plugin", "plugin_include", "plugins", "scenario", "scenarios"]
 
 
 class LocateError(LookupError):
@@ -33,6 +33,11 @@ def scenario(name: str) -> Path:
 def plugin(name: str) -> Path:
     """The directory of one plugin; LocateError if there is none of that name."""
     return _one("plugin", name, plugins())
+
+
+def plugin_include() -> Path:
+    """The directory of the generated `quicsim.h`, for a C compiler's `-I`."""
+    return _house() / "plugins" / "include"
 
 
 def _one(kind: str, name: str, known: dict[str, Path]) -> Path:

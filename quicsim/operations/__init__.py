@@ -70,7 +70,7 @@ def operation_named(name: str) -> Operation:
 
 
 class OperationTable:
-    """One connection's operations: each attribute is what the call site calls, a default or a closure around programs."""
+    """One connection's operations: an attribute is what the call site calls, a default or a closure."""
 
     select_retransmission: Callable[[Connection, Path, PacketNumberSpace], int]
     generate_header: Callable[[Connection, Path, Packet], int]

@@ -1,7 +1,7 @@
 """What does a retransmission timeout change?
 
-Paper section 2 (the computation of the retransmission timer); RFC 9002 section 6.2.1; RFC 6298 section 5.5. Only a default
-SelectRetransmission that reports a timeout calls it: a tail loss probe cuts nothing.
+Paper section 2 (the computation of the retransmission timer); RFC 9002 section 6.2.1; RFC 6298 section 5.5. Only a
+default SelectRetransmission that reports a timeout calls it: a tail loss probe cuts nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What happens when an operation with programs is called? All or nothing.
 
-A program's writes land only when it returns without a fault and its result passes the operation's rules. A fault discards
-them, the default runs instead, and past a limit (at once for a memory fault) the plugin is done on this connection.
+A program's writes land only when it returns without a fault and its result passes the operation's rules. A fault
+discards them, the default runs instead, and past a limit (at once for a memory fault) the plugin is done on this
+connection.
 """
 
 from __future__ import annotations

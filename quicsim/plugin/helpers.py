@@ -1,6 +1,7 @@
 """Which functions does the host offer to plugins? One table: number, name, C signature, body.
 
-Paper section 2: helpers do what a program cannot do in eBPF. A body gets the call's context, which knows the connection.
+Paper section 2: helpers do what a program cannot do in eBPF. A body gets the call's context, which knows the
+connection.
 """
 
 from __future__ import annotations

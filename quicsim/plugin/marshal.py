@@ -1,7 +1,7 @@
 """How do values get from the connection into a program's memory, and back?
 
-DESIGN: an operation's inputs are copied whole before the call, the connection's fields when a program first touches them.
-Writes are kept apart until the call succeeds.
+DESIGN: an operation's inputs are copied whole before the call, the connection's fields when a program first touches
+them. Writes are kept apart until the call succeeds.
 """
 
 from __future__ import annotations

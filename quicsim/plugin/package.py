@@ -1,7 +1,7 @@
 """What is in a plugin's ELF file? Its manifest and the anchors that its sections name.
 
-One object is one plugin: `SEC("replace/SetTimer")` names an anchor, the section `quicsim.plugin` holds name, version, ABI
-and the size of the opaque memory.
+One object is one plugin: `SEC("replace/SetTimer")` names an anchor, the section `quicsim.plugin` holds name, version,
+ABI and the size of the opaque memory.
 """
 
 from __future__ import annotations

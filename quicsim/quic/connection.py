@@ -1,7 +1,8 @@
 """What does one endpoint of a QUIC connection know and do? Sans-IO: no clock, no network, no VM.
 
-Four calls drive it: `receive`, `datagrams_to_send`, `deadline_ns`, `on_deadline`; time comes in as an argument. Its steps
-are the operations of the table it was handed; what they mean is in quic/sending.py and quic/receiving.py. RFC 9000, 9002.
+Four calls drive it: `receive`, `datagrams_to_send`, `deadline_ns`, `on_deadline`; time comes in as an argument. Its
+steps are the operations of the table it was handed; what they mean is in quic/sending.py and quic/receiving.py. RFC
+9000, 9002.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Packet:
         "header_bytes",
         "in_flight",
         "is_probe",
-        "label",
+        "labels",
         "number",
         "room_bytes",
         "sent_ns",
@@ -72,7 +72,8 @@ class Packet:
         self.in_flight = False
         """Counted in bytes in flight: from its sending until it is acknowledged or lost (RFC 9002 section 2)."""
         self.is_probe = False
-        self.label = ""
+        self.labels: tuple[str, ...] = ()
+        """What link rules may match: which streams begin in this packet."""
 
 
 class Datagram(NamedTuple):

@@ -177,10 +177,9 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             connection, path, CongestionEvent.ACKED, packet.size_bytes, packet.sent_ns
         )
     for frame in packet.frames:
-        kind = frame.__class__
-        if kind is StreamFrame:
-            connection.sending_streams[frame.stream_id].acknowledge(frame)  # type: ignore[union-attr,arg-type]
-        elif kind is AckFrame:
-            space.received.forget_below(frame.ranges[0][1] + 1)  # type: ignore[union-attr]
-        elif kind is CryptoFrame:
-            space.crypto.acknowledge(frame)  # type: ignore[arg-type]
+        if isinstance(frame, StreamFrame):
+            connection.sending_streams[frame.stream_id].acknowledge(frame)
+        elif isinstance(frame, AckFrame):
+            space.received.forget_below(frame.ranges[0][1] + 1)
+        elif isinstance(frame, CryptoFrame):
+            space.crypto.acknowledge(frame)

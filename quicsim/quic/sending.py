@@ -1,7 +1,8 @@
 """How is a packet sent? Figure 1 of the paper, in its order.
 
-A processed packet, application data, or the timer triggers the process. It then selects a packet to retransmit (or none),
-generates header and frames, sends, and sets the timer, until nothing more may go out. RFC 9000 section 12.2 (coalescing).
+A processed packet, application data, or the timer triggers the process. It then selects a packet to retransmit (or
+none), generates header and frames, sends, and sets the timer, until nothing more may go out. RFC 9000 section 12.2
+(coalescing).
 """
 
 from __future__ import annotations
@@ -72,7 +73,12 @@ def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagr
         set_timer(connection, path)
     if not sent:
         return None
-    return Datagram(tuple(sent), sum([p.size_bytes for p in sent]), tuple([p.label for p in sent if p.label]))
+    size_bytes = 0
+    labels: tuple[str, ...] = ()
+    for packet in sent:
+        size_bytes += packet.size_bytes
+        labels += packet.labels
+    return Datagram(tuple(sent), size_bytes, labels)
 
 
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
@@ -152,11 +158,11 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> None:
     if packet.in_flight:
         path.bytes_in_flight += packet.size_bytes
     for frame in packet.frames:
-        kind = frame.__class__
-        if kind is StreamFrame:
-            if frame.offset == 0:  # type: ignore[union-attr]
-                packet.label = f"stream-start:{frame.stream_id}"  # type: ignore[union-attr]
-        elif kind is AckFrame:
+        if isinstance(frame, StreamFrame):
+            if frame.offset == 0:
+                kind = "exchange" if frame.stream_id == connection.exchange_stream_id else "stream"
+                packet.labels += (f"{kind}-start:{frame.stream_id}",)
+        elif isinstance(frame, AckFrame):
             space.received.reported(now_ns)
     if packet.space == Space.HANDSHAKE and connection.is_client:
         path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1

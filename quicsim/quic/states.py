@@ -1,7 +1,7 @@
 """Which states are there, and what leads from one to the next? Every finite state machine as a table.
 
-RFC 9000 sections 3 (streams), 4.1.2 of RFC 9001 (handshake confirmation), 8 (path validation); paper figure 1 (sending).
-A table maps (state, input) to the next state; whatever it does not list is an error of the caller.
+RFC 9000 sections 3 (streams), 4.1.2 of RFC 9001 (handshake confirmation), 8 (path validation); paper figure 1
+(sending). A table maps (state, input) to the next state; whatever it does not list is an error of the caller.
 """
 
 from __future__ import annotations

@@ -1,0 +1,117 @@
+"""Are the committed plugins what their sources say? Builds them, and the header, with a pinned compiler.
+
+`python -m quicsim.plugin.build` writes plugins/include/quicsim.h and every plugin's object; `--check` writes nothing and
+fails where one of them is stale. `--clang` builds with a compiler of your choice, into `--output` and never over a
+committed object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from quicsim import locate
+from quicsim.plugin.header import c_header
+from quicsim.plugin.package import PluginError, load_plugin
+
+__all__ = ["BuildError", "compile_plugin", "main", "source_of"]
+
+FLAGS = ("-O2", "-mcpu=v3", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-unwind-tables", "-c")
+
+
+class BuildError(RuntimeError):
+    """A plugin could not be built; the text is the compiler's, or says what is missing."""
+
+
+def compiler(clang: str | None) -> list[str]:
+    """The command that compiles C to eBPF: the pinned one, or the user's clang."""
+    if clang is not None:
+        return [clang, "-target", "bpfel"]
+    if find_spec("ziglang") is None:
+        raise BuildError("the compiler is missing; install it with: pip install 'quicsim[build]'")
+    return [sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding"]
+
+
+def source_of(directory: Path) -> Path:
+    """A plugin's one C file, named as its directory. Raises BuildError."""
+    source = directory / f"{directory.name}.c"
+    if not source.is_file():
+        raise BuildError(f"{directory}: there is no {source.name}")
+    return source
+
+
+def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> bytes:
+    """The object of a C file. Raises BuildError with the compiler's words, PluginError if it is no plugin.
+
+    The compiler runs in the source's directory on a relative name, so that no path of this machine enters the object.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        target = Path(scratch) / f"{source.stem}.o"
+        command = [*compiler(clang), *FLAGS, "-I", str(include), source.name, "-o", str(target)]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
+        done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, env=environment, check=False)
+        if done.returncode:
+            raise BuildError(f"{source}: the compiler failed\n{done.stderr.strip()}")
+        data = target.read_bytes()
+    load_plugin(data, source=str(source))
+    return data
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run as a command; the exit code: 1 where something is stale, 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m quicsim.plugin.build", description=__doc__.split("\n\n")[0])
+    parser.add_argument("sources", nargs="*", type=Path, help="C files; default: every plugin that quicsim carries")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where something is stale")
+    parser.add_argument("--clang", help="build with this clang instead of the pinned compiler; needs --output")
+    parser.add_argument("--output", type=Path, help="directory for the objects; default: beside each source")
+    chosen = parser.parse_args(arguments)
+    try:
+        return run(chosen.sources, check=chosen.check, clang=chosen.clang, output=chosen.output)
+    except (BuildError, PluginError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def run(sources: list[Path], *, check: bool, clang: str | None, output: Path | None) -> int:
+    """Build what is asked for; returns the exit code."""
+    if clang is not None and output is None:
+        raise BuildError("--clang needs --output: the committed objects come from the pinned compiler only")
+    directories = locate.plugins()
+    include = locate.plugin_include()
+    made: dict[Path, bytes] = {}
+    if not sources:
+        made[include / "quicsim.h"] = c_header().encode()
+        sources = [source_of(directory) for directory in directories.values()]
+        if not check and output is None:
+            write_all(made)
+    for source in sources:
+        target = (output or source.parent) / f"{source.stem}.o"
+        made[target] = compile_plugin(source.resolve(), include, clang=clang)
+    if check:
+        stale = [path for path, data in made.items() if not path.is_file() or path.read_bytes() != data]
+        for path in stale:
+            print(f"stale: {path}; run `make plugins` and commit the result", file=sys.stderr)
+        print(f"{len(made) - len(stale)} of {len(made)} generated files are fresh")
+        return 1 if stale else 0
+    write_all(made)
+    for path, data in made.items():
+        print(f"{path} ({len(data)} bytes)")
+    return 0
+
+
+def write_all(made: dict[Path, bytes]) -> None:
+    """Write each file whole or not at all."""
+    for path, data in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_bytes(data)
+        os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
