@@ -11,6 +11,8 @@ import typer
 from quicsim.cli.options import Name, Overrides, Plugin, reported
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from quicsim.events import Event
 
 
@@ -62,6 +64,8 @@ def _value(value: object) -> str:
     match value:
         case bytes() | bytearray() | memoryview():
             return f"<{len(value)} bytes>"
+        case tuple() if isinstance(names := getattr(value, "_fields", None), tuple):
+            return _record(value, names)
         case tuple() | list():
             return f"[{', '.join(map(_value, value))}]"
         case Enum():
@@ -69,7 +73,10 @@ def _value(value: object) -> str:
         case str() if " " in value:
             return repr(value)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            texts = ", ".join(_field(field.name, getattr(value, field.name)) for field in fields(value))
-            return f"{type(value).__name__}({texts})"
+            return _record(value, [field.name for field in fields(value)])
         case _:
             return str(value)
+
+
+def _record(value: object, names: Iterable[str]) -> str:
+    return f"{type(value).__name__}({', '.join(_field(name, getattr(value, name)) for name in names)})"

@@ -47,7 +47,7 @@ class _Task:
     def __call__(self, subscribers: Sequence[Callable[[Event], None]] = ()) -> RunRecord:
         try:
             return self.simulate(self.setup, self.variant, self.replication, subscribers)
-        except ScenarioError:
+        except (ScenarioError, BrokenPipeError):  # of a subscriber that prints: its reader has gone
             raise
         except Exception as error:
             raise SimulationFailed(

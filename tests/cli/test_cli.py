@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner
@@ -117,6 +118,13 @@ def test_trace_stops_printing_at_its_limit(quicsim):
     assert lines[1] == "... 1 more events"
 
 
+def test_a_trace_whose_reader_has_gone_ends_without_a_word():
+    program = f"{sys.executable} -m quicsim trace bulk_download | head -n 1"
+    done = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stderr == ""
+
+
 def test_an_event_s_times_are_exact():
     event = LossTimerUpdated(10**12 + 1, "server", "set", 1_050_000_001)
     assert line(event) == "1000000.000001 ms  server   quic:timer_updated  event_type=set deadline=1050.000001ms"
@@ -125,7 +133,12 @@ def test_an_event_s_times_are_exact():
 @dataclass(frozen=True, slots=True)
 class Frame:
     data: bytes
-    ranges: tuple[range, ...]
+    ranges: tuple["Range", ...]
+
+
+class Range(NamedTuple):
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +148,8 @@ class Odd(Event):
 
 
 def test_fields_of_any_kind_have_a_text():
-    event = Odd(0, "client", (Frame(b"12", (range(3),)),), "two words")
-    assert line(event).endswith("frames=[Frame(data=<2 bytes>, ranges=[range(0, 3)])] reason='two words'")
+    event = Odd(0, "client", (Frame(b"12", (Range(0, 2),)),), "two words")
+    assert line(event).endswith("frames=[Frame(data=<2 bytes>, ranges=[Range(first=0, last=2)])] reason='two words'")
 
 
 def test_scenarios_lists_what_comes_along(quicsim):
