@@ -33,7 +33,9 @@ def test_the_digest_depends_on_every_run(results):
     for index, run in enumerate(results.runs):
         changed = replace(run, digest="0" * 32)
         seen.add(replace(results, runs=(*results.runs[:index], changed, *results.runs[index + 1 :])).digest)
-    assert len(seen) == 1 + len(results.runs)
+    seen.add(replace(results, runs=results.runs[:8]).digest)
+    seen.add(replace(results, runs=results.runs[8:16]).digest)  # the same run digests, of another variant
+    assert len(seen) == 3 + len(results.runs)
 
 
 def test_the_summary_pairs_variants_and_knows_the_paper(results):

@@ -123,4 +123,5 @@ def _draw_mark(axes: Axes, mark: Mark, colour: str) -> None:
         verticalalignment="center",
         color=colour,
         fontsize=9,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
     )

@@ -88,6 +88,14 @@ def test_an_override_reaches_any_key(path, override, variant, look, value):
     assert look(load(path, [override]).variant(variant)) == value
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_an_override_of_one_variant_wins_over_one_of_all(path, turn):
+    overrides = ["links.access.rate=20Mbps", "variants.slow.links.access.rate=3Mbps"][::turn]
+    scenario = load(path, overrides)
+    rates = {name: scenario.variant(name).links["access"].rate_bps["client"] for name in scenario.variants}
+    assert rates == {"plain": 20_000_000, "plugged": 20_000_000, "slow": 3_000_000}
+
+
 def test_a_queue_may_count_packets(path):
     overrides = ["links.access.queue.limit=50 packets", "links.access.queue.at_least.client=60 packets"]
     queue = load(path, overrides).variant("plain").links["access"].queue
