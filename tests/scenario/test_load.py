@@ -226,7 +226,6 @@ def test_the_bulk_download_is_the_row_it_is_compared_with():
     assert (setup.transfer.size_bytes, setup.hosts.server.datagram_size_bytes) == (5_000_000, 1200)
 
 
-@pytest.mark.skipif("tlp" not in locate.plugins(), reason="plugins/tlp is not there")
 def test_figure_3_compares_the_plugin_with_the_timers_of_both_profiles():
     scenario = load("fig3_tlp")
     assert scenario.variants == ("without", "with-tlp", "rfc9002")
