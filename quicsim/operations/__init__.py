@@ -86,14 +86,21 @@ class OperationTable:
     detect_loss: Callable[[Connection, Path, PacketNumberSpace], int]
     congestion_control: Callable[[Connection, Path, int, int, int], int]
     init_opaque_data: Callable[[Connection, Path], int]
+    default_select_retransmission: Callable[[Connection, Path, PacketNumberSpace], int]
     default_set_timer: Callable[[Connection, Path], int]
 
-    __slots__ = (*(operation.attribute for operation in OPERATIONS), "default_set_timer", "profile_name")
+    __slots__ = (
+        *(operation.attribute for operation in OPERATIONS),
+        "default_select_retransmission",
+        "default_set_timer",
+        "profile_name",
+    )
 
     def __init__(self, profile_name: str) -> None:
         self.profile_name = profile_name
         for operation in OPERATIONS:
             self.restore(operation)
+        self.default_select_retransmission = select_retransmission.default_for(profile_name)
         self.default_set_timer = set_timer.default_for(profile_name)
 
     def restore(self, operation: Operation) -> None:

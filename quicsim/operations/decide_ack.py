@@ -50,7 +50,7 @@ def every_second_or_delayed(connection: Connection, path: Path, space: PacketNum
     if (
         received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD
         or not received.in_order
-        or space.kind != Space.APPLICATION
+        or space.kind is not Space.APPLICATION
     ):
         return connection.now_ns
     return received.deadline_ns or connection.now_ns + connection.max_ack_delay_ns
@@ -63,7 +63,7 @@ def every_second_or_since_last_ack(connection: Connection, path: Path, space: Pa
     """
     received = space.received
     now_ns = connection.now_ns
-    if received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD or space.kind != Space.APPLICATION:
+    if received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD or space.kind is not Space.APPLICATION:
         return now_ns
     rtt = path.rtt
     delay_ns = PICOQUIC_FIRST_DELAY_NS

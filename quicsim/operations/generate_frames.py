@@ -12,7 +12,6 @@ from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
 from quicsim.quic.frames import CryptoFrame, Frame, PingFrame, StreamFrame, frame_size, stream_frame_overhead
 from quicsim.quic.packet import Packet, Space
-from quicsim.quic.sending import has_content
 from quicsim.quic.varint import varint_size
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def repeated_then_new(
     room_bytes = packet.room_bytes
     received = space.received
     repeated = queue_repeated(connection, path, space, packet, selected - 1) if selected else 0
-    new_content = path.window_is_open and has_content(connection, space)
+    new_content = packet.new_content
     if received.unreported and (
         repeated
         or space.ping_needed
@@ -62,10 +61,11 @@ def repeated_then_new(
         if size_bytes <= packet.room_bytes:
             packet.frames.append(frame)
             packet.room_bytes -= size_bytes
+            packet.carries_ack = True
     if repeated or new_content:
         add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
         if new_content and packet.room_bytes >= SMALLEST_PIECE_BYTES:
-            if space.kind == Space.APPLICATION:
+            if space.kind is Space.APPLICATION:
                 add_stream_data(connection, packet)
             else:
                 add_handshake_data(space, packet)
@@ -81,6 +81,10 @@ def add(packet: Packet, frame: Frame, size_bytes: int) -> None:
     packet.frames.append(frame)
     packet.room_bytes -= size_bytes
     packet.ack_eliciting = packet.in_flight = True
+    if isinstance(frame, StreamFrame) and not frame.offset:
+        # The only unidirectional streams are those of the plugin exchange.
+        kind = "exchange" if frame.stream_id & 2 else "stream"
+        packet.labels += (f"{kind}-start:{frame.stream_id}",)
 
 
 def queue_repeated(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet, number: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
-from quicsim.quic.packet import header_size, packet_number_size
+from quicsim.quic.packet import header_size
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -38,5 +38,4 @@ generate_header = Operation(
 @generate_header.default()
 def shortest_header(connection: Connection, path: Path, packet: Packet) -> int:
     """A long header until the handshake's end, then a short one; the packet number as short as section 17.1 allows."""
-    largest = path.spaces[packet.space].largest_acknowledged
-    return header_size(packet.space, packet_number_size(packet.number, largest))
+    return header_size(packet.space, packet.number - path.spaces[packet.space].largest_acknowledged)

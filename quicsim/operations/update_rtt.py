@@ -50,7 +50,7 @@ def weighted_average(
     rtt.latest_ns = sample_ns
     if sample_ns < rtt.minimum_ns:
         rtt.minimum_ns = sample_ns
-    if space.kind != Space.APPLICATION:
+    if space.kind is not Space.APPLICATION:
         ack_delay_ns = 0
     elif connection.is_confirmed and ack_delay_ns > connection.peer_max_ack_delay_ns:
         ack_delay_ns = connection.peer_max_ack_delay_ns

@@ -168,15 +168,18 @@ class Connection:
     def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
         """Run the sending process and return what it sends, in order."""
         self.now_ns = now_ns
-        self._in_call = True
-        datagrams = sending.run(self, self.path)
-        self._end_call()
-        deadline = self.path.deadline_ns
-        for space in self.path.open_spaces:
-            ack_deadline = space.received.deadline_ns
-            if ack_deadline and (not deadline or ack_deadline < deadline):
-                deadline = ack_deadline
-        self.deadline_ns = deadline
+        path = self.path
+        datagrams: list[Datagram] = []
+        if not sending.is_idle(self, path):
+            self._in_call = True
+            datagrams = sending.run(self, path)
+            self._end_call()
+        deadline_ns = path.deadline_ns
+        for space in path.open_spaces:
+            ack_deadline_ns = space.received.deadline_ns
+            if ack_deadline_ns and (not deadline_ns or ack_deadline_ns < deadline_ns):
+                deadline_ns = ack_deadline_ns
+        self.deadline_ns = deadline_ns
         return datagrams
 
     def on_deadline(self, now_ns: int) -> None:
@@ -320,8 +323,7 @@ class Connection:
         if stream is None:
             stream = self._accept_stream(stream_id)
         was_finished = stream.is_finished
-        growth = stream.receive(frame)
-        if growth:
+        if growth := stream.receive(frame):
             self.flow.receive(growth)
         count, content = stream.read()
         finished = stream.is_finished and not was_finished

@@ -29,6 +29,7 @@ def declare_lost(
     connection: Connection, path: Path, space: PacketNumberSpace, packets: list[Packet], trigger: str
 ) -> None:
     """Take packets out of flight, keep them for SelectRetransmission, and tell congestion control once."""
+    path.timer_is_stale = True
     for packet in packets:
         del space.outstanding[packet.number]
         space.lost[packet.number] = packet
@@ -81,28 +82,34 @@ def loss_deadline_ns(path: Path) -> int:
     return earliest
 
 
-def probe_timeout_ns(connection: Connection, path: Path, kind: int) -> int:
+def probe_timeout_ns(connection: Connection, path: Path, kind: Space) -> int:
     """The probe timeout without back-off; the peer's ACK delay counts in the application space only (section 6.2.1)."""
     rtt = path.rtt
     variation = 4 * rtt.variation_ns
     period = rtt.smoothed_ns + (variation if variation > GRANULARITY_NS else GRANULARITY_NS)
-    return period + connection.peer_max_ack_delay_ns if kind == Space.APPLICATION else period
+    return period + connection.peer_max_ack_delay_ns if kind is Space.APPLICATION else period
 
 
 def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNumberSpace | None]:
     """When the probe timeout expires and for which space (section 6.2.1, appendix A.8); (0, None): it is not armed."""
+    if connection.is_confirmed:  # only the application space is left, and the address is validated
+        space = path.application
+        if not space.ack_eliciting_in_flight:
+            return 0, None
+        timeout_ns = probe_timeout_ns(connection, path, Space.APPLICATION) << path.pto_count
+        return space.last_ack_eliciting_sent_ns + timeout_ns, space
     earliest, chosen = 0, None
     for space in path.open_spaces:
         if not space.ack_eliciting_in_flight:
             continue
-        if space.kind == Space.APPLICATION and not connection.is_confirmed:
+        if space.kind is Space.APPLICATION:
             continue
         deadline = space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, space.kind) << path.pto_count)
         if chosen is None or deadline < earliest:
             earliest, chosen = deadline, space
-    if chosen is None and connection.is_client and not connection.is_confirmed and not connection.peer_validated_us:
+    if chosen is None and connection.is_client and not connection.peer_validated_us:
         # The server may be stuck at its amplification limit: only we can free it (section 6.2.2.1).
-        chosen = next((space for space in path.open_spaces if space.kind != Space.APPLICATION), None)
+        chosen = next((space for space in path.open_spaces if space.kind is not Space.APPLICATION), None)
         if chosen is not None:
             base = max(space.last_ack_eliciting_sent_ns for space in path.spaces)
             earliest = max(base, connection.last_progress_ns) + (

@@ -47,11 +47,12 @@ class Packet:
 
     __slots__ = (
         "ack_eliciting",
+        "carries_ack",
         "frames",
-        "header_bytes",
         "in_flight",
         "is_probe",
         "labels",
+        "new_content",
         "number",
         "room_bytes",
         "sent_ns",
@@ -59,16 +60,18 @@ class Packet:
         "space",
     )
 
-    def __init__(self, space: int, number: int, room_bytes: int) -> None:
+    def __init__(self, space: Space, number: int, room_bytes: int, new_content: bool) -> None:
         self.space = space
         self.number = number
         self.room_bytes = room_bytes
         """What frames may still take."""
         self.frames: list[Frame] = []
-        self.header_bytes = 0
+        self.new_content = new_content
+        """The congestion window has room for what was never sent, and there is some."""
         self.size_bytes = 0
         self.sent_ns = -1
         self.ack_eliciting = False
+        self.carries_ack = False
         self.in_flight = False
         """Counted in bytes in flight: from its sending until it is acknowledged or lost (RFC 9002 section 2)."""
         self.is_probe = False
@@ -84,9 +87,11 @@ class Datagram(NamedTuple):
     labels: tuple[str, ...]
 
 
-def packet_number_size(number: int, largest_acknowledged: int) -> int:
-    """The bytes of a truncated packet number (RFC 9000 section 17.1, appendix A.2). -1: nothing acknowledged yet."""
-    unacknowledged = number - largest_acknowledged
+def packet_number_size(unacknowledged: int) -> int:
+    """The bytes of a truncated packet number (RFC 9000 section 17.1, appendix A.2).
+
+    `unacknowledged` is its distance from the largest one acknowledged, or from -1 before there is any.
+    """
     if unacknowledged < 1 << 7:
         return 1
     if unacknowledged < 1 << 15:
@@ -94,12 +99,12 @@ def packet_number_size(number: int, largest_acknowledged: int) -> int:
     return 3 if unacknowledged < 1 << 23 else 4
 
 
-def header_size(space: int, number_bytes: int) -> int:
+def header_size(space: Space, unacknowledged: int) -> int:
     """The bytes of a header with its packet number (RFC 9000 sections 17.2 and 17.3).
 
     A long header carries both connection IDs and a two-byte length; an Initial also an empty token's length.
     """
-    if space == Space.APPLICATION:
-        return 1 + CONNECTION_ID_BYTES + number_bytes
-    long_header = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2 + number_bytes
-    return long_header + 1 if space == Space.INITIAL else long_header
+    if space is Space.APPLICATION:
+        return 1 + CONNECTION_ID_BYTES + packet_number_size(unacknowledged)
+    long_header = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2 + packet_number_size(unacknowledged)
+    return long_header + 1 if space is Space.INITIAL else long_header

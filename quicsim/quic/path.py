@@ -48,6 +48,7 @@ class Path:
         "ssthresh_bytes",
         "state",
         "timer_expired",
+        "timer_is_stale",
     )
 
     def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
@@ -69,6 +70,8 @@ class Path:
         self.pto_count = 0
         self.deadline_ns = 0
         """When the retransmission timer expires; 0: it is disarmed."""
+        self.timer_is_stale = True
+        """Something that SetTimer goes by has changed since it last ran."""
         self.timer_expired = False
         """The present run of the sending process was triggered by the retransmission timer."""
         self.accepted_past_deadline_ns = -1
@@ -129,8 +132,10 @@ class Path:
         space.received.deadline_ns = 0
         space.ping_needed = False
         self.pto_count = 0
+        self.timer_is_stale = True
         self.open_spaces = [other for other in self.spaces if other.can_send]
 
     def validate(self) -> None:
         """The peer proved that it receives at its address."""
         self.state = advance(PATH, self.state, PathInput.HANDSHAKE_PACKET)
+        self.timer_is_stale = True

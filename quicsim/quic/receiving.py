@@ -56,7 +56,7 @@ def accept(connection: Connection, path: Path, packet: Packet) -> int:
         return 0
     received.add(number, connection.now_ns)
     connection.counts.packets_received += 1
-    if packet.space == Space.HANDSHAKE and not connection.is_client:
+    if packet.space is Space.HANDSHAKE and not connection.is_client:
         path.validate()  # RFC 9000 section 8.1
         path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
     recorder = connection.recorder
@@ -132,6 +132,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     now_ns = connection.now_ns
     operations = connection.operations
     connection.last_progress_ns = now_ns
+    path.timer_is_stale = True
     largest_number = frame.ranges[0][1]
     newest: Packet | None = None
     for packet in newly:
@@ -147,7 +148,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         )
     for packet in newly:
         settle_acknowledged(connection, path, space, packet)
-    if space.kind == Space.HANDSHAKE:
+    if space.kind is Space.HANDSHAKE:
         connection.peer_validated_us = True
     if connection.peer_validated_us or not connection.is_client:
         path.pto_count = 0

@@ -10,16 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
-from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, StreamFrame
+from quicsim.quic.frames import FRAMES, PaddingFrame
 from quicsim.quic.packet import AEAD_TAG_BYTES, MINIMUM_INITIAL_BYTES, Datagram, Packet, Space
-from quicsim.quic.states import SENDING_PROCESS, SendingProcessInput
+from quicsim.quic.states import SENDING_PROCESS, PathState, SendingProcessInput
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["MAXIMUM_PROBES", "run", "transmit"]
+__all__ = ["MAXIMUM_PROBES", "has_content", "is_idle", "run", "transmit"]
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
 SMALLEST_PACKET_BYTES = 1 + 20 + 1 + AEAD_TAG_BYTES
@@ -30,27 +30,55 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
     """Send until nothing is left, the congestion window is full, or the amplification limit is reached."""
     datagrams: list[Datagram] = []
     path.probes_left = MAXIMUM_PROBES
-    timer_is_set = False
     while True:
-        room_bytes = min(path.datagram_bytes, path.amplification_room_bytes)
-        if room_bytes < SMALLEST_PACKET_BYTES:
-            stopped_by = SendingProcessInput.AMPLIFICATION_LIMIT
-            break
+        room_bytes = path.datagram_bytes
+        if path.state is PathState.UNVALIDATED:
+            room_bytes = min(room_bytes, path.amplification_room_bytes)
+            if room_bytes < SMALLEST_PACKET_BYTES:
+                stopped_by = SendingProcessInput.AMPLIFICATION_LIMIT
+                break
         datagram = next_datagram(connection, path, room_bytes)
         if datagram is None:
             stopped_by = why_stopped(connection, path)
             break
         datagrams.append(datagram)
-        timer_is_set = True
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     path.timer_expired = False
-    if not timer_is_set:
+    if not datagrams:
         set_timer(connection, path)
+    path.timer_is_stale = False
     return datagrams
+
+
+def is_idle(connection: Connection, path: Path) -> bool:
+    """Whether a run of the sending process would send nothing and leave the timer as it is.
+
+    A plugin at its first or its last step may see that differently: then it is never idle.
+    """
+    operations = connection.operations
+    space = path.application
+    ack_deadline_ns = space.received.deadline_ns
+    return not (
+        path.timer_is_stale
+        or path.timer_expired
+        or connection.ready_streams
+        or 0 < ack_deadline_ns <= connection.now_ns
+        or space.pending
+        or space.lost
+        or space.ping_needed
+        or not connection.is_confirmed
+        or operations.select_retransmission is not operations.default_select_retransmission
+        or operations.set_timer is not operations.default_set_timer
+    )
 
 
 def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagram | None:
     """One datagram with a packet of each space that has something to send; None when none has."""
+    if connection.is_confirmed:
+        packet = next_packet(connection, path, path.application, room_bytes)
+        if packet is None or not finish(connection, path, packet):
+            return None
+        return Datagram((packet,), packet.size_bytes, packet.labels)
     packets: list[Packet] = []
     for space in path.open_spaces:
         packet = next_packet(connection, path, space, room_bytes)
@@ -59,66 +87,62 @@ def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagr
             room_bytes -= packet.size_bytes
             if room_bytes < SMALLEST_PACKET_BYTES:
                 break
-    if not packets:
-        return None
-    if packets[0].space == Space.INITIAL:
+    if packets and packets[0].space is Space.INITIAL:
         pad_to_minimum(connection, packets)
-    sent = []
-    for packet in packets:
-        connection.operations.send_packet(connection, path, packet)
-        if packet.sent_ns >= 0:
-            sent.append(packet)
-        else:
-            hold_back(path, packet)
-        set_timer(connection, path)
+    sent = tuple([packet for packet in packets if finish(connection, path, packet)])
     if not sent:
         return None
-    size_bytes = 0
-    labels: tuple[str, ...] = ()
-    for packet in sent:
-        size_bytes += packet.size_bytes
-        labels += packet.labels
-    return Datagram(tuple(sent), size_bytes, labels)
+    size_bytes = sum([packet.size_bytes for packet in sent])
+    return Datagram(sent, size_bytes, tuple([label for packet in sent for label in packet.labels]))
 
 
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
     """A packet of one space, not yet sent: SelectRetransmission, GenerateHeader, GenerateFrames, protection."""
     operations = connection.operations
     selected = operations.select_retransmission(connection, path, space)
-    if not selected and not something_new(connection, path, space):
+    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    new_content = window_is_open and has_content(connection, space)
+    if not selected and not new_content and not must_answer(connection, space):
         return None
-    packet = Packet(space.kind, space.next_number, room_bytes)
-    packet.header_bytes = operations.generate_header(connection, path, packet)
-    packet.room_bytes -= packet.header_bytes + AEAD_TAG_BYTES
+    packet = Packet(space.kind, space.next_number, room_bytes, new_content)
+    header_bytes = operations.generate_header(connection, path, packet)
+    packet.room_bytes -= header_bytes + AEAD_TAG_BYTES
     frame_bytes = operations.generate_frames(connection, path, space, packet, selected)
     if not packet.frames:
         return None
-    packet.size_bytes = packet.header_bytes + max(frame_bytes, HEADER_PROTECTION_SAMPLE_BYTES) + AEAD_TAG_BYTES
+    if frame_bytes < HEADER_PROTECTION_SAMPLE_BYTES:
+        frame_bytes = HEADER_PROTECTION_SAMPLE_BYTES
+    packet.size_bytes = header_bytes + frame_bytes + AEAD_TAG_BYTES
     return packet
 
 
-def something_new(connection: Connection, path: Path, space: PacketNumberSpace) -> bool:
-    """Whether there is a reason for a packet that retransmits nothing: an ACK that is due, or content and a window."""
-    ack_deadline_ns = space.received.deadline_ns
-    if ack_deadline_ns and ack_deadline_ns <= connection.now_ns:
-        return True
-    if space.ping_needed:
-        return True
-    return path.window_is_open and has_content(connection, space)
+def finish(connection: Connection, path: Path, packet: Packet) -> bool:
+    """SendPacket and SetTimer; whether the packet went out."""
+    connection.operations.send_packet(connection, path, packet)
+    sent = packet.sent_ns >= 0
+    if not sent:
+        hold_back(path, packet)
+    set_timer(connection, path)
+    return sent
+
+
+def must_answer(connection: Connection, space: PacketNumberSpace) -> bool:
+    """Whether an ACK is due or a PING wanted, whatever the congestion window says."""
+    return 0 < space.received.deadline_ns <= connection.now_ns or space.ping_needed
 
 
 def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
     """Whether frames wait that are neither retransmissions chosen by packet nor acknowledgements."""
     if space.pending:
         return True
-    if space.kind != Space.APPLICATION:
+    if space.kind is not Space.APPLICATION:
         stream = space.crypto.sending
         return stream.sent < stream.written
     if not connection.ready_streams:
         return False
     if connection.flow.peer_limit > connection.flow.sent:
         return True
-    return any(stream.sent == stream.written for stream in connection.ready_streams)
+    return any(ready.sent == ready.written for ready in connection.ready_streams)
 
 
 def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
@@ -153,18 +177,18 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> None:
     """Register a packet as sent: the default of SendPacket."""
     now_ns = connection.now_ns
     space = path.spaces[packet.space]
-    space.register(packet, now_ns)
+    packet.sent_ns = now_ns
+    space.next_number = packet.number + 1
     path.bytes_sent += packet.size_bytes
     if packet.in_flight:
+        space.outstanding[packet.number] = packet
         path.bytes_in_flight += packet.size_bytes
-    for frame in packet.frames:
-        if isinstance(frame, StreamFrame):
-            if frame.offset == 0:
-                kind = "exchange" if frame.stream_id == connection.exchange_stream_id else "stream"
-                packet.labels += (f"{kind}-start:{frame.stream_id}",)
-        elif isinstance(frame, AckFrame):
-            space.received.reported(now_ns)
-    if packet.space == Space.HANDSHAKE and connection.is_client:
+        if packet.ack_eliciting:
+            space.ack_eliciting_in_flight += 1
+            space.last_ack_eliciting_sent_ns = now_ns
+    if packet.carries_ack:
+        space.received.reported(now_ns)
+    if packet.space is Space.HANDSHAKE and connection.is_client:
         path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
     connection.counts.packets_sent += 1
     recorder = connection.recorder

@@ -72,16 +72,6 @@ class PacketNumberSpace:
         """The largest packet number acknowledged, as an unsigned number; 0 also when there is none."""
         return max(self.largest_acknowledged, 0)
 
-    def register(self, packet: Packet, now_ns: int) -> None:
-        """A packet goes out."""
-        packet.sent_ns = now_ns
-        self.next_number = packet.number + 1
-        if packet.in_flight:
-            self.outstanding[packet.number] = packet
-            if packet.ack_eliciting:
-                self.ack_eliciting_in_flight += 1
-                self.last_ack_eliciting_sent_ns = now_ns
-
     def acknowledge(self, frame: AckFrame) -> list[Packet]:
         """Settle what the frame newly acknowledges and return it. Raises ProtocolViolation for a number never sent."""
         ranges = frame.ranges

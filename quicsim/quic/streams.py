@@ -134,17 +134,13 @@ class ReceivingStream:
             self.final_size = end
             self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_FIN)
         self.received.add(frame.offset, end)
-        if frame.data is not None:
-            self._keep(frame.offset, frame.data)
+        if frame.data is not None and len(frame.data) > len(self._parts.get(frame.offset, b"")):
+            self._parts[frame.offset] = frame.data
         growth = end - self.highest
         if growth <= 0:
             return 0
         self.highest = end
         return growth
-
-    def _keep(self, offset: int, data: bytes) -> None:
-        if len(data) > len(self._parts.get(offset, b"")):
-            self._parts[offset] = data
 
     def read(self) -> tuple[int, bytes]:
         """How many bytes became contiguous since the last call, and their content where there is one."""
