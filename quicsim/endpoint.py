@@ -68,25 +68,21 @@ class Endpoint:
     def flush(self) -> None:
         """Tell applications what happened, send what there is to send, and set the alarm."""
         connection = self.connection
+        events = connection.events
         now_ns = self.clock.now
         while True:
-            self._deliver_events()
-            datagrams = connection.datagrams_to_send(now_ns)
-            for datagram in datagrams:
+            while events:
+                event = events.popleft()
+                for listener in self.listeners:
+                    listener(event)
+            for datagram in connection.datagrams_to_send(now_ns):
                 for label in datagram.labels:
                     self.stream_starts_ns.setdefault(label, []).append(now_ns)
                 size_bytes = datagram.size_bytes + self.header_bytes
                 self.host.send(WireDatagram(datagram, size_bytes, datagram.labels), self.peer)
-            if not connection.events:
+            if not events:
                 break
         self._alarm.set(connection.deadline_ns or None)
-
-    def _deliver_events(self) -> None:
-        events = self.connection.events
-        while events:
-            event = events.popleft()
-            for listener in self.listeners:
-                listener(event)
 
     def _on_datagram(self, datagram: WireDatagram) -> None:
         self.connection.receive(datagram.payload, self.clock.now)

@@ -5,16 +5,9 @@ Paper section 2, figure 1 (fourth box). A plugin that returns 0 holds the packet
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
 from quicsim.quic.sending import transmit
-
-if TYPE_CHECKING:
-    from quicsim.quic.connection import Connection
-    from quicsim.quic.packet import Packet
-    from quicsim.quic.path import Path
 
 __all__ = ["send_packet"]
 
@@ -37,8 +30,4 @@ send_packet = Operation(
 )
 
 
-@send_packet.default()
-def send_now(connection: Connection, path: Path, packet: Packet) -> int:
-    """Send it."""
-    transmit(connection, path, packet)
-    return 1
+send_packet.default()(transmit)

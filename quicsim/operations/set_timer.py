@@ -53,7 +53,7 @@ def probe_timeout(connection: Connection, path: Path) -> int:
     """The time threshold if a packet waits for it, else PTO = srtt + max(4 rttvar, 1 ms) + max_ack_delay, doubled for
     each PTO in a row.
     """
-    return loss_deadline_ns(path) or probe_deadline_ns(connection, path)[0]
+    return loss_deadline_ns(connection, path) or probe_deadline_ns(connection, path)[0]
 
 
 def retransmission_deadline(connection: Connection, path: Path, packet: Packet) -> int:
@@ -69,7 +69,7 @@ def retransmission_deadline(connection: Connection, path: Path, packet: Packet) 
 @set_timer.default("picoquic")
 def retransmission_timeout_of_oldest(connection: Connection, path: Path) -> int:
     """The RACK delay if a packet waits for it, else the retransmission timeout of the oldest packet of any space."""
-    earliest = loss_deadline_ns(path)
+    earliest = loss_deadline_ns(connection, path)
     for space in path.open_spaces:
         for packet in space.outstanding.values():
             deadline = retransmission_deadline(connection, path, packet)

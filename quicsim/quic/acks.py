@@ -44,14 +44,15 @@ class ReceivedPackets:
 
     def is_duplicate(self, number: int) -> bool:
         """Whether the packet was processed before, or is too old to tell."""
-        return number <= self.largest and (number < self.floor or number in self.ranges)
+        return number < self.floor or number in self.ranges
 
     def add(self, number: int, now_ns: int) -> None:
         """Note the arrival of a packet that is no duplicate."""
         self.ranges.add(number, number + 1)
-        self.in_order = number == self.largest + 1
         self.unreported = True
-        if number > self.largest:
+        largest = self.largest
+        self.in_order = number == largest + 1
+        if number > largest:
             self.largest = number
             self.largest_received_ns = now_ns
 

@@ -73,8 +73,10 @@ def is_persistent_congestion(connection: Connection, path: Path, packets: list[P
     return False
 
 
-def loss_deadline_ns(path: Path) -> int:
+def loss_deadline_ns(connection: Connection, path: Path) -> int:
     """When the next packet becomes lost by time, over all spaces; 0: none will."""
+    if connection.is_confirmed:
+        return path.application.loss_time_ns
     earliest = 0
     for space in path.open_spaces:
         if space.loss_time_ns and (not earliest or space.loss_time_ns < earliest):

@@ -87,6 +87,10 @@ class Datagram(NamedTuple):
     labels: tuple[str, ...]
 
 
+_LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2
+_HEADER_BYTES = (_LONG_HEADER_BYTES + 1, _LONG_HEADER_BYTES, 1 + CONNECTION_ID_BYTES)
+
+
 def packet_number_size(unacknowledged: int) -> int:
     """The bytes of a truncated packet number (RFC 9000 section 17.1, appendix A.2).
 
@@ -104,7 +108,4 @@ def header_size(space: Space, unacknowledged: int) -> int:
 
     A long header carries both connection IDs and a two-byte length; an Initial also an empty token's length.
     """
-    if space is Space.APPLICATION:
-        return 1 + CONNECTION_ID_BYTES + packet_number_size(unacknowledged)
-    long_header = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2 + packet_number_size(unacknowledged)
-    return long_header + 1 if space is Space.INITIAL else long_header
+    return _HEADER_BYTES[space] + packet_number_size(unacknowledged)

@@ -52,11 +52,11 @@ def accept(connection: Connection, path: Path, packet: Packet) -> int:
     """Take note of a packet's arrival; 0 for a duplicate. The default of ReadPacket."""
     received = path.spaces[packet.space].received
     number = packet.number
-    if received.is_duplicate(number):
+    if number <= received.largest and received.is_duplicate(number):
         return 0
     received.add(number, connection.now_ns)
     connection.counts.packets_received += 1
-    if packet.space is Space.HANDSHAKE and not connection.is_client:
+    if not connection.is_confirmed and packet.space is Space.HANDSHAKE and not connection.is_client:
         path.validate()  # RFC 9000 section 8.1
         path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
     recorder = connection.recorder

@@ -173,8 +173,8 @@ def hold_back(path: Path, packet: Packet) -> None:
     path.spaces[packet.space].pending.extendleft(reversed(kept))
 
 
-def transmit(connection: Connection, path: Path, packet: Packet) -> None:
-    """Register a packet as sent: the default of SendPacket."""
+def transmit(connection: Connection, path: Path, packet: Packet) -> int:
+    """Register a packet as sent. The default of SendPacket."""
     now_ns = connection.now_ns
     space = path.spaces[packet.space]
     packet.sent_ns = now_ns
@@ -200,6 +200,7 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> None:
                 tuple(packet.frames), packet.is_probe,
             )
         )  # fmt: skip
+    return 1
 
 
 def set_timer(connection: Connection, path: Path) -> None:

@@ -68,9 +68,15 @@ class SendingStream:
     def take(self, room_bytes: int, connection_credit: int) -> StreamFrame | None:
         """A frame of new data that fits in `room_bytes`; None when not one byte does."""
         offset = self.sent
-        overhead = stream_frame_overhead(self.stream_id, offset, room_bytes)
-        length = min(room_bytes - overhead, self.written - offset, self.limit - offset, connection_credit)
-        fin = self.fin_written and length == self.written - offset
+        left = self.written - offset
+        length = room_bytes - stream_frame_overhead(self.stream_id, offset, room_bytes)
+        if length > connection_credit:
+            length = connection_credit
+        if length > self.limit - offset:
+            length = self.limit - offset
+        if length >= left:
+            length = left
+        fin = self.fin_written and length == left
         if length < 0 or (length == 0 and not fin):
             return None
         data = None if self.content is None else bytes(self.content[offset : offset + length])
@@ -146,9 +152,7 @@ class ReceivingStream:
         """How many bytes became contiguous since the last call, and their content where there is one."""
         end = self.received.contiguous_end
         count = end - self.delivered
-        content = b""
-        if count and self._parts:
-            content = self._read_parts(end)
+        content = self._read_parts(end) if count and self._parts else b""
         self.delivered = end
         if end == self.final_size and self.state is ReceivingStreamState.SIZE_KNOWN:
             self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_ALL)
