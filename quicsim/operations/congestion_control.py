@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.congestion.base import CongestionEvent
+from quicsim.quic.congestion.base import ACKED, LOST, MARKED, TIMEOUT
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -42,10 +42,10 @@ congestion_control = Operation(
 @congestion_control.default()
 def controller(connection: Connection, path: Path, event: int, packet_bytes: int, packet_sent_ns: int) -> int:
     """Hand the event to the path's own controller."""
-    if event == CongestionEvent.ACKED:
+    if event == ACKED:
         path.congestion.acked(path, packet_bytes, packet_sent_ns, connection.now_ns)
-    elif event in (CongestionEvent.LOST, CongestionEvent.MARKED):
+    elif event in (LOST, MARKED):
         path.congestion.congested(path, packet_sent_ns, connection.now_ns)
-    elif event == CongestionEvent.TIMEOUT:
+    elif event == TIMEOUT:
         path.congestion.timed_out(path, connection.now_ns)
     return path.cwnd_bytes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.packet import Packet, Space
+from quicsim.quic.packet import APPLICATION, Packet
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -50,7 +50,7 @@ def every_second_or_delayed(connection: Connection, path: Path, space: PacketNum
     if (
         received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD
         or not received.in_order
-        or space.kind is not Space.APPLICATION
+        or space.kind is not APPLICATION
     ):
         return connection.now_ns
     return received.deadline_ns or connection.now_ns + connection.max_ack_delay_ns
@@ -63,7 +63,7 @@ def every_second_or_since_last_ack(connection: Connection, path: Path, space: Pa
     """
     received = space.received
     now_ns = connection.now_ns
-    if received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD or space.kind is not Space.APPLICATION:
+    if received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD or space.kind is not APPLICATION:
         return now_ns
     rtt = path.rtt
     delay_ns = PICOQUIC_FIRST_DELAY_NS

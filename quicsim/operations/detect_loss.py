@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, u32, u64
-from quicsim.quic.congestion.base import CongestionEvent
+from quicsim.quic.congestion.base import TIMEOUT
 from quicsim.quic.loss import (
     GRANULARITY_NS,
     PACKET_THRESHOLD,
@@ -69,7 +69,7 @@ def by_packet_and_time_threshold(connection: Connection, path: Path, space: Pack
         declare_lost(connection, path, space, lost, "packet or time threshold")
         if persistent:
             path.cwnd_bytes = connection.operations.congestion_control(
-                connection, path, CongestionEvent.TIMEOUT, lost[-1].size_bytes, lost[-1].sent_ns
+                connection, path, TIMEOUT, lost[-1].size_bytes, lost[-1].sent_ns
             )
     return len(lost)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
 from quicsim.quic.frames import CryptoFrame, Frame, PingFrame, StreamFrame, frame_size, stream_frame_overhead
-from quicsim.quic.packet import Packet, Space
+from quicsim.quic.packet import APPLICATION, Packet
 from quicsim.quic.varint import varint_size
 
 if TYPE_CHECKING:
@@ -63,9 +63,10 @@ def repeated_then_new(
             packet.room_bytes -= size_bytes
             packet.carries_ack = True
     if repeated or new_content:
-        add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
+        if space.pending:
+            add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
         if new_content and packet.room_bytes >= SMALLEST_PIECE_BYTES:
-            if space.kind is Space.APPLICATION:
+            if space.kind is APPLICATION:
                 add_stream_data(connection, packet)
             else:
                 add_handshake_data(space, packet)
@@ -167,8 +168,7 @@ def add_stream_data(connection: Connection, packet: Packet) -> None:
         frame = stream.take(packet.room_bytes, flow.peer_limit - flow.sent)
         if frame is not None:
             flow.sent += frame.length
-            overhead = stream_frame_overhead(frame.stream_id, frame.offset, frame.length)
-            add(packet, frame, overhead + frame.length)
+            add(packet, frame, stream_frame_overhead(frame.stream_id, frame.offset, frame.length) + frame.length)
         if not stream.has_new():
             ready.popleft()
         else:

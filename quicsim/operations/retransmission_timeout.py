@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, u32, u64
-from quicsim.quic.congestion.base import CongestionEvent
+from quicsim.quic.congestion.base import TIMEOUT
 from quicsim.quic.errors import ConnectionFailed
 from quicsim.quic.loss import declare_lost
 from quicsim.quic.states import ConnectionInput
@@ -64,6 +64,6 @@ def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace)
     oldest = next(iter(space.outstanding.values()))
     declare_lost(connection, path, space, [oldest], "retransmission timeout")
     path.cwnd_bytes = connection.operations.congestion_control(
-        connection, path, CongestionEvent.TIMEOUT, oldest.size_bytes, oldest.sent_ns
+        connection, path, TIMEOUT, oldest.size_bytes, oldest.sent_ns
     )
     return path.pto_count

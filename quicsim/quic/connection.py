@@ -15,10 +15,10 @@ from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, S
 from quicsim.quic import receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl, window_update
+from quicsim.quic.flow import FlowControl
 from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
 from quicsim.quic.handshake import Handshake, HandshakeProgress
-from quicsim.quic.packet import Datagram, Space
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import Path
 from quicsim.quic.states import CONNECTION, ConnectionInput, ConnectionState, advance
@@ -145,7 +145,7 @@ class Connection:
         controller = CONTROLLERS[name](recovery_lasts_minimum_rtt=profile.recovery_lasts_minimum_rtt)
         self.path = Path(0, profile, settings.datagram_bytes or profile.datagram_bytes, controller)
         self.paths = [self.path]
-        self.path.spaces[Space.INITIAL].can_receive = True
+        self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}
         self.receiving_streams: dict[int, ReceivingStream] = {}
         self.ready_streams: deque[SendingStream] = deque()
@@ -207,8 +207,8 @@ class Connection:
         """Start the handshake (client)."""
         self.now_ns = self.last_progress_ns = now_ns
         self.path.validate()  # a client is not held to the amplification limit
-        self.path.open(Space.INITIAL)
-        self.path.spaces[Space.INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
+        self.path.open(INITIAL)
+        self.path.spaces[INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
         self.move(ConnectionInput.START)
 
     def open_stream(self) -> int:
@@ -278,20 +278,20 @@ class Connection:
         if progress is HandshakeProgress.CLIENT_HELLO:
             self.move(ConnectionInput.START)
             self._take_peer_parameters()
-            path.open(Space.INITIAL)
-            path.open(Space.HANDSHAKE)
-            path.open_for_sending(Space.APPLICATION)
-            path.spaces[Space.INITIAL].crypto.sending.write(self.handshake.server_hello(), fin=False)
-            path.spaces[Space.HANDSHAKE].crypto.sending.write(self.handshake.server_flight(), fin=False)
+            path.open(INITIAL)
+            path.open(HANDSHAKE)
+            path.open_for_sending(APPLICATION)
+            path.spaces[INITIAL].crypto.sending.write(self.handshake.server_hello(), fin=False)
+            path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.server_flight(), fin=False)
         elif progress is HandshakeProgress.SERVER_HELLO:
-            path.open(Space.HANDSHAKE)
+            path.open(HANDSHAKE)
         elif progress is HandshakeProgress.SERVER_FINISHED:
             self._take_peer_parameters()
-            path.open(Space.APPLICATION)
-            path.spaces[Space.HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
+            path.open(APPLICATION)
+            path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
             self.move(ConnectionInput.HANDSHAKE_COMPLETE)
         else:
-            path.open(Space.APPLICATION)
+            path.open(APPLICATION)
             self.move(ConnectionInput.HANDSHAKE_COMPLETE)
             path.application.pending.append(HandshakeDoneFrame())
             self.confirm_handshake()
@@ -312,7 +312,7 @@ class Connection:
             return
         self.move(ConnectionInput.HANDSHAKE_CONFIRMED)
         self.peer_validated_us = True
-        self.path.discard(Space.HANDSHAKE)
+        self.path.discard(HANDSHAKE)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
 
@@ -323,10 +323,10 @@ class Connection:
         if stream is None:
             stream = self._accept_stream(stream_id)
         was_finished = stream.is_finished
-        if growth := stream.receive(frame):
+        growth, count, content = stream.receive(frame)
+        if growth:
             self.flow.receive(growth)
-        count, content = stream.read()
-        finished = stream.is_finished and not was_finished
+        finished = not was_finished and stream.is_finished
         if not count and not finished:
             return
         self._consume(stream, count)
@@ -348,14 +348,18 @@ class Connection:
         return stream
 
     def _consume(self, stream: ReceivingStream, count: int) -> None:
+        """The application read so many bytes: announce a limit as soon as half of its window is used up.
+
+        RFC 9000 section 4.2 leaves the moment open.
+        """
         flow = self.flow
         flow.consumed += count
-        if limit := window_update(flow.consumed, flow.limit, flow.window):
-            flow.limit = limit
-            self.path.application.pending.append(MaxDataFrame(limit))
-        if stream.final_size < 0 and (limit := window_update(stream.delivered, stream.limit, stream.window)):
-            stream.limit = limit
-            self.path.application.pending.append(MaxStreamDataFrame(stream.stream_id, limit))
+        if flow.limit - flow.consumed <= flow.window >> 1:
+            flow.limit = flow.consumed + flow.window
+            self.path.application.pending.append(MaxDataFrame(flow.limit))
+        if stream.limit - stream.delivered <= stream.window >> 1 and stream.final_size < 0:
+            stream.limit = stream.delivered + stream.window
+            self.path.application.pending.append(MaxStreamDataFrame(stream.stream_id, stream.limit))
 
     def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
         """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""

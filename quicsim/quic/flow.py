@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from quicsim.quic.errors import FlowControlError
 
-__all__ = ["FlowControl", "window_update"]
+__all__ = ["FlowControl"]
 
 
 class FlowControl:
@@ -32,8 +32,3 @@ class FlowControl:
         self.received += growth
         if self.received > self.limit:
             raise FlowControlError(f"{self.received} bytes of stream data, allowed {self.limit}")
-
-
-def window_update(consumed: int, limit: int, window: int) -> int:
-    """The limit to announce once half of the window is used up, else 0 (RFC 9000 section 4.2 leaves this open)."""
-    return consumed + window if limit - consumed <= window // 2 else 0

@@ -140,10 +140,12 @@ def decode_frames(data: bytes) -> list[Frame]:
 
 def stream_frame_overhead(stream_id: int, offset: int, room_bytes: int) -> int:
     """The bytes before the data of a STREAM frame that fits in `room_bytes`: type, id, offset if any, length."""
-    length_size = 1 if room_bytes < 64 else 2 if room_bytes < 16_384 else 4
-    if offset:
-        return 1 + varint_size(stream_id) + varint_size(offset) + length_size
-    return 1 + varint_size(stream_id) + length_size
+    size = 2 if room_bytes < 64 else 3 if room_bytes < 16_384 else 5
+    size += 1 if stream_id < 64 else varint_size(stream_id)
+    if not offset:
+        return size
+    # The sizes of a variable-length integer, spelled out: this runs twice a packet.
+    return size + (1 if offset < 64 else 2 if offset < 16_384 else 4 if offset < 1 << 30 else 8)
 
 
 def _fixed(frame_type: int, frame: type[Any], name: str, *, ack_eliciting: bool = True) -> FrameRow:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 
 from quicsim.quic.errors import ProtocolViolation
-from quicsim.quic.packet import Space
+from quicsim.quic.packet import HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
 
 __all__ = ["Handshake", "HandshakeProgress"]
@@ -49,7 +49,7 @@ class Handshake:
         self.parameters = parameters
         self.certificate_chain_bytes = certificate_chain_bytes
         self.peer_parameters: TransportParameters | None = None
-        self._received = {Space.INITIAL: bytearray(), Space.HANDSHAKE: bytearray()}
+        self._received = {INITIAL: bytearray(), HANDSHAKE: bytearray()}
 
     def client_hello(self) -> bytes:
         """The client's only Initial message."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PacketLost
-from quicsim.quic.congestion.base import CongestionEvent
-from quicsim.quic.packet import Packet, Space
+from quicsim.quic.congestion.base import LOST
+from quicsim.quic.packet import APPLICATION, Packet, Space
 from quicsim.quic.states import PathState
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def declare_lost(
                 PacketLost(connection.now_ns, connection.recorder.name, space.kind.name.lower(), packet.number, trigger)
             )
     last = packets[-1]
-    path.cwnd_bytes = connection.operations.congestion_control(
-        connection, path, CongestionEvent.LOST, last.size_bytes, last.sent_ns
-    )
+    path.cwnd_bytes = connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
 
 
 def is_persistent_congestion(connection: Connection, path: Path, packets: list[Packet]) -> bool:
@@ -89,7 +87,7 @@ def probe_timeout_ns(connection: Connection, path: Path, kind: Space) -> int:
     rtt = path.rtt
     variation = 4 * rtt.variation_ns
     period = rtt.smoothed_ns + (variation if variation > GRANULARITY_NS else GRANULARITY_NS)
-    return period + connection.peer_max_ack_delay_ns if kind is Space.APPLICATION else period
+    return period + connection.peer_max_ack_delay_ns if kind is APPLICATION else period
 
 
 def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNumberSpace | None]:
@@ -98,20 +96,20 @@ def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNu
         space = path.application
         if not space.ack_eliciting_in_flight:
             return 0, None
-        timeout_ns = probe_timeout_ns(connection, path, Space.APPLICATION) << path.pto_count
+        timeout_ns = probe_timeout_ns(connection, path, APPLICATION) << path.pto_count
         return space.last_ack_eliciting_sent_ns + timeout_ns, space
     earliest, chosen = 0, None
     for space in path.open_spaces:
         if not space.ack_eliciting_in_flight:
             continue
-        if space.kind is Space.APPLICATION:
+        if space.kind is APPLICATION:
             continue
         deadline = space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, space.kind) << path.pto_count)
         if chosen is None or deadline < earliest:
             earliest, chosen = deadline, space
     if chosen is None and connection.is_client and not connection.peer_validated_us:
         # The server may be stuck at its amplification limit: only we can free it (section 6.2.2.1).
-        chosen = next((space for space in path.open_spaces if space.kind is not Space.APPLICATION), None)
+        chosen = next((space for space in path.open_spaces if space.kind is not APPLICATION), None)
         if chosen is not None:
             base = max(space.last_ack_eliciting_sent_ns for space in path.spaces)
             earliest = max(base, connection.last_progress_ns) + (

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AEAD_TAG_BYTES",
+    "APPLICATION",
     "CONNECTION_ID_BYTES",
+    "HANDSHAKE",
+    "INITIAL",
     "MINIMUM_INITIAL_BYTES",
     "Datagram",
     "Packet",
@@ -38,6 +41,10 @@ class Space(enum.IntEnum):
     INITIAL = 0
     HANDSHAKE = 1
     APPLICATION = 2
+
+
+INITIAL, HANDSHAKE, APPLICATION = Space
+"""The members by themselves: looking one up in its class costs more than a call."""
 
 
 class Packet:

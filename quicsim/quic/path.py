@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.packet import Space
+from quicsim.quic.packet import APPLICATION, Space
 from quicsim.quic.rtt import RttEstimator
 from quicsim.quic.sent import PacketNumberSpace
 from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState, advance
@@ -55,7 +55,7 @@ class Path:
         self.path_id = path_id
         self.datagram_bytes = datagram_bytes
         self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
-        self.application = self.spaces[Space.APPLICATION]
+        self.application = self.spaces[APPLICATION]
         self.open_spaces: list[PacketNumberSpace] = []
         """The spaces that can send, in the order of coalescing."""
         self.rtt = RttEstimator(profile.initial_rtt_ns)

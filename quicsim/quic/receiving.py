@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
-from quicsim.quic.congestion.base import CongestionEvent
+from quicsim.quic.congestion.base import ACKED, RTT
 from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
@@ -21,7 +21,7 @@ from quicsim.quic.frames import (
     PingFrame,
     StreamFrame,
 )
-from quicsim.quic.packet import Datagram, Packet, Space
+from quicsim.quic.packet import HANDSHAKE, INITIAL, Datagram, Packet, Space
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +56,9 @@ def accept(connection: Connection, path: Path, packet: Packet) -> int:
         return 0
     received.add(number, connection.now_ns)
     connection.counts.packets_received += 1
-    if not connection.is_confirmed and packet.space is Space.HANDSHAKE and not connection.is_client:
+    if not connection.is_confirmed and packet.space is HANDSHAKE and not connection.is_client:
         path.validate()  # RFC 9000 section 8.1
-        path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
+        path.discard(INITIAL)  # RFC 9001 section 4.9.1
     recorder = connection.recorder
     recorder.record(Code.PACKET_RECEIVED, connection.now_ns, packet.space << 62 | number, packet.size_bytes)
     if recorder.subscribers:
@@ -143,12 +143,10 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     if newest is not None and newest.ack_eliciting:
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
-        path.cwnd_bytes = operations.congestion_control(
-            connection, path, CongestionEvent.RTT, newest.size_bytes, newest.sent_ns
-        )
+        path.cwnd_bytes = operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
     for packet in newly:
         settle_acknowledged(connection, path, space, packet)
-    if space.kind is Space.HANDSHAKE:
+    if space.kind is HANDSHAKE:
         connection.peer_validated_us = True
     if connection.peer_validated_us or not connection.is_client:
         path.pto_count = 0
@@ -175,7 +173,7 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         if packet.ack_eliciting:
             space.ack_eliciting_in_flight -= 1
         path.cwnd_bytes = connection.operations.congestion_control(
-            connection, path, CongestionEvent.ACKED, packet.size_bytes, packet.sent_ns
+            connection, path, ACKED, packet.size_bytes, packet.sent_ns
         )
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
 from quicsim.quic.frames import FRAMES, PaddingFrame
-from quicsim.quic.packet import AEAD_TAG_BYTES, MINIMUM_INITIAL_BYTES, Datagram, Packet, Space
+from quicsim.quic.packet import (
+    AEAD_TAG_BYTES,
+    APPLICATION,
+    HANDSHAKE,
+    INITIAL,
+    MINIMUM_INITIAL_BYTES,
+    Datagram,
+    Packet,
+    Space,
+)
 from quicsim.quic.states import SENDING_PROCESS, PathState, SendingProcessInput
 
 if TYPE_CHECKING:
@@ -87,7 +96,7 @@ def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagr
             room_bytes -= packet.size_bytes
             if room_bytes < SMALLEST_PACKET_BYTES:
                 break
-    if packets and packets[0].space is Space.INITIAL:
+    if packets and packets[0].space is INITIAL:
         pad_to_minimum(connection, packets)
     sent = tuple([packet for packet in packets if finish(connection, path, packet)])
     if not sent:
@@ -135,7 +144,7 @@ def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
     """Whether frames wait that are neither retransmissions chosen by packet nor acknowledgements."""
     if space.pending:
         return True
-    if space.kind is not Space.APPLICATION:
+    if space.kind is not APPLICATION:
         stream = space.crypto.sending
         return stream.sent < stream.written
     if not connection.ready_streams:
@@ -188,8 +197,8 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
             space.last_ack_eliciting_sent_ns = now_ns
     if packet.carries_ack:
         space.received.reported(now_ns)
-    if packet.space is Space.HANDSHAKE and connection.is_client:
-        path.discard(Space.INITIAL)  # RFC 9001 section 4.9.1
+    if packet.space is HANDSHAKE and connection.is_client:
+        path.discard(INITIAL)  # RFC 9001 section 4.9.1
     connection.counts.packets_sent += 1
     recorder = connection.recorder
     recorder.record(Code.PACKET_SENT, now_ns, packet.space << 62 | packet.number, packet.size_bytes)

@@ -124,39 +124,41 @@ class ReceivingStream:
         self.state = ReceivingStreamState.RECEIVE
         self._parts: dict[int, bytes] = {}
 
-    def receive(self, frame: StreamFrame) -> int:
-        """Take a frame; returns by how many bytes the highest offset grew.
+    def receive(self, frame: StreamFrame) -> tuple[int, int, bytes]:
+        """Take a frame: by how much the highest offset grew, how many bytes became contiguous, and their content.
 
         Raises FlowControlError beyond the limit and FinalSizeError against a known end.
         """
-        end = frame.offset + frame.length
+        offset = frame.offset
+        end = offset + frame.length
         if end > self.limit:
             raise FlowControlError(f"stream {self.stream_id}: data up to {end}, allowed up to {self.limit}")
-        if self.final_size >= 0 and (end > self.final_size or (frame.fin and end != self.final_size)):
+        if frame.fin or self.final_size >= 0:
+            self._check_final_size(end, frame.fin)
+        self.received.add(offset, end)
+        if frame.data is not None and len(frame.data) > len(self._parts.get(offset, b"")):
+            self._parts[offset] = frame.data
+        growth = end - self.highest
+        if growth > 0:
+            self.highest = end
+        else:
+            growth = 0
+        contiguous = self.received.contiguous_end
+        count = contiguous - self.delivered
+        content = self._read_parts(contiguous) if count and self._parts else b""
+        self.delivered = contiguous
+        if contiguous == self.final_size and self.state is ReceivingStreamState.SIZE_KNOWN:
+            self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_ALL)
+        return growth, count, content
+
+    def _check_final_size(self, end: int, fin: bool) -> None:
+        if self.final_size >= 0 and (end > self.final_size or (fin and end != self.final_size)):
             raise FinalSizeError(f"stream {self.stream_id}: data up to {end}, but its final size is {self.final_size}")
-        if frame.fin:
+        if fin:
             if end < self.highest:
                 raise FinalSizeError(f"stream {self.stream_id}: final size {end} below received {self.highest}")
             self.final_size = end
             self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_FIN)
-        self.received.add(frame.offset, end)
-        if frame.data is not None and len(frame.data) > len(self._parts.get(frame.offset, b"")):
-            self._parts[frame.offset] = frame.data
-        growth = end - self.highest
-        if growth <= 0:
-            return 0
-        self.highest = end
-        return growth
-
-    def read(self) -> tuple[int, bytes]:
-        """How many bytes became contiguous since the last call, and their content where there is one."""
-        end = self.received.contiguous_end
-        count = end - self.delivered
-        content = self._read_parts(end) if count and self._parts else b""
-        self.delivered = end
-        if end == self.final_size and self.state is ReceivingStreamState.SIZE_KNOWN:
-            self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_ALL)
-        return count, content
 
     def _read_parts(self, end: int) -> bytes:
         joined = bytearray()
@@ -198,8 +200,7 @@ class CryptoStream:
 
     def receive(self, frame: CryptoFrame) -> bytes:
         """Take a frame; returns the bytes that became contiguous with it."""
-        self.receiving.receive(StreamFrame(-1, frame.offset, len(frame.data), False, frame.data))
-        return self.receiving.read()[1]
+        return self.receiving.receive(StreamFrame(-1, frame.offset, len(frame.data), False, frame.data))[2]
 
     def acknowledge(self, frame: CryptoFrame) -> None:
         """The peer has the frame's bytes."""

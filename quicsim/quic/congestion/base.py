@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from quicsim.quic.path import Path
 
-__all__ = ["CongestionController", "CongestionEvent"]
+__all__ = ["ACKED", "IDLE", "LOST", "MARKED", "RTT", "TIMEOUT", "CongestionController", "CongestionEvent"]
 
 
 class CongestionEvent(enum.IntEnum):
@@ -29,6 +29,10 @@ class CongestionEvent(enum.IntEnum):
     """Nothing was in flight and something is about to be sent."""
     TIMEOUT = 6
     """Persistent congestion (RFC 9002 section 7.6), or a retransmission timeout that cuts the window."""
+
+
+ACKED, LOST, MARKED, RTT, IDLE, TIMEOUT = CongestionEvent
+"""The members by themselves: looking one up in its class costs more than a call."""
 
 
 class CongestionController(Protocol):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["NewReno"]
 
 
+_CONGESTION_LIMITED = SendingProcessState.CONGESTION_LIMITED
+
+
 class NewReno:
     """Slow start, congestion avoidance by one datagram a round trip, half the window on loss."""
 
@@ -35,7 +38,9 @@ class NewReno:
 
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Grow the window, unless it was not in use (section 7.8) or the packet dates from before the last cut."""
-        if path.sending_state is not SendingProcessState.CONGESTION_LIMITED or self._in_recovery(path, sent_ns, now_ns):
+        if path.sending_state is not _CONGESTION_LIMITED:
+            return
+        if self._recovery_start_ns >= 0 and self._in_recovery(path, sent_ns, now_ns):
             return
         if path.cwnd_bytes < path.ssthresh_bytes:
             path.cwnd_bytes += size_bytes
