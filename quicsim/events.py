@@ -221,11 +221,13 @@ class Code:
     PLUGIN_DETACHED: Final = 10
 
 
-RECORD = struct.Struct("<BHIQQQ")
-"""Code, component, index in the component, time in ns, and two values of the event's own."""
+RECORD_FORMAT = "BHIQQQ"
+"""Code, component, index in the component, time in ns, and two values of the event's own; little-endian, packed."""
 
-_CHECKPOINT_RECORDS = 1_024
-_CHECKPOINT_BYTES = _CHECKPOINT_RECORDS * RECORD.size
+RECORD_FIELDS = len(RECORD_FORMAT)
+CHECKPOINT_RECORDS = 1_024
+_CHECKPOINT_FIELDS = CHECKPOINT_RECORDS * RECORD_FIELDS
+_pack_block = struct.Struct("<" + RECORD_FORMAT * CHECKPOINT_RECORDS).pack
 
 
 class Trace:
@@ -235,7 +237,8 @@ class Trace:
         self.subscribers: list[Callable[[Event], None]] = []
         self.checkpoints: list[bytes] = []
         """The digest after each 1,024 records: two runs part in the first interval whose checkpoints differ."""
-        self.pending = bytearray()
+        self.pending: list[int] = []
+        """The fields of records that are not in the digest yet, one after another."""
         self._hash = hashlib.blake2b(digest_size=16)
         self._components: list[str] = []
 
@@ -245,17 +248,15 @@ class Trace:
         return Recorder(self, len(self._components), name)
 
     def flush(self) -> None:
-        """Feed whole blocks of pending records to the digest, with a checkpoint after each."""
-        while len(self.pending) >= _CHECKPOINT_BYTES:
-            self._hash.update(self.pending[:_CHECKPOINT_BYTES])
-            del self.pending[:_CHECKPOINT_BYTES]
-            self.checkpoints.append(self._hash.digest())
+        """Feed a whole block of pending records to the digest, with a checkpoint after it."""
+        self._hash.update(_pack_block(*self.pending))
+        self.pending.clear()
+        self.checkpoints.append(self._hash.digest())
 
     def digest(self) -> str:
         """BLAKE2b over all records so far, in hexadecimal."""
-        self.flush()
         final = self._hash.copy()
-        final.update(self.pending)
+        final.update(struct.pack("<" + RECORD_FORMAT * (len(self.pending) // RECORD_FIELDS), *self.pending))
         return final.hexdigest()
 
 
@@ -272,14 +273,12 @@ class Recorder:
         self._trace = trace
         self._pending = trace.pending
 
-    def record(
-        self, code: int, time_ns: int, first: int, second: int, _pack: Callable[..., bytes] = RECORD.pack
-    ) -> None:
+    def record(self, code: int, time_ns: int, first: int, second: int) -> None:
         """Add a fixed-width record to the digest; the two values' meaning is the code's."""
-        self.index += 1
+        self.index = index = self.index + 1
         pending = self._pending
-        pending += _pack(code, self.number, self.index, time_ns, first, second)
-        if len(pending) >= _CHECKPOINT_BYTES:
+        pending += (code, self.number, index, time_ns, first, second)
+        if len(pending) == _CHECKPOINT_FIELDS:
             self._trace.flush()
 
     def emit(self, event: Event) -> None:

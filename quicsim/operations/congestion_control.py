@@ -35,7 +35,11 @@ congestion_control = Operation(
         Field("event", u8, "event", "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle, 6 timeout"),
     ),
     output=Output(u64, "congestion window, bytes"),
-    rules=(Rule("result >= minimum_window_bytes"),),
+    rules=(
+        Rule("result >= minimum_window_bytes"),
+        Rule("result <= 1 << 62"),
+        Rule("ssthresh_bytes <= 1 << 62"),
+    ),
 )
 
 

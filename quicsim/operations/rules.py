@@ -18,7 +18,7 @@ __all__ = ["Rule"]
 
 _ALLOWED = (
     ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.BinOp, ast.Add, ast.Sub, ast.Mult,
-    ast.FloorDiv, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Name, ast.Load, ast.Constant,
+    ast.FloorDiv, ast.LShift, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Name, ast.Load, ast.Constant,
 )  # fmt: skip
 
 
@@ -51,7 +51,10 @@ class Rule:
 
 
 def _parse(text: str) -> tuple[ast.Expression, set[str]]:
-    tree = ast.parse(text, mode="eval")
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError as error:
+        raise ValueError(f"rule {text!r} is no expression: {error.msg}") from None
     names = set()
     for node in ast.walk(tree):
         if not isinstance(node, _ALLOWED):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.loss import loss_deadline_ns, probe_deadline_ns
+from quicsim.quic.loss import loss_deadline_ns, probe_deadline_ns, probe_timeout_ns
+from quicsim.quic.packet import APPLICATION
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -53,7 +54,13 @@ def probe_timeout(connection: Connection, path: Path) -> int:
     """The time threshold if a packet waits for it, else PTO = srtt + max(4 rttvar, 1 ms) + max_ack_delay, doubled for
     each PTO in a row.
     """
-    return loss_deadline_ns(connection, path) or probe_deadline_ns(connection, path)[0]
+    if not connection.is_confirmed:
+        return loss_deadline_ns(path) or probe_deadline_ns(connection, path)[0]
+    space = path.application  # the only one left
+    if space.loss_time_ns or not space.ack_eliciting_in_flight:
+        return space.loss_time_ns
+    timeout_ns = probe_timeout_ns(connection, path, APPLICATION)
+    return space.last_ack_eliciting_sent_ns + (timeout_ns << path.pto_count)
 
 
 def retransmission_deadline(connection: Connection, path: Path, packet: Packet) -> int:
@@ -69,7 +76,7 @@ def retransmission_deadline(connection: Connection, path: Path, packet: Packet) 
 @set_timer.default("picoquic")
 def retransmission_timeout_of_oldest(connection: Connection, path: Path) -> int:
     """The RACK delay if a packet waits for it, else the retransmission timeout of the oldest packet of any space."""
-    earliest = loss_deadline_ns(connection, path)
+    earliest = loss_deadline_ns(path)
     for space in path.open_spaces:
         for packet in space.outstanding.values():
             deadline = retransmission_deadline(connection, path, packet)

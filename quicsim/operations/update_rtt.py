@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["update_rtt"]
 
+DAY_NS = 86_400 * 1_000_000_000  # assumed: beyond any path, and no deadline made of it leaves 64 bits
+
 update_rtt = Operation(
     number=0x13,
     name="UpdateRTT",
@@ -33,7 +35,12 @@ update_rtt = Operation(
         SPACE,
     ),
     output=Output(u64, "smoothed round-trip time, ns"),
-    rules=(Rule("result > 0"),),
+    rules=(
+        Rule("result > 0"),
+        Rule("smoothed_rtt_ns > 0"),
+        Rule(f"smoothed_rtt_ns <= {DAY_NS}"),
+        Rule(f"rtt_variation_ns <= {DAY_NS}"),
+    ),
 )
 
 

@@ -165,7 +165,7 @@ class Program:
         except RuleBroken as broken:
             raise vm.HelperError(str(broken)) from None
         self.default_result = self._default(*self._arguments)
-        self._operation_view.load(self._arguments, self.default_result)
+        self._operation_view.refresh(self.default_result)
         self._connection_view.reset()
         return self.default_result
 

@@ -43,5 +43,9 @@ PATH_FIELDS = (
     Field("path_id", u8, "path.path_id", "the path's identifier"),
 )
 
-PATH_RULES = (Rule("cwnd_bytes >= minimum_window_bytes"),)
+PATH_RULES = (
+    Rule("cwnd_bytes >= minimum_window_bytes"),
+    Rule("cwnd_bytes <= 1 << 62"),
+    Rule("ssthresh_bytes <= 1 << 62"),
+)
 """What must hold on each path after a program wrote to it."""

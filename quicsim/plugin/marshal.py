@@ -16,7 +16,7 @@ from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from quicsim.operations import Field, Operation
+    from quicsim.operations import Field, Operation, Rule
     from quicsim.quic.connection import Connection
 
 __all__ = ["ConnectionView", "OperationView", "RuleBroken"]
@@ -53,6 +53,7 @@ class OperationView:
         self._struct = Struct(layout.format)
         self._buffer = bytearray(layout.size_bytes)
         self._inputs = layout.places[:-1]
+        self._names = [place.field.name for place in layout.places]
         self._read = eval(
             f"lambda {', '.join(operation.arguments)}: ({''.join(place.field.of + ', ' for place in self._inputs)})"
         )
@@ -62,6 +63,7 @@ class OperationView:
             if place.field.writable
         ]
         self._arguments: tuple[Any, ...] = ()
+        self._given: tuple[int, ...] = ()
         self._values: tuple[int, ...] = ()
         self.region = vm.Region(
             OPERATION_REGION, operation.attribute, self._buffer, bool(self._writable), on_write=self._before_write
@@ -70,15 +72,25 @@ class OperationView:
     def load(self, arguments: tuple[Any, ...], result: int) -> None:
         """Copy the inputs in; `result` is what an `after` program sees."""
         self._arguments = arguments
-        self._values = values = self._read(*arguments)
+        self.refresh(result)
+        self._given = self._values
+
+    def refresh(self, result: int) -> None:
+        """Copy the inputs in again within a call: the default has run and gave `result`."""
+        self._values = values = self._read(*self._arguments)
         self._struct.pack_into(self._buffer, 0, *values, result)
 
     def written(self) -> list[tuple[Callable[..., None], int]]:
-        """What the program changed: assignments to make, with their values."""
+        """What the program changed: assignments to make, with their values. Raises RuleBroken if a rule forbids one."""
         if not self._writable:
             return []
         now = self._struct.unpack(self._buffer)
-        return [(write, now[index]) for index, _place, write in self._writable if now[index] != self._values[index]]
+        assignments = [
+            (write, now[index]) for index, _place, write in self._writable if now[index] != self._values[index]
+        ]
+        if assignments:
+            self._judge(now, [rule for rule in self.operation.rules if "result" not in rule.names])
+        return assignments
 
     def commit(self, assignments: Sequence[tuple[Callable[..., None], int]]) -> None:
         """Make the assignments that `written` gave."""
@@ -86,18 +98,24 @@ class OperationView:
             write(*self._arguments, value)
 
     def check(self, result: int) -> None:
-        """Raise RuleBroken unless the output's type and the operation's rules allow `result`."""
+        """Raise RuleBroken unless the output's type and the operation's rules allow `result`.
+
+        The rules are about the inputs that the call was made with, whatever the default has made of them since.
+        """
         operation = self.operation
         if result > operation.output.type.maximum:
             raise RuleBroken(f"returned {result}, which is no {operation.output.type.c_name}")
-        if operation.rules:
-            values = {place.field.name: value for place, value in zip(self._inputs, self._values, strict=True)}
-            values["result"] = result
-            for rule in operation.rules:
-                if rule.broken_by(values):
-                    when = f" when {rule.when}" if rule.when else ""
-                    seen = ", ".join(f"{name} = {int(values[name])}" for name in sorted(rule.names))
-                    raise RuleBroken(f"{operation.name} asks for {rule.text}{when}; here {seen}")
+        self._judge((*self._given, result), [rule for rule in operation.rules if "result" in rule.names])
+
+    def _judge(self, fields: Sequence[int], rules: Sequence[Rule]) -> None:
+        if not rules:
+            return
+        values = dict(zip(self._names, fields, strict=True))
+        for rule in rules:
+            if rule.broken_by(values):
+                when = f" when {rule.when}" if rule.when else ""
+                seen = ", ".join(f"{name} = {int(values[name])}" for name in sorted(rule.names))
+                raise RuleBroken(f"{self.operation.name} asks for {rule.text}{when}; here {seen}")
 
     def _before_write(self, offset: int, size: int) -> None:
         for _index, place, _write in self._writable:
@@ -187,7 +205,10 @@ class ConnectionView:
 
     def _before_write(self, offset: int, size: int) -> None:
         self._before_read(offset, size)
-        for index, number, place in self._touched(offset, size):
+        touched = self._touched(offset, size)
+        if not touched:
+            raise vm.AccessViolation(f"write of {size} bytes at offset {offset} of struct quic_connection: padding")
+        for index, number, place in touched:
             base = PATHS_OFFSET + index * PATH.size_bytes
             if (
                 not place.field.writable

@@ -48,11 +48,14 @@ class ReceivedPackets:
 
     def add(self, number: int, now_ns: int) -> None:
         """Note the arrival of a packet that is no duplicate."""
-        self.ranges.add(number, number + 1)
         self.unreported = True
-        largest = self.largest
-        self.in_order = number == largest + 1
-        if number > largest:
+        ranges = self.ranges
+        self.in_order = number == self.largest + 1
+        if self.in_order and ranges.stops:
+            ranges.stops[-1] = number + 1  # what `add` would do: the last range ends behind the largest
+        else:
+            ranges.add(number, number + 1)
+        if number > self.largest:
             self.largest = number
             self.largest_received_ns = now_ns
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
 from quicsim.quic import receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
-from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
+from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl
 from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import Path
-from quicsim.quic.states import CONNECTION, ConnectionInput, ConnectionState, advance
+from quicsim.quic.states import CONNECTION, ConnectionInput, ConnectionState, ReceivingStreamState, advance
 from quicsim.quic.streams import ReceivingStream, SendingStream
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from quicsim.operations import OperationTable
     from quicsim.quic.profiles import Profile
     from quicsim.quic.sent import PacketNumberSpace
+
+_DATA_READ = ReceivingStreamState.DATA_READ
 
 __all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamDataReceived"]
 
@@ -322,11 +324,13 @@ class Connection:
         stream = self.receiving_streams.get(stream_id)
         if stream is None:
             stream = self._accept_stream(stream_id)
-        was_finished = stream.is_finished
+        was_finished = stream.state is _DATA_READ
         growth, count, content = stream.receive(frame)
-        if growth:
-            self.flow.receive(growth)
-        finished = not was_finished and stream.is_finished
+        flow = self.flow
+        flow.received += growth
+        if flow.received > flow.limit:
+            raise FlowControlError(f"{flow.received} bytes of stream data, allowed {flow.limit}")
+        finished = stream.state is _DATA_READ and not was_finished
         if not count and not finished:
             return
         self._consume(stream, count)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from quicsim.quic.errors import FlowControlError
-
 __all__ = ["FlowControl"]
 
 
@@ -26,9 +24,3 @@ class FlowControl:
     def credit(self) -> int:
         """The bytes of new stream data that may still be sent."""
         return self.peer_limit - self.sent
-
-    def receive(self, growth: int) -> None:
-        """The peer's streams grew by so many bytes. Raises FlowControlError beyond the limit."""
-        self.received += growth
-        if self.received > self.limit:
-            raise FlowControlError(f"{self.received} bytes of stream data, allowed {self.limit}")

@@ -71,10 +71,8 @@ def is_persistent_congestion(connection: Connection, path: Path, packets: list[P
     return False
 
 
-def loss_deadline_ns(connection: Connection, path: Path) -> int:
+def loss_deadline_ns(path: Path) -> int:
     """When the next packet becomes lost by time, over all spaces; 0: none will."""
-    if connection.is_confirmed:
-        return path.application.loss_time_ns
     earliest = 0
     for space in path.open_spaces:
         if space.loss_time_ns and (not earliest or space.loss_time_ns < earliest):
@@ -92,22 +90,16 @@ def probe_timeout_ns(connection: Connection, path: Path, kind: Space) -> int:
 
 def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNumberSpace | None]:
     """When the probe timeout expires and for which space (section 6.2.1, appendix A.8); (0, None): it is not armed."""
-    if connection.is_confirmed:  # only the application space is left, and the address is validated
-        space = path.application
-        if not space.ack_eliciting_in_flight:
-            return 0, None
-        timeout_ns = probe_timeout_ns(connection, path, APPLICATION) << path.pto_count
-        return space.last_ack_eliciting_sent_ns + timeout_ns, space
     earliest, chosen = 0, None
     for space in path.open_spaces:
         if not space.ack_eliciting_in_flight:
             continue
-        if space.kind is APPLICATION:
+        if space.kind is APPLICATION and not connection.is_confirmed:
             continue
         deadline = space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, space.kind) << path.pto_count)
         if chosen is None or deadline < earliest:
             earliest, chosen = deadline, space
-    if chosen is None and connection.is_client and not connection.peer_validated_us:
+    if chosen is None and connection.is_client and not connection.is_confirmed and not connection.peer_validated_us:
         # The server may be stuck at its amplification limit: only we can free it (section 6.2.2.1).
         chosen = next((space for space in path.open_spaces if space.kind is not APPLICATION), None)
         if chosen is not None:

@@ -22,7 +22,6 @@ __all__ = [
     "Packet",
     "Space",
     "header_size",
-    "packet_number_size",
 ]
 
 AEAD_TAG_BYTES = 16
@@ -98,21 +97,12 @@ _LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES +
 _HEADER_BYTES = (_LONG_HEADER_BYTES + 1, _LONG_HEADER_BYTES, 1 + CONNECTION_ID_BYTES)
 
 
-def packet_number_size(unacknowledged: int) -> int:
-    """The bytes of a truncated packet number (RFC 9000 section 17.1, appendix A.2).
-
-    `unacknowledged` is its distance from the largest one acknowledged, or from -1 before there is any.
-    """
-    if unacknowledged < 1 << 7:
-        return 1
-    if unacknowledged < 1 << 15:
-        return 2
-    return 3 if unacknowledged < 1 << 23 else 4
-
-
 def header_size(space: Space, unacknowledged: int) -> int:
-    """The bytes of a header with its packet number (RFC 9000 sections 17.2 and 17.3).
+    """The bytes of a header with its packet number (RFC 9000 sections 17.1 to 17.3, appendix A.2).
 
-    A long header carries both connection IDs and a two-byte length; an Initial also an empty token's length.
+    A long header carries both connection IDs and a two-byte length; an Initial also an empty token's length. The packet
+    number is as short as its distance from the largest one acknowledged (from -1 before there is any) allows.
     """
-    return _HEADER_BYTES[space] + packet_number_size(unacknowledged)
+    if unacknowledged < 1 << 15:
+        return _HEADER_BYTES[space] + (1 if unacknowledged < 1 << 7 else 2)
+    return _HEADER_BYTES[space] + (3 if unacknowledged < 1 << 23 else 4)

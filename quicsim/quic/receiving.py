@@ -74,7 +74,10 @@ def accept(connection: Connection, path: Path, packet: Packet) -> int:
 def process_frames(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:
     """Handle each frame by its kind and return their number. The default of ParseFrames."""
     for frame in packet.frames:
-        _HANDLERS[frame.__class__](connection, path, space, frame)
+        if isinstance(frame, StreamFrame):  # the usual one, without the detour
+            connection.on_stream_frame(frame)
+        else:
+            _HANDLERS[frame.__class__](connection, path, space, frame)
     return len(packet.frames)
 
 
@@ -89,10 +92,6 @@ def _on_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame:
 def _on_crypto(connection: Connection, path: Path, space: PacketNumberSpace, frame: CryptoFrame) -> None:
     if data := space.crypto.receive(frame):
         connection.on_handshake_data(space.kind, data)
-
-
-def _on_stream(connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamFrame) -> None:
-    connection.on_stream_frame(frame)
 
 
 def _on_max_data(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxDataFrame) -> None:
@@ -117,7 +116,6 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PingFrame: _ignore,
     AckFrame: _on_ack,
     CryptoFrame: _on_crypto,
-    StreamFrame: _on_stream,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
     HandshakeDoneFrame: _on_handshake_done,
