@@ -233,7 +233,10 @@ struct process_ack {
 /* UpdateRTT: Updates the round-trip time estimate.
  * Returns smoothed round-trip time, ns.
  * Anchors: replace 0x0013, before 0x4013, after 0x8013. Source: RFC 9002 section 5.3.
- * Rule: result > 0. */
+ * Rule: result > 0.
+ * Rule: smoothed_rtt_ns > 0.
+ * Rule: smoothed_rtt_ns <= 86400000000000.
+ * Rule: rtt_variation_ns <= 86400000000000. */
 struct update_rtt {
     uint64_t now_ns; /* the simulation clock */
     uint64_t sample_ns; /* now minus the instant of sending */
@@ -263,7 +266,9 @@ struct detect_loss {
  * timeouts.
  * Returns congestion window, bytes.
  * Anchors: replace 0x0020, before 0x4020, after 0x8020. Source: paper sections 2 and 3.2.2; RFC 9002 section 7.
- * Rule: result >= minimum_window_bytes. */
+ * Rule: result >= minimum_window_bytes.
+ * Rule: result <= 1 << 62.
+ * Rule: ssthresh_bytes <= 1 << 62. */
 struct congestion_control {
     uint64_t now_ns; /* the simulation clock */
     uint64_t packet_sent_ns; /* when the packet that the event is about was sent */

@@ -165,7 +165,9 @@ class Connection:
         self.now_ns = now_ns
         self._in_call = True
         receiving.receive(self, self.path, datagram)
-        self._end_call()
+        self._in_call = False
+        if self._changes:
+            self._apply_changes()
 
     def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
         """Run the sending process and return what it sends, in order."""
@@ -175,7 +177,9 @@ class Connection:
         if not sending.is_idle(self, path):
             self._in_call = True
             datagrams = sending.run(self, path)
-            self._end_call()
+            self._in_call = False
+            if self._changes:
+                self._apply_changes()
         deadline_ns = path.deadline_ns
         for space in path.open_spaces:
             ack_deadline_ns = space.received.deadline_ns
@@ -196,7 +200,9 @@ class Connection:
             for space in path.open_spaces:
                 if space.loss_time_ns and space.loss_time_ns <= now_ns:
                     self.operations.detect_loss(self, path, space)
-        self._end_call()
+        self._in_call = False
+        if self._changes:
+            self._apply_changes()
 
     @property
     def path_count(self) -> int:
@@ -263,12 +269,10 @@ class Connection:
         else:
             change()
 
-    def _end_call(self) -> None:
-        self._in_call = False
-        if self._changes:
-            changes, self._changes = self._changes, []
-            for change in changes:
-                change()
+    def _apply_changes(self) -> None:
+        changes, self._changes = self._changes, []
+        for change in changes:
+            change()
 
     def on_handshake_data(self, kind: Space, data: bytes) -> None:
         """Contiguous handshake bytes arrived in a space."""

@@ -34,6 +34,10 @@ MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go
 SMALLEST_PACKET_BYTES = 1 + 20 + 1 + AEAD_TAG_BYTES
 HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and frames take at least four bytes
 
+# Looked up once: a member costs more to find in its class than a call does.
+_NOTHING_LEFT, _WINDOW_FULL, _AMPLIFICATION_LIMIT = SendingProcessInput
+_UNVALIDATED = PathState.UNVALIDATED
+
 
 def run(connection: Connection, path: Path) -> list[Datagram]:
     """Send until nothing is left, the congestion window is full, or the amplification limit is reached."""
@@ -41,16 +45,20 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
     path.probes_left = MAXIMUM_PROBES
     while True:
         room_bytes = path.datagram_bytes
-        if path.state is PathState.UNVALIDATED:
+        if path.state is _UNVALIDATED:
             room_bytes = min(room_bytes, path.amplification_room_bytes)
             if room_bytes < SMALLEST_PACKET_BYTES:
-                stopped_by = SendingProcessInput.AMPLIFICATION_LIMIT
+                stopped_by = _AMPLIFICATION_LIMIT
                 break
-        datagram = next_datagram(connection, path, room_bytes)
-        if datagram is None:
+        packets = next_packets(connection, path, room_bytes)
+        if not packets:
             stopped_by = why_stopped(connection, path)
             break
-        datagrams.append(datagram)
+        sent = [packet for packet in packets if finish(connection, path, packet)]
+        if not sent:
+            stopped_by = _NOTHING_LEFT
+            break
+        datagrams.append(as_datagram(sent))
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     path.timer_expired = False
     if not datagrams:
@@ -81,13 +89,8 @@ def is_idle(connection: Connection, path: Path) -> bool:
     )
 
 
-def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagram | None:
-    """One datagram with a packet of each space that has something to send; None when none has."""
-    if connection.is_confirmed:
-        packet = next_packet(connection, path, path.application, room_bytes)
-        if packet is None or not finish(connection, path, packet):
-            return None
-        return Datagram((packet,), packet.size_bytes, packet.labels)
+def next_packets(connection: Connection, path: Path, room_bytes: int) -> list[Packet]:
+    """What goes into one datagram: a packet of each space that has something to send."""
     packets: list[Packet] = []
     for space in path.open_spaces:
         packet = next_packet(connection, path, space, room_bytes)
@@ -98,11 +101,16 @@ def next_datagram(connection: Connection, path: Path, room_bytes: int) -> Datagr
                 break
     if packets and packets[0].space is INITIAL:
         pad_to_minimum(connection, packets)
-    sent = tuple([packet for packet in packets if finish(connection, path, packet)])
-    if not sent:
-        return None
-    size_bytes = sum([packet.size_bytes for packet in sent])
-    return Datagram(sent, size_bytes, tuple([label for packet in sent for label in packet.labels]))
+    return packets
+
+
+def as_datagram(packets: list[Packet]) -> Datagram:
+    """Packets that were sent, coalesced."""
+    if len(packets) == 1:
+        packet = packets[0]
+        return Datagram((packet,), packet.size_bytes, packet.labels)
+    size_bytes = sum([packet.size_bytes for packet in packets])
+    return Datagram(tuple(packets), size_bytes, tuple([label for packet in packets for label in packet.labels]))
 
 
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
@@ -156,12 +164,12 @@ def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
 
 def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
     """Whether the window or the lack of anything to send ended the run."""
-    if path.window_is_open:
-        return SendingProcessInput.NOTHING_LEFT
+    if path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes:
+        return _NOTHING_LEFT
     for space in path.open_spaces:
         if space.lost or has_content(connection, space):
-            return SendingProcessInput.WINDOW_FULL
-    return SendingProcessInput.NOTHING_LEFT
+            return _WINDOW_FULL
+    return _NOTHING_LEFT
 
 
 def pad_to_minimum(connection: Connection, packets: list[Packet]) -> None:

@@ -94,15 +94,15 @@ PATH: Mapping[tuple[PathState, PathInput], PathState] = {
 }
 
 
-class SendingProcessState(enum.Enum):
+class SendingProcessState(enum.IntEnum):
     """What the sending process of figure 1 waits for."""
 
-    APPLICATION_LIMITED = "application limited"
-    CONGESTION_LIMITED = "congestion limited"
-    AMPLIFICATION_LIMITED = "amplification limited"
+    APPLICATION_LIMITED = enum.auto()
+    CONGESTION_LIMITED = enum.auto()
+    AMPLIFICATION_LIMITED = enum.auto()
 
 
-class SendingProcessInput(enum.Enum):
+class SendingProcessInput(enum.IntEnum):
     """Why a run of the sending process ended."""
 
     NOTHING_LEFT = enum.auto()
