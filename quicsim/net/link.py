@@ -1,9 +1,10 @@
 """When does a datagram reach the far end of a link, if it does?
 
-One entry in the clock's heap a datagram, pushed when it is sent: it departs at max(now, last departure) + size / rate
+One entry in the clock's heap a datagram, made when it is sent: it departs at max(now, last departure) + size / rate
 and arrives a propagation delay later. The queue is what was accepted and has not begun service, known from the
 departures still ahead, so nothing needs to happen when a datagram begins service or departs; only one that is lost on
-the wire has its entry at its departure.
+the wire has its entry at its departure. Datagrams arrive in order, so only the next one's entry lies in the heap, whose
+length is what costs; the others wait on the wire.
 
 Serialisation is exact. A departure instant is the exact finish of service rounded up to the nanosecond, and the next
 datagram's service begins at the exact finish, so a long train of datagrams does not drift from size / rate.
@@ -26,7 +27,7 @@ from quicsim.randomness import threshold
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from quicsim.clock import Clock
+    from quicsim.clock import Clock, Entry
     from quicsim.net.queue import Discipline
     from quicsim.randomness import Streams
 
@@ -111,6 +112,7 @@ class LinkDirection:
         "_number_base",
         "_reliable",
         "_service",
+        "_wire",
         "clock",
         "deliver",
         "delivered",
@@ -161,6 +163,7 @@ class LinkDirection:
         self._last_arrival_ns = 0
         self._delay_ns = spec.delay_ns
         self._heap = clock.heap
+        self._wire: deque[Entry] = deque()  # what is on its way, the next to arrive first: that one is in the heap
         self._number_base = number << INDEX_BITS
         # Bound once: making a bound method costs as much as a call.
         self._arrive_entry = self._arrive
@@ -209,7 +212,11 @@ class LinkDirection:
         if self.spec.jitter_ns:
             arrival_ns += self._jitter.below(index, self.spec.jitter_ns + 1)
             self._last_arrival_ns = arrival_ns = max(arrival_ns, self._last_arrival_ns)
-        heappush(self._heap, (arrival_ns, ARRIVAL, self._number_base + index, self._arrive_entry, datagram))
+        entry = (arrival_ns, ARRIVAL, self._number_base + index, self._arrive_entry, datagram)
+        wire = self._wire
+        if not wire:
+            heappush(self._heap, entry)
+        wire.append(entry)
 
     @property
     def dropped(self) -> int:
@@ -218,11 +225,14 @@ class LinkDirection:
 
     @property
     def in_flight(self) -> int:
-        """Datagrams accepted that have neither arrived nor been lost: counted in the clock's heap, so it takes long."""
-        ends = (self._arrive_entry, self._lose)
-        return sum(function in ends for _, _, _, function, _ in self._heap)
+        """Datagrams accepted that have neither arrived nor been lost: on the wire, and in the clock's heap."""
+        return len(self._wire) + sum(function == self._lose for _, _, _, function, _ in self._heap)
 
     def _arrive(self, datagram: Datagram) -> None:
+        wire = self._wire
+        wire.popleft()
+        if wire:
+            heappush(self._heap, wire[0])
         self.delivered += 1
         self.delivered_bytes += datagram.size_bytes
         self.deliver(datagram)
