@@ -78,6 +78,8 @@ def retransmission_timeout_of_oldest(connection: Connection, path: Path) -> int:
     """The RACK delay if a packet waits for it, else the retransmission timeout of the oldest packet of any space."""
     earliest = loss_deadline_ns(path)
     for space in path.open_spaces:
+        if not path.has_room_in(space.kind):
+            continue
         for packet in space.outstanding.values():
             deadline = retransmission_deadline(connection, path, packet)
             if not earliest or deadline < earliest:

@@ -183,8 +183,8 @@ class Connection:
         deadline_ns = path.deadline_ns
         for space in path.open_spaces:
             ack_deadline_ns = space.received.deadline_ns
-            if ack_deadline_ns and (not deadline_ns or ack_deadline_ns < deadline_ns):
-                deadline_ns = ack_deadline_ns
+            if ack_deadline_ns > now_ns and (not deadline_ns or ack_deadline_ns < deadline_ns):
+                deadline_ns = ack_deadline_ns  # one that is due and was held back waits for the next call
         self.deadline_ns = deadline_ns
         return datagrams
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from quicsim.events import Code, PacketLost
 from quicsim.quic.congestion.base import LOST
 from quicsim.quic.packet import APPLICATION, Packet, Space
-from quicsim.quic.states import PathState
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -92,7 +91,7 @@ def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNu
     """When the probe timeout expires and for which space (section 6.2.1, appendix A.8); (0, None): it is not armed."""
     earliest, chosen = 0, None
     for space in path.open_spaces:
-        if not space.ack_eliciting_in_flight:
+        if not space.ack_eliciting_in_flight or not path.has_room_in(space.kind):
             continue
         if space.kind is APPLICATION and not connection.is_confirmed:
             continue
@@ -107,6 +106,4 @@ def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNu
             earliest = max(base, connection.last_progress_ns) + (
                 probe_timeout_ns(connection, path, chosen.kind) << path.pto_count
             )
-    if chosen is not None and path.state is PathState.UNVALIDATED and path.is_amplification_limited:
-        return 0, None
     return earliest, chosen

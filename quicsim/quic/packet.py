@@ -18,6 +18,7 @@ __all__ = [
     "HANDSHAKE",
     "INITIAL",
     "MINIMUM_INITIAL_BYTES",
+    "SMALLEST_PACKET_BYTES",
     "Datagram",
     "Packet",
     "Space",
@@ -32,6 +33,10 @@ CONNECTION_ID_BYTES = 8
 
 MINIMUM_INITIAL_BYTES = 1_200
 """A datagram with an ack-eliciting Initial packet is at least this long (RFC 9000 section 14.1)."""
+
+
+SMALLEST_PACKET_BYTES = 64
+"""Assumed: where fewer are left in a datagram or under a limit, no packet is begun. Any header, 17 bytes of frames."""
 
 
 class Space(enum.IntEnum):

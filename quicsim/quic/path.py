@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.packet import APPLICATION, Space
+from quicsim.quic.packet import APPLICATION, INITIAL, MINIMUM_INITIAL_BYTES, SMALLEST_PACKET_BYTES, Space
 from quicsim.quic.rtt import RttEstimator
 from quicsim.quic.sent import PacketNumberSpace
 from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState, advance
@@ -104,7 +104,13 @@ class Path:
     @property
     def is_amplification_limited(self) -> bool:
         """Whether nothing may be sent until the peer sends more."""
-        return self.amplification_room_bytes <= 0
+        return self.amplification_room_bytes < SMALLEST_PACKET_BYTES
+
+    def has_room_in(self, kind: Space) -> bool:
+        """Whether the amplification limit leaves room for a packet of this space, an Initial padded to its minimum."""
+        if self.state is PathState.VALIDATED:
+            return True
+        return self.amplification_room_bytes >= (MINIMUM_INITIAL_BYTES if kind is INITIAL else SMALLEST_PACKET_BYTES)
 
     def open(self, kind: Space) -> None:
         """Keys for sending and receiving in this space are there."""

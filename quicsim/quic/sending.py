@@ -17,6 +17,7 @@ from quicsim.quic.packet import (
     HANDSHAKE,
     INITIAL,
     MINIMUM_INITIAL_BYTES,
+    SMALLEST_PACKET_BYTES,
     Datagram,
     Packet,
     Space,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["MAXIMUM_PROBES", "has_content", "is_idle", "run", "transmit"]
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
-SMALLEST_PACKET_BYTES = 1 + 20 + 1 + AEAD_TAG_BYTES
 HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and frames take at least four bytes
 
 # Looked up once: a member costs more to find in its class than a call does.
@@ -54,7 +54,10 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
         if not packets:
             stopped_by = why_stopped(connection, path)
             break
-        sent = [packet for packet in packets if finish(connection, path, packet)]
+        sent = []
+        for packet in packets:
+            if finish(connection, path, packet):
+                sent.append(packet)
         if not sent:
             stopped_by = _NOTHING_LEFT
             break
@@ -93,6 +96,8 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> list[Pa
     """What goes into one datagram: a packet of each space that has something to send."""
     packets: list[Packet] = []
     for space in path.open_spaces:
+        if path.state is _UNVALIDATED and not path.has_room_in(space.kind):
+            continue
         packet = next_packet(connection, path, space, room_bytes)
         if packet is not None:
             packets.append(packet)
