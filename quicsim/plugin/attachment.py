@@ -45,6 +45,8 @@ class Attachment:
         self.connection = connection
         self.enabled = True
         """False: no program of it runs any more."""
+        self.is_installed = False
+        """Its programs stand at their anchors, which they reach at the end of the call that attached it."""
         self.faults = 0
         self._on_fault = on_fault
         state = vm.Region(STATE_REGION, "state", bytearray(plugin.state_bytes), True)

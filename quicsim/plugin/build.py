@@ -1,7 +1,7 @@
 """Are the committed plugins what their sources say? Builds them, and the header, with a pinned compiler.
 
-`python -m quicsim.plugin.build` writes plugins/include/quicsim.h and every plugin's object; `--check` writes nothing and
-fails where one of them is stale. `--clang` builds with a compiler of your choice, into `--output` and never over a
+`python -m quicsim.plugin.build` writes plugins/include/quicsim.h and every plugin's object; `--check` writes nothing
+and fails where one of them is stale. `--clang` builds with a compiler of your choice, into `--output` and never over a
 committed object.
 """
 
@@ -85,12 +85,17 @@ def run(sources: list[Path], *, check: bool, clang: str | None, output: Path | N
     include = locate.plugin_include()
     made: dict[Path, bytes] = {}
     if not sources:
-        made[include / "quicsim.h"] = c_header().encode()
         sources = [source_of(directory) for directory in directories.values()]
-        if not check and output is None:
-            write_all(made)
+        if output is None:
+            made[include / "quicsim.h"] = c_header().encode()
+            if not check:
+                write_all(made)
     for source in sources:
         target = (output or source.parent) / f"{source.stem}.o"
+        if clang is not None and target.parent.resolve() == source.parent.resolve():
+            raise BuildError(
+                f"--clang would overwrite {target}, which comes from the pinned compiler; choose another --output"
+            )
         made[target] = compile_plugin(source.resolve(), include, clang=clang)
     if check:
         stale = [path for path, data in made.items() if not path.is_file() or path.read_bytes() != data]

@@ -60,17 +60,22 @@ class ExchangeReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Message]:
-        """Take bytes in order; returns the messages that are complete. Unknown types are skipped."""
+        """Take bytes in order; returns the messages that are complete. Unknown types are skipped.
+
+        Raises FrameEncodingError for a known type without an offer's number.
+        """
         self._buffer += data
         messages: list[Message] = []
         while (cut := self._next()) is not None:
             kind, body = cut
+            if kind not in _TYPES.values():
+                continue
             offer_id, offset = decode_varint(body, 0)
             if kind == _OFFER:
                 messages.append(Offer(offer_id, body[offset:]))
             elif kind == _ACCEPTED:
                 messages.append(Accepted(offer_id))
-            elif kind == _REFUSED:
+            else:
                 messages.append(Refused(offer_id, body[offset:].decode(errors="replace")))
         return messages
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PluginAttached, PluginDetached, PluginOffered, PluginRefused
-from quicsim.operations import Operation, Slot
+from quicsim.operations import Operation, Slot, operation_named
 from quicsim.plugin.attachment import Attachment, dispatch
 from quicsim.plugin.exchange import Accepted, ExchangeReader, Message, Offer, Refused, encode
 from quicsim.plugin.package import Plugin, PluginError, load_plugin
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
 
 __all__ = ["ConnectionPlugins"]
+
+INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 
 
 class ConnectionPlugins:
@@ -36,7 +38,8 @@ class ConnectionPlugins:
         self._waiting: list[Plugin] = []
         self._offers: dict[int, Plugin] = {}
         self._next_offer = 0
-        self._exchange_is_open = False
+        self._exchange_is_open: bool | None = None
+        """None: the handshake will tell."""
 
     # Attaching
 
@@ -48,14 +51,16 @@ class ConnectionPlugins:
         self.connection.at_end_of_call(lambda: self._install(attachment))
 
     def detach(self, attachment: Attachment, reason: str) -> None:
-        """Give a plugin's anchors back."""
+        """Give a plugin's anchors back. Raises PluginError when it is not attached (any more)."""
+        if attachment not in self.attachments:
+            raise PluginError(f"plugin {attachment.plugin.name}: it is not attached to this connection")
         attachment.enabled = False
         self.attachments.remove(attachment)
         self.connection.at_end_of_call(lambda: self._uninstall(attachment, reason))
 
     def _check_anchors(self, plugin: Plugin) -> None:
         for anchor in plugin.anchors:
-            if anchor.slot is not Slot.REPLACE:
+            if anchor.slot is not Slot.REPLACE or anchor.operation is INIT_OPAQUE_DATA:
                 continue
             for holder in self.attachments:
                 if any(program.anchor.number == anchor.number for program in holder.programs):
@@ -69,6 +74,7 @@ class ConnectionPlugins:
             return  # detached in the same call
         for program in attachment.programs:
             self._rebuild(program.anchor.operation)
+        attachment.is_installed = True
         connection = self.connection
         recorder = connection.recorder
         plugin = attachment.plugin
@@ -76,10 +82,14 @@ class ConnectionPlugins:
         if recorder.subscribers:
             sections = tuple(anchor.section for anchor in plugin.anchors)
             recorder.emit(PluginAttached(connection.now_ns, recorder.name, plugin.name, sections))
-        if any(program.anchor.operation.name == "InitOpaqueData" for program in attachment.programs):
-            connection.operations.init_opaque_data(connection, connection.path)
+        # The memory is the plugin's own, and so is its initialisation: it runs now and never again.
+        if own := [program for program in attachment.programs if program.anchor.operation is INIT_OPAQUE_DATA]:
+            initialise = dispatch(INIT_OPAQUE_DATA, connection.operations.init_opaque_data, own)
+            initialise(connection, connection.path)
 
     def _uninstall(self, attachment: Attachment, reason: str) -> None:
+        if not attachment.is_installed:
+            return  # attached in the same call
         for program in attachment.programs:
             self._rebuild(program.anchor.operation)
         connection = self.connection
@@ -88,7 +98,8 @@ class ConnectionPlugins:
         event = PluginDetached(connection.now_ns, recorder.name, attachment.plugin.name, reason)
         if recorder.subscribers:
             recorder.emit(event)
-        self.on_trouble(event)
+        if attachment.faults:
+            self.on_trouble(event)
 
     def _rebuild(self, operation: Operation) -> None:
         """Let the operation's entry be the default again, or a closure around the programs attached now."""
@@ -97,7 +108,7 @@ class ConnectionPlugins:
             program
             for attachment in self.attachments
             for program in attachment.programs
-            if program.anchor.operation is operation
+            if program.anchor.operation is operation and operation is not INIT_OPAQUE_DATA
         ]
         if programs:
             default = operation.default_for(operations.profile_name)
@@ -114,20 +125,21 @@ class ConnectionPlugins:
 
     def push(self, plugin: Plugin) -> None:
         """Offer a plugin to the peer: now, or as soon as the handshake is confirmed."""
-        if self._exchange_is_open:
-            self._offer(plugin)
-        else:
+        if self._exchange_is_open is None:
             self._waiting.append(plugin)
+        elif self._exchange_is_open:
+            self._offer(plugin)
+        elif self.connection.accepts_plugins:
+            self._note_refusal(plugin.name, "the peer does not take part in the exchange of plugins")
+        else:
+            self._note_refusal(plugin.name, "this end does not take part in the exchange of plugins")
 
     def handshake_confirmed(self, peer_accepts_plugins: bool) -> None:
         """The exchange may begin; or it may not, and whoever waits is told."""
         waiting, self._waiting = self._waiting, []
         self._exchange_is_open = peer_accepts_plugins
         for plugin in waiting:
-            if peer_accepts_plugins:
-                self._offer(plugin)
-            else:
-                self._note_refusal(plugin.name, "the peer does not take part in the exchange of plugins")
+            self.push(plugin)
 
     def receive_exchange(self, data: bytes) -> None:
         """Bytes of the peer's exchange stream, in order."""
@@ -153,6 +165,8 @@ class ConnectionPlugins:
     def _answer(self, offer: Offer) -> None:
         name = f"offer {offer.offer_id}"
         try:
+            if not self.connection.accepts_plugins:
+                raise PluginError("this end does not take part in the exchange of plugins")
             plugin = load_plugin(offer.elf, source=f"plugin {name} of the peer")
             name = plugin.name
             self.attach(plugin)
