@@ -59,8 +59,11 @@ def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
 
 @retransmission_timeout.default("picoquic")
 def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
-    """Back off, take the oldest packet for lost, and restart from the minimum window."""
+    """Back off, take the oldest packet for lost, and restart from the minimum window; with none in flight, probe."""
     count_timeout(connection, path)
+    if not space.outstanding:
+        space.ping_needed = True
+        return path.pto_count
     oldest = next(iter(space.outstanding.values()))
     declare_lost(connection, path, space, [oldest], "retransmission timeout")
     path.cwnd_bytes = connection.operations.congestion_control(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE, TIMER_EXPIRED
 from quicsim.operations.operation import Field, Operation, Output, u32, u64
-from quicsim.operations.set_timer import retransmission_deadline
+from quicsim.operations.set_timer import retransmission_timeout_ns
 from quicsim.quic.frames import CryptoFrame, StreamFrame
-from quicsim.quic.loss import probe_deadline_ns
+from quicsim.quic.loss import last_sign_of_life_ns, probe_deadline_ns, stuck_space
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -86,9 +86,15 @@ def lost_or_timed_out(connection: Connection, path: Path, space: PacketNumberSpa
     if not space.lost and not path.timer_expired:
         return 0
     if path.timer_expired and not space.lost:
-        for number, packet in space.outstanding.items():
-            if retransmission_deadline(connection, path, packet) > connection.now_ns:
-                break
+        sent_before_ns = connection.now_ns - retransmission_timeout_ns(connection, path)
+        number, packet = next(iter(space.outstanding.items()), (-1, None))
+        if packet is not None:
+            expired = packet.sent_ns <= sent_before_ns
+        else:
+            expired = stuck_space(connection, path) is space and (
+                last_sign_of_life_ns(connection, path) <= sent_before_ns
+            )
+        if expired:
             path.timer_expired = False
             connection.operations.retransmission_timeout(connection, path, space)
             return number + 1

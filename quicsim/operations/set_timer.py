@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.loss import loss_deadline_ns, probe_deadline_ns, probe_timeout_ns
+from quicsim.quic.loss import last_sign_of_life_ns, loss_deadline_ns, probe_deadline_ns, probe_timeout_ns, stuck_space
 from quicsim.quic.packet import APPLICATION
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
-    from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
 
-__all__ = ["retransmission_deadline", "set_timer"]
+__all__ = ["retransmission_timeout_ns", "set_timer"]
 
 INITIAL_TIMEOUT_NS = 1_000_000_000  # picoquic of August 2018
 MINIMUM_TIMEOUT_NS = 50_000_000  # picoquic of August 2018: what figure 3 shows without TLP
@@ -63,26 +62,33 @@ def probe_timeout(connection: Connection, path: Path) -> int:
     return space.last_ack_eliciting_sent_ns + (timeout_ns << path.pto_count)
 
 
-def retransmission_deadline(connection: Connection, path: Path, packet: Packet) -> int:
-    """When picoquic's retransmission timer for a packet expires: RFC 6298's, at least 50 ms, then 1 s, 2 s, ..."""
+def retransmission_timeout_ns(connection: Connection, path: Path) -> int:
+    """How long picoquic waits before it repeats a packet: RFC 6298's, at least 50 ms, then 1 s, 2 s, ..."""
     if path.pto_count:
-        return packet.sent_ns + (INITIAL_TIMEOUT_NS << (path.pto_count - 1))
+        return INITIAL_TIMEOUT_NS << (path.pto_count - 1)
     if not path.rtt.has_sample:
-        return packet.sent_ns + INITIAL_TIMEOUT_NS
+        return INITIAL_TIMEOUT_NS
     timeout_ns = path.rtt.smoothed_ns + 4 * path.rtt.variation_ns + connection.peer_max_ack_delay_ns
-    return packet.sent_ns + max(timeout_ns, MINIMUM_TIMEOUT_NS)
+    return max(timeout_ns, MINIMUM_TIMEOUT_NS)
 
 
 @set_timer.default("picoquic")
 def retransmission_timeout_of_oldest(connection: Connection, path: Path) -> int:
-    """The RACK delay if a packet waits for it, else the retransmission timeout of the oldest packet of any space."""
+    """The RACK delay or the retransmission timeout of the oldest packet of any space, whichever comes first.
+
+    A client whose server may be stuck at its amplification limit probes, as RFC 9002 section 6.2.2.1 has it (assumed:
+    the stack of 2018 met no such limit).
+    """
     earliest = loss_deadline_ns(path)
+    timeout_ns = retransmission_timeout_ns(connection, path)
     for space in path.open_spaces:
         if not path.has_room_in(space.kind):
             continue
         for packet in space.outstanding.values():
-            deadline = retransmission_deadline(connection, path, packet)
+            deadline = packet.sent_ns + timeout_ns
             if not earliest or deadline < earliest:
                 earliest = deadline
             break
+    if not earliest and stuck_space(connection, path) is not None:
+        return last_sign_of_life_ns(connection, path) + timeout_ns
     return earliest

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["GRANULARITY_NS", "PACKET_THRESHOLD", "declare_lost", "loss_deadline_ns", "probe_deadline_ns"]
+__all__ = ["GRANULARITY_NS", "PACKET_THRESHOLD", "declare_lost", "last_sign_of_life_ns", "loss_deadline_ns",
+           "probe_deadline_ns", "stuck_space"]  # fmt: skip
 
 PACKET_THRESHOLD = 3  # RFC 9002 section 6.1.1
 TIME_THRESHOLD = (9, 8)  # RFC 9002 section 6.1.2
@@ -98,12 +99,30 @@ def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNu
         deadline = space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, space.kind) << path.pto_count)
         if chosen is None or deadline < earliest:
             earliest, chosen = deadline, space
-    if chosen is None and connection.is_client and not connection.is_confirmed and not connection.peer_validated_us:
-        # The server may be stuck at its amplification limit: only we can free it (section 6.2.2.1).
-        chosen = next((space for space in path.open_spaces if space.kind is not APPLICATION), None)
-        if chosen is not None:
-            base = max(space.last_ack_eliciting_sent_ns for space in path.spaces)
-            earliest = max(base, connection.last_progress_ns) + (
-                probe_timeout_ns(connection, path, chosen.kind) << path.pto_count
-            )
+    if chosen is None and (chosen := stuck_space(connection, path)) is not None:
+        timeout_ns = probe_timeout_ns(connection, path, chosen.kind) << path.pto_count
+        earliest = last_sign_of_life_ns(connection, path) + timeout_ns
     return earliest, chosen
+
+
+def stuck_space(connection: Connection, path: Path) -> PacketNumberSpace | None:
+    """Where a client probes though nothing is in flight; None: it need not (section 6.2.2.1).
+
+    The server may be stuck at its amplification limit, and only the client can free it: in the Handshake space, if it
+    has the keys, since that validates its address.
+    """
+    if not connection.is_client or connection.is_confirmed or connection.peer_validated_us:
+        return None
+    space = None
+    for opened in path.open_spaces:
+        if opened.kind is APPLICATION:
+            continue
+        if opened.ack_eliciting_in_flight:
+            return None
+        space = opened
+    return space
+
+
+def last_sign_of_life_ns(connection: Connection, path: Path) -> int:
+    """When an ack-eliciting packet last went out, or an acknowledgement settled one."""
+    return max(connection.last_progress_ns, *(space.last_ack_eliciting_sent_ns for space in path.spaces))
