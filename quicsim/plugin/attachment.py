@@ -126,7 +126,7 @@ class Program:
         machine = self.machine
         try:
             result = machine.run(self.anchor.section, *_ARGUMENTS, context=self)
-            if default is not None:
+            if default is not None and result != self.default_result:  # the default answers for its own
                 view.check(result)
             self._land()
         except vm.Fault as fault:

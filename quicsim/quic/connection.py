@@ -195,6 +195,8 @@ class Connection:
         path = self.path
         if path.deadline_ns and now_ns >= path.deadline_ns:
             path.timer_expired = True
+            path.expiries = path.expiries + 1 if path.expired_ns == now_ns else 1
+            path.expired_ns = now_ns
             if self.recorder.subscribers:
                 self.recorder.emit(LossTimerUpdated(now_ns, self.recorder.name, "expired", path.deadline_ns))
             for space in path.open_spaces:

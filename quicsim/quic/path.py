@@ -36,6 +36,8 @@ class Path:
         "cwnd_bytes",
         "datagram_bytes",
         "deadline_ns",
+        "expired_ns",
+        "expiries",
         "first_rtt_sample_ns",
         "minimum_window_bytes",
         "open_spaces",
@@ -75,6 +77,9 @@ class Path:
         self.timer_expired = False
         """The present run of the sending process was triggered by the retransmission timer."""
         self.accepted_past_deadline_ns = -1
+        self.expired_ns = -1
+        """When the retransmission timer expired last, and how often at that instant."""
+        self.expiries = 0
         self.probes_left = 0
         self.state = PathState.UNVALIDATED
         self.sending_state = SendingProcessState.APPLICATION_LIMITED

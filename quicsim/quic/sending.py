@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
 from quicsim.quic.frames import FRAMES, PaddingFrame
+from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.packet import (
     AEAD_TAG_BYTES,
     APPLICATION,
@@ -25,6 +26,8 @@ from quicsim.quic.packet import (
 from quicsim.quic.states import SENDING_PROCESS, PathState, SendingProcessInput
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from quicsim.quic.connection import Connection
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["MAXIMUM_PROBES", "has_content", "is_idle", "run", "transmit"]
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
+MAXIMUM_EXPIRIES = 8  # assumed: a timer that expires so often at one instant would do so for ever
 HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and frames take at least four bytes
 
 # Looked up once: a member costs more to find in its class than a call does.
@@ -43,6 +47,8 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
     """Send until nothing is left, the congestion window is full, or the amplification limit is reached."""
     datagrams: list[Datagram] = []
     path.probes_left = MAXIMUM_PROBES
+    if path.state is _UNVALIDATED:
+        expire_overdue_timer(connection, path)
     while True:
         room_bytes = path.datagram_bytes
         if path.state is _UNVALIDATED:
@@ -70,6 +76,17 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
     return datagrams
 
 
+def expire_overdue_timer(connection: Connection, path: Path) -> None:
+    """A timer that the amplification limit had disarmed may have been due meanwhile: it goes before anything new.
+
+    RFC 9002 section 6.2.2.1, appendix A.6. Else new Handshake data would use up what the peer's datagram allows, and a
+    lost ServerHello, without which the peer can read none of it, would not be repeated.
+    """
+    set_timer(connection, path)
+    if 0 < path.deadline_ns <= connection.now_ns:
+        path.timer_expired = True
+
+
 def is_idle(connection: Connection, path: Path) -> bool:
     """Whether a run of the sending process would send nothing and leave the timer as it is.
 
@@ -92,8 +109,11 @@ def is_idle(connection: Connection, path: Path) -> bool:
     )
 
 
-def next_packets(connection: Connection, path: Path, room_bytes: int) -> list[Packet]:
+def next_packets(connection: Connection, path: Path, room_bytes: int) -> Sequence[Packet]:
     """What goes into one datagram: a packet of each space that has something to send."""
+    if connection.is_confirmed:  # one space is left
+        only = next_packet(connection, path, path.application, room_bytes)
+        return () if only is None else (only,)
     packets: list[Packet] = []
     for space in path.open_spaces:
         if path.state is _UNVALIDATED and not path.has_room_in(space.kind):
@@ -128,10 +148,14 @@ def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, ro
         return None
     packet = Packet(space.kind, space.next_number, room_bytes, new_content)
     header_bytes = operations.generate_header(connection, path, packet)
-    packet.room_bytes -= header_bytes + AEAD_TAG_BYTES
-    frame_bytes = operations.generate_frames(connection, path, space, packet, selected)
+    frames_room_bytes = room_bytes - header_bytes - AEAD_TAG_BYTES
+    if frames_room_bytes < HEADER_PROTECTION_SAMPLE_BYTES:
+        return None
+    packet.room_bytes = frames_room_bytes
+    operations.generate_frames(connection, path, space, packet, selected)
     if not packet.frames:
         return None
+    frame_bytes = frames_room_bytes - packet.room_bytes  # what is there, whatever a plugin says of it
     if frame_bytes < HEADER_PROTECTION_SAMPLE_BYTES:
         frame_bytes = HEADER_PROTECTION_SAMPLE_BYTES
     packet.size_bytes = header_bytes + frame_bytes + AEAD_TAG_BYTES
@@ -226,12 +250,17 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
 
 
 def set_timer(connection: Connection, path: Path) -> None:
-    """Ask SetTimer when to wake. An instant that is not ahead is taken once, then the default's: time must go on."""
+    """Ask SetTimer when to wake. An instant that is not ahead is taken once, then the default's: time must go on.
+
+    So must it when a plugin keeps even the default's from moving, for instance as RetransmissionTimeout.
+    """
     deadline_ns = connection.operations.set_timer(connection, path)
     now_ns = connection.now_ns
     if deadline_ns and deadline_ns <= now_ns:
         if path.accepted_past_deadline_ns == now_ns:
             deadline_ns = connection.operations.default_set_timer(connection, path)
+        if path.expired_ns == now_ns and path.expiries > MAXIMUM_EXPIRIES and 0 < deadline_ns <= now_ns:
+            deadline_ns = now_ns + GRANULARITY_NS
         path.accepted_past_deadline_ns = now_ns
     if deadline_ns != path.deadline_ns:
         path.deadline_ns = deadline_ns
