@@ -51,7 +51,10 @@ def by_packet_and_time_threshold(connection: Connection, path: Path, space: Pack
     """Three packets later (section 6.1.1), or 9/8 of the larger round-trip time earlier (section 6.1.2)."""
     rtt = path.rtt
     numerator, denominator = TIME_THRESHOLD
-    delay_ns = max(max(rtt.latest_ns, rtt.smoothed_ns) * numerator // denominator, GRANULARITY_NS)
+    longest_ns = rtt.latest_ns if rtt.latest_ns > rtt.smoothed_ns else rtt.smoothed_ns
+    delay_ns = longest_ns * numerator // denominator
+    if delay_ns < GRANULARITY_NS:
+        delay_ns = GRANULARITY_NS
     largest = space.largest_acknowledged
     lost_before_ns = connection.now_ns - delay_ns
     space.loss_time_ns = 0

@@ -165,10 +165,10 @@ def add_stream_data(connection: Connection, packet: Packet) -> None:
     flow = connection.flow
     for _turn in range(len(ready)):
         stream = ready[0]
-        frame = stream.take(packet.room_bytes, flow.peer_limit - flow.sent)
-        if frame is not None:
-            flow.sent += frame.length
-            add(packet, frame, stream_frame_overhead(frame.stream_id, frame.offset, frame.length) + frame.length)
+        taken = stream.take(packet.room_bytes, flow.peer_limit - flow.sent)
+        if taken is not None:
+            flow.sent += taken[0].length
+            add(packet, *taken)
         if not stream.has_new():
             ready.popleft()
         else:

@@ -7,7 +7,7 @@ code), the very bytes travel. Handshake data uses the same buffers without flow 
 from __future__ import annotations
 
 from quicsim.quic.errors import FinalSizeError, FlowControlError, StreamStateError
-from quicsim.quic.frames import CryptoFrame, StreamFrame, stream_frame_overhead
+from quicsim.quic.frames import CryptoFrame, StreamFrame, frame_size, stream_frame_overhead
 from quicsim.quic.ranges import RangeSet
 from quicsim.quic.states import (
     RECEIVING_STREAM,
@@ -65,11 +65,12 @@ class SendingStream:
             return self.sent < self.limit
         return self.fin_written and not self.fin_sent
 
-    def take(self, room_bytes: int, connection_credit: int) -> StreamFrame | None:
-        """A frame of new data that fits in `room_bytes`; None when not one byte does."""
+    def take(self, room_bytes: int, connection_credit: int) -> tuple[StreamFrame, int] | None:
+        """A frame of new data that fits in `room_bytes`, and its size; None when not one byte does."""
         offset = self.sent
         left = self.written - offset
-        length = room_bytes - stream_frame_overhead(self.stream_id, offset, room_bytes)
+        overhead = stream_frame_overhead(self.stream_id, offset, room_bytes)
+        length = room_bytes - overhead
         if length > connection_credit:
             length = connection_credit
         if length > self.limit - offset:
@@ -86,7 +87,10 @@ class SendingStream:
             self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_FIN)
         elif self.state is SendingStreamState.READY:
             self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_DATA)
-        return StreamFrame(self.stream_id, offset, length, fin, data)
+        frame = StreamFrame(self.stream_id, offset, length, fin, data)
+        if length >= 64 and room_bytes < 16_384:  # the length takes two bytes, as it would if all of the room were used
+            return frame, overhead + length
+        return frame, frame_size(frame)
 
     def acknowledge(self, frame: StreamFrame) -> None:
         """The peer has the frame's bytes."""
