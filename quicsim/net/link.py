@@ -102,6 +102,7 @@ class LinkDirection:
         "_admit",
         "_arrive_entry",
         "_ceiling_excess",
+        "_decides_when_idle",
         "_delay_ns",
         "_heap",
         "_jitter",
@@ -155,6 +156,7 @@ class LinkDirection:
         self._ceiling_excess = 0
         self._service: dict[int, tuple[int, int]] = {}  # size in bytes: divmod(its service time in ns * rate, rate)
         self._admit = spec.queue.admission()
+        self._decides_when_idle = spec.queue.decides_when_idle
         self._matchers = [fault_matcher(rule) for rule in spec.faults]
         self._loss = streams.stream(f"loss:{name}")
         self._loss_threshold = threshold(spec.loss)
@@ -178,7 +180,9 @@ class LinkDirection:
         waiting = self.waiting
         while waiting and waiting[0][0] <= now_ns:
             self.waiting_bytes -= waiting.popleft()[1]
-        if not self._admit(self, now_ns, size_bytes):
+        departure_ns = self.departure_ns
+        is_busy = departure_ns > now_ns
+        if (is_busy or self._decides_when_idle) and not self._admit(self, now_ns, size_bytes):
             self.dropped_queue += 1
             if self.observer is not None:
                 self.observer.dropped(self.number, index, now_ns, size_bytes, DropReason.QUEUE)
@@ -188,15 +192,14 @@ class LinkDirection:
             service_ns, service_rest = self._service[size_bytes]
         except KeyError:
             service_ns, service_rest = self._service_time(size_bytes)
-        departure_ns = self.departure_ns
-        if departure_ns <= now_ns:
-            departure_ns = now_ns + service_ns
-            excess = -service_rest
-        else:
+        if is_busy:
             waiting.append((departure_ns, size_bytes))
             self.waiting_bytes += size_bytes
             departure_ns += service_ns
             excess = self._ceiling_excess - service_rest
+        else:
+            departure_ns = now_ns + service_ns
+            excess = -service_rest
         if excess < 0:
             departure_ns += 1
             excess += self.spec.rate_bps

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sized
@@ -33,11 +33,15 @@ class Backlog(Protocol):
 
 
 Admission: TypeAlias = Callable[[Backlog, int, int], bool]
-"""Called as `admit(backlog, now_ns, size_bytes)` for each arrival; whether the datagram is accepted."""
+"""Called as `admit(backlog, now_ns, size_bytes)` for an arrival; whether the datagram is accepted."""
 
 
 class Discipline(Protocol):
     """How a link direction's queue is run: a value in a link's specification, shared freely."""
+
+    @property
+    def decides_when_idle(self) -> bool:
+        """Whether it also decides on datagrams that find the link idle; otherwise those are accepted unasked."""
 
     def admission(self) -> Admission:
         """A decider with a state of its own, for one link direction."""
@@ -55,6 +59,7 @@ class DropTail:
 
     limit_bytes: int | None = None
     limit_packets: int | None = None
+    decides_when_idle: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for name, limit in (("limit_bytes", self.limit_bytes), ("limit_packets", self.limit_packets)):
@@ -69,14 +74,13 @@ class DropTail:
                 return _always
 
             def within_bytes(backlog: Backlog, now_ns: int, size_bytes: int) -> bool:
-                return backlog.departure_ns <= now_ns or backlog.waiting_bytes + size_bytes <= limit_bytes
+                return backlog.waiting_bytes + size_bytes <= limit_bytes
 
             return within_bytes
 
         def within_packets(backlog: Backlog, now_ns: int, size_bytes: int) -> bool:
-            return backlog.departure_ns <= now_ns or (
-                len(backlog.waiting) < limit_packets
-                and (limit_bytes is None or backlog.waiting_bytes + size_bytes <= limit_bytes)
+            return len(backlog.waiting) < limit_packets and (
+                limit_bytes is None or backlog.waiting_bytes + size_bytes <= limit_bytes
             )
 
         return within_packets

@@ -6,7 +6,8 @@ A simulated packet carries its frames as values; its size on the wire is exact: 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quicsim.quic.frames import Frame
@@ -90,7 +91,8 @@ class Packet:
         """What link rules may match: which streams begin in this packet."""
 
 
-class Datagram(NamedTuple):
+@dataclass(slots=True)
+class Datagram:
     """Coalesced packets, their bytes in UDP's payload, and labels that link rules may match."""
 
     packets: tuple[Packet, ...]
