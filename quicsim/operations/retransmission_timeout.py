@@ -13,6 +13,7 @@ from quicsim.operations.operation import Field, Operation, Output, u32, u64
 from quicsim.quic.congestion.base import TIMEOUT
 from quicsim.quic.errors import ConnectionFailed
 from quicsim.quic.loss import declare_lost
+from quicsim.quic.packet import APPLICATION
 from quicsim.quic.states import ConnectionInput
 
 if TYPE_CHECKING:
@@ -51,9 +52,16 @@ def count_timeout(connection: Connection, path: Path) -> None:
 
 @retransmission_timeout.default()
 def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
-    """Back off and make sure that something ack-eliciting goes out, even with nothing to repeat (section 6.2.4)."""
+    """Back off and make sure that something ack-eliciting goes out, even with nothing to repeat (section 6.2.4).
+
+    Before the handshake is confirmed it goes out in each of its spaces with packets in flight, coalesced: a peer that
+    lacks the ServerHello cannot read what a probe in the Handshake space repeats.
+    """
     count_timeout(connection, path)
     space.ping_needed = True
+    for other in path.open_spaces:
+        if other.ack_eliciting_in_flight and other.kind is not APPLICATION:
+            other.ping_needed = True
     return path.pto_count
 
 

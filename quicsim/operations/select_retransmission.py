@@ -66,17 +66,18 @@ def first_lost(connection: Connection, space: PacketNumberSpace) -> int:
 @select_retransmission.default()
 def lost_or_probed(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
     """A lost packet while the window is open; after a probe timeout the oldest outstanding one (RFC 9002 6.2.4)."""
-    if not space.lost and not path.timer_expired:
+    if not space.lost and not path.timer_expired and not space.ping_needed:
         return 0
     if path.timer_expired:
         deadline_ns, expired = probe_deadline_ns(connection, path)
-        if expired is space and deadline_ns <= connection.now_ns:
+        if expired is not None and deadline_ns <= connection.now_ns:
             path.timer_expired = False
-            connection.operations.retransmission_timeout(connection, path, space)
-            for number, packet in space.outstanding.items():
-                if packet.ack_eliciting:
-                    return number + 1
-            return 0
+            connection.operations.retransmission_timeout(connection, path, expired)
+    if space.ping_needed:
+        for number, packet in space.outstanding.items():
+            if packet.ack_eliciting:
+                return number + 1
+        return 0
     return first_lost(connection, space) if path.window_is_open else 0
 
 
