@@ -62,13 +62,19 @@ static __attribute__((noinline)) uint64_t overflow(uint64_t distance)
     return frame[0];
 }
 
+static void loop(struct hostile *my)
+{
+    for (;;)
+        *(volatile uint64_t *)&my->calls += 1;
+}
+
 SEC("before/SetTimer")
 uint64_t before(struct set_timer *op, struct quic_connection *connection, struct hostile *my)
 {
     (void)op;
     (void)connection;
-    while (my->mode == BEFORE_LOOPS)
-        my->calls++;
+    if (my->mode == BEFORE_LOOPS)
+        loop(my);
     if (my->mode == BEFORE_READS_WILD)
         return *(volatile uint64_t *)(my->value + (1ULL << 50));
     return 0;
@@ -79,8 +85,8 @@ uint64_t after(struct set_timer *op, struct quic_connection *connection, struct 
 {
     (void)op;
     (void)connection;
-    while (my->mode == AFTER_LOOPS)
-        my->calls++;
+    if (my->mode == AFTER_LOOPS)
+        loop(my);
     return my->mode == AFTER_RUNS_DEFAULT ? run_default() : 0;
 }
 
@@ -93,8 +99,8 @@ uint64_t replace(struct set_timer *op, struct quic_connection *connection, struc
     my->calls++;
     switch (my->mode) {
     case ENDLESS_LOOP:
-        for (;;)
-            my->calls++;
+        loop(my);
+        break;
     case WILD_READ:
         return *(volatile uint64_t *)wild;
     case WILD_WRITE:
@@ -139,8 +145,8 @@ uint64_t replace(struct set_timer *op, struct quic_connection *connection, struc
         break;
     case WINDOW_THEN_LOOP:
         path->cwnd_bytes = 777777;
-        for (;;)
-            my->calls++;
+        loop(my);
+        break;
     case WINDOW_THEN_DEFAULT_THEN_WILD_READ:
         path->cwnd_bytes = 777777;
         log_value(run_default());
