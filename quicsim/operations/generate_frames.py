@@ -171,7 +171,7 @@ def add_stream_data(connection: Connection, packet: Packet) -> None:
             add(packet, *taken)
         if not stream.has_new():
             ready.popleft()
-        else:
+        elif len(ready) > 1:
             ready.rotate(-1)
         if packet.room_bytes < SMALLEST_PIECE_BYTES:
             return

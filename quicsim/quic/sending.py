@@ -46,6 +46,7 @@ _UNVALIDATED = PathState.UNVALIDATED
 def run(connection: Connection, path: Path) -> list[Datagram]:
     """Send until nothing is left, the congestion window is full, or the amplification limit is reached."""
     datagrams: list[Datagram] = []
+    operations = connection.operations
     path.probes_left = MAXIMUM_PROBES
     if path.state is _UNVALIDATED:
         expire_overdue_timer(connection, path)
@@ -62,12 +63,17 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
             break
         sent = []
         for packet in packets:
-            if finish(connection, path, packet):
+            operations.send_packet(connection, path, packet)
+            if packet.sent_ns >= 0:
                 sent.append(packet)
+            else:
+                hold_back(path, packet)
+            set_timer(connection, path)
         if not sent:
             stopped_by = _NOTHING_LEFT
             break
-        datagrams.append(as_datagram(sent))
+        first = sent[0]
+        datagrams.append(Datagram((first,), first.size_bytes, first.labels) if len(sent) == 1 else coalesced(sent))
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     path.timer_expired = False
     if not datagrams:
@@ -129,13 +135,10 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> Sequenc
     return packets
 
 
-def as_datagram(packets: list[Packet]) -> Datagram:
-    """Packets that were sent, coalesced."""
-    if len(packets) == 1:
-        packet = packets[0]
-        return Datagram((packet,), packet.size_bytes, packet.labels)
-    size_bytes = sum([packet.size_bytes for packet in packets])
-    return Datagram(tuple(packets), size_bytes, tuple([label for packet in packets for label in packet.labels]))
+def coalesced(packets: list[Packet]) -> Datagram:
+    """Several packets in one datagram (RFC 9000 section 12.2)."""
+    size_bytes = sum(packet.size_bytes for packet in packets)
+    return Datagram(tuple(packets), size_bytes, tuple(label for packet in packets for label in packet.labels))
 
 
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
@@ -144,8 +147,10 @@ def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, ro
     selected = operations.select_retransmission(connection, path, space)
     window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
     new_content = window_is_open and has_content(connection, space)
-    if not selected and not new_content and not must_answer(connection, space):
-        return None
+    if not selected and not new_content:
+        ack_is_due = 0 < space.received.deadline_ns <= connection.now_ns
+        if not ack_is_due and not space.ping_needed:
+            return None
     packet = Packet(space.kind, space.next_number, room_bytes, new_content)
     header_bytes = operations.generate_header(connection, path, packet)
     frames_room_bytes = room_bytes - header_bytes - AEAD_TAG_BYTES
@@ -160,21 +165,6 @@ def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, ro
         frame_bytes = HEADER_PROTECTION_SAMPLE_BYTES
     packet.size_bytes = header_bytes + frame_bytes + AEAD_TAG_BYTES
     return packet
-
-
-def finish(connection: Connection, path: Path, packet: Packet) -> bool:
-    """SendPacket and SetTimer; whether the packet went out."""
-    connection.operations.send_packet(connection, path, packet)
-    sent = packet.sent_ns >= 0
-    if not sent:
-        hold_back(path, packet)
-    set_timer(connection, path)
-    return sent
-
-
-def must_answer(connection: Connection, space: PacketNumberSpace) -> bool:
-    """Whether an ACK is due or a PING wanted, whatever the congestion window says."""
-    return 0 < space.received.deadline_ns <= connection.now_ns or space.ping_needed
 
 
 def has_content(connection: Connection, space: PacketNumberSpace) -> bool:

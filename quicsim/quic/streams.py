@@ -147,7 +147,8 @@ class ReceivingStream:
             self.highest = end
         else:
             growth = 0
-        contiguous = self.received.contiguous_end
+        starts = self.received.starts
+        contiguous = 0 if not starts or starts[0] else self.received.stops[0]
         count = contiguous - self.delivered
         content = self._read_parts(contiguous) if count and self._parts else b""
         self.delivered = contiguous
