@@ -70,6 +70,7 @@ class Endpoint:
         connection = self.connection
         events = connection.events
         now_ns = self.clock.now
+        send = self.host.routes[self.peer]
         while True:
             while events:
                 event = events.popleft()
@@ -79,7 +80,7 @@ class Endpoint:
                 for label in datagram.labels:
                     self.stream_starts_ns.setdefault(label, []).append(now_ns)
                 size_bytes = datagram.size_bytes + self.header_bytes
-                self.host.send(WireDatagram(datagram, size_bytes, datagram.labels), self.peer)
+                send(WireDatagram(datagram, size_bytes, datagram.labels, self.host.name, self.peer))
             if not events:
                 break
         self._alarm.set(connection.deadline_ns or None)

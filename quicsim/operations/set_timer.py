@@ -58,8 +58,7 @@ def probe_timeout(connection: Connection, path: Path) -> int:
     space = path.application  # the only one left
     if space.loss_time_ns or not space.ack_eliciting_in_flight:
         return space.loss_time_ns
-    timeout_ns = probe_timeout_ns(connection, path, APPLICATION)
-    return space.last_ack_eliciting_sent_ns + (timeout_ns << path.pto_count)
+    return space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, APPLICATION) << path.pto_count)
 
 
 def retransmission_timeout_ns(connection: Connection, path: Path) -> int:

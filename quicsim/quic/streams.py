@@ -139,7 +139,11 @@ class ReceivingStream:
             raise FlowControlError(f"stream {self.stream_id}: data up to {end}, allowed up to {self.limit}")
         if frame.fin or self.final_size >= 0:
             self._check_final_size(end, frame.fin)
-        self.received.add(offset, end)
+        received = self.received
+        if offset == self.highest == self.delivered and offset:
+            received.stops[0] = end  # in order: there is one range, and it grows
+        else:
+            received.add(offset, end)
         if frame.data is not None and len(frame.data) > len(self._parts.get(offset, b"")):
             self._parts[offset] = frame.data
         growth = end - self.highest
@@ -147,8 +151,8 @@ class ReceivingStream:
             self.highest = end
         else:
             growth = 0
-        starts = self.received.starts
-        contiguous = 0 if not starts or starts[0] else self.received.stops[0]
+        starts = received.starts
+        contiguous = 0 if not starts or starts[0] else received.stops[0]
         count = contiguous - self.delivered
         content = self._read_parts(contiguous) if count and self._parts else b""
         self.delivered = contiguous
