@@ -99,7 +99,14 @@ class Operation:
                     f"operation {self.name}: field {declared.name} reads {declared.of!r}, "
                     f"but the arguments are {', '.join(self.arguments)}"
                 )
-        known = {declared.name for declared in self.inputs} | {"result"}
+            if declared.writable and root == declared.of:
+                raise ValueError(
+                    f"operation {self.name}: field {declared.name} is writable, but {root!r} is no attribute"
+                )
+        names = [*(declared.name for declared in self.inputs), "result"]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"operation {self.name}: two fields are named {twice[0]}")
+        known = set(names)
         for rule in self.rules:
             if unknown := rule.names - known:
                 raise ValueError(
