@@ -59,9 +59,10 @@ def by_packet_and_time_threshold(connection: Connection, path: Path, space: Pack
     lost_before_ns = connection.now_ns - delay_ns
     space.loss_time_ns = 0
     lost: list[Packet] = []
-    for number, packet in space.outstanding.items():
-        if number > largest:
-            break
+    for number in range(space.oldest, largest + 1):
+        packet = space.outstanding.get(number)
+        if packet is None:
+            continue
         if number <= largest - PACKET_THRESHOLD or packet.sent_ns <= lost_before_ns:
             lost.append(packet)
         else:
@@ -85,9 +86,10 @@ def by_gap_and_fixed_delay(connection: Connection, path: Path, space: PacketNumb
     now_ns = connection.now_ns
     space.loss_time_ns = 0
     lost: list[Packet] = []
-    for number, packet in space.outstanding.items():
-        if number > largest:
-            break
+    for number in range(space.oldest, largest + 1):
+        packet = space.outstanding.get(number)
+        if packet is None:
+            continue
         due_ns = packet.sent_ns + PICOQUIC_RACK_DELAY_NS
         if largest - number > PACKET_THRESHOLD or (latest_sent_ns > packet.sent_ns and due_ns <= now_ns):
             lost.append(packet)

@@ -43,6 +43,7 @@ def declare_lost(
             connection.recorder.emit(
                 PacketLost(connection.now_ns, connection.recorder.name, space.kind.name.lower(), packet.number, trigger)
             )
+    space.advance()
     last = packets[-1]
     path.cwnd_bytes = connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
 

@@ -34,6 +34,7 @@ class PacketNumberSpace:
         "loss_time_ns",
         "lost",
         "next_number",
+        "oldest",
         "outstanding",
         "pending",
         "ping_needed",
@@ -47,6 +48,10 @@ class PacketNumberSpace:
         self.next_number = 0
         self.outstanding: dict[int, Packet] = {}
         """In flight and neither acknowledged nor lost, by ascending packet number."""
+        self.oldest = 0
+        """No smaller number is outstanding. Kept because a dictionary is slow to find its first entry once many before
+        it are gone.
+        """
         self.lost: dict[int, Packet] = {}
         """Declared lost, or held back by SendPacket; their content waits to be sent again."""
         self.pending: deque[Frame] = deque()
@@ -72,6 +77,13 @@ class PacketNumberSpace:
         """The largest packet number acknowledged, as an unsigned number; 0 also when there is none."""
         return max(self.largest_acknowledged, 0)
 
+    def advance(self) -> None:
+        """Move `oldest` to the smallest number that is outstanding, or to the next one to be sent."""
+        oldest, following, outstanding = self.oldest, self.next_number, self.outstanding
+        while oldest < following and oldest not in outstanding:
+            oldest += 1
+        self.oldest = oldest
+
     def acknowledge(self, frame: AckFrame) -> list[Packet]:
         """Settle what the frame newly acknowledges and return it. Raises ProtocolViolation for a number never sent."""
         ranges = frame.ranges
@@ -82,15 +94,15 @@ class PacketNumberSpace:
             self.largest_acknowledged = largest
         newly: list[Packet] = []
         outstanding = self.outstanding
-        if outstanding:
-            oldest = next(iter(outstanding))
-            for first, last in ranges:
-                if last < oldest:
-                    break
-                for number in range(first if first > oldest else oldest, last + 1):
-                    packet = outstanding.pop(number, None)
-                    if packet is not None:
-                        newly.append(packet)
+        oldest = self.oldest
+        for first, last in ranges:
+            if last < oldest:
+                break
+            for number in range(first if first > oldest else oldest, last + 1):
+                packet = outstanding.pop(number, None)
+                if packet is not None:
+                    newly.append(packet)
+        self.advance()
         if self.lost:
             for number in [n for n in self.lost if any(first <= n <= last for first, last in ranges)]:
                 newly.append(self.lost.pop(number))
