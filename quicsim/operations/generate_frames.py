@@ -49,7 +49,7 @@ def repeated_then_new(
     room_bytes = packet.room_bytes
     received = space.received
     repeated = queue_repeated(connection, path, space, packet, selected - 1) if selected else 0
-    new_content = packet.new_content
+    new_content = packet.new_content or space.ping_needed  # a probe carries what waits, whatever the window
     if received.unreported and (
         repeated
         or space.ping_needed

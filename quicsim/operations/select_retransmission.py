@@ -65,7 +65,9 @@ def first_lost(connection: Connection, space: PacketNumberSpace) -> int:
 
 @select_retransmission.default()
 def lost_or_probed(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
-    """A lost packet while the window is open; after a probe timeout the oldest outstanding one (RFC 9002 6.2.4)."""
+    """A lost packet while the window is open; for a probe, whatever the window, a lost one or else the oldest of those
+    outstanding with something that the peer may lack (RFC 9002 section 6.2.4).
+    """
     if not space.lost and not path.timer_expired and not space.ping_needed:
         return 0
     if path.timer_expired:
@@ -74,8 +76,11 @@ def lost_or_probed(connection: Connection, path: Path, space: PacketNumberSpace)
             path.timer_expired = False
             connection.operations.retransmission_timeout(connection, path, expired)
     if space.ping_needed:
+        lost = first_lost(connection, space)
+        if lost:
+            return lost
         for number, packet in space.outstanding.items():
-            if packet.ack_eliciting:
+            if still_needed(connection, space, packet):
                 return number + 1
         return 0
     return first_lost(connection, space) if path.window_is_open else 0

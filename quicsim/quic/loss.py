@@ -93,9 +93,12 @@ def probe_deadline_ns(connection: Connection, path: Path) -> tuple[int, PacketNu
     """When the probe timeout expires and for which space (section 6.2.1, appendix A.8); (0, None): it is not armed."""
     earliest, chosen = 0, None
     for space in path.open_spaces:
-        if not space.ack_eliciting_in_flight or not path.has_room_in(space.kind):
-            continue
-        if space.kind is APPLICATION and not connection.is_confirmed:
+        if space.kind is APPLICATION:
+            waits = bool(space.ack_eliciting_in_flight) and connection.is_confirmed
+        else:
+            # Lost handshake data may wait for a window that is full of packets that the peer cannot read without it.
+            waits = bool(space.ack_eliciting_in_flight or space.lost or space.pending)
+        if not waits or not path.has_room_in(space.kind):
             continue
         deadline = space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, space.kind) << path.pto_count)
         if chosen is None or deadline < earliest:
