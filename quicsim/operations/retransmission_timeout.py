@@ -40,14 +40,17 @@ retransmission_timeout = Operation(
 )
 
 
-def count_timeout(connection: Connection, path: Path) -> None:
+def count_timeout(connection: Connection, path: Path, space: PacketNumberSpace) -> None:
     """One more in a row; the connection fails at the profile's limit."""
     path.pto_count += 1
     connection.counts.timeouts += 1
+    if space.timed_out_ns != connection.now_ns:
+        space.timed_out_ns = connection.now_ns
+        space.timeouts += 1
     limit = connection.profile.maximum_timeouts
-    if limit and path.pto_count >= limit:
+    if limit and space.timeouts >= limit:
         connection.move(ConnectionInput.GIVE_UP)
-        raise ConnectionFailed(f"{connection.recorder.name}: {path.pto_count} timeouts in a row without an answer")
+        raise ConnectionFailed(f"{connection.recorder.name}: {space.timeouts} timeouts in a row without an answer")
 
 
 @retransmission_timeout.default()
@@ -57,7 +60,7 @@ def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
     Before the handshake is confirmed it goes out in each of its spaces with packets in flight, coalesced: a peer that
     lacks the ServerHello cannot read what a probe in the Handshake space repeats.
     """
-    count_timeout(connection, path)
+    count_timeout(connection, path, space)
     space.ping_needed = True
     for other in path.open_spaces:
         if other.ack_eliciting_in_flight and other.kind is not APPLICATION:
@@ -68,7 +71,7 @@ def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
 @retransmission_timeout.default("picoquic")
 def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
     """Back off, take the oldest packet for lost, and restart from the minimum window; with none in flight, probe."""
-    count_timeout(connection, path)
+    count_timeout(connection, path, space)
     if not space.outstanding:
         space.ping_needed = True
         return path.pto_count

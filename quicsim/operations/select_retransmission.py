@@ -92,7 +92,7 @@ def lost_or_timed_out(connection: Connection, path: Path, space: PacketNumberSpa
     if not space.lost and not path.timer_expired:
         return 0
     if path.timer_expired and not space.lost:
-        sent_before_ns = connection.now_ns - retransmission_timeout_ns(connection, path)
+        sent_before_ns = connection.now_ns - retransmission_timeout_ns(connection, path, space)
         number, packet = next(iter(space.outstanding.items()), (-1, None))
         if packet is not None:
             expired = packet.sent_ns <= sent_before_ns

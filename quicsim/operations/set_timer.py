@@ -15,6 +15,7 @@ from quicsim.quic.packet import APPLICATION
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
     from quicsim.quic.path import Path
+    from quicsim.quic.sent import PacketNumberSpace
 
 __all__ = ["retransmission_timeout_ns", "set_timer"]
 
@@ -61,10 +62,13 @@ def probe_timeout(connection: Connection, path: Path) -> int:
     return space.last_ack_eliciting_sent_ns + (probe_timeout_ns(connection, path, APPLICATION) << path.pto_count)
 
 
-def retransmission_timeout_ns(connection: Connection, path: Path) -> int:
-    """How long picoquic waits before it repeats a packet: RFC 6298's, at least 50 ms, then 1 s, 2 s, ..."""
-    if path.pto_count:
-        return INITIAL_TIMEOUT_NS << (path.pto_count - 1)
+def retransmission_timeout_ns(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """How long picoquic waits before it repeats a packet: RFC 6298's, at least 50 ms, then 1 s, 2 s, ...
+
+    It backs off in each packet number space by itself.
+    """
+    if space.timeouts:
+        return INITIAL_TIMEOUT_NS << (space.timeouts - 1)
     if not path.rtt.has_sample:
         return INITIAL_TIMEOUT_NS
     timeout_ns = path.rtt.smoothed_ns + 4 * path.rtt.variation_ns + connection.peer_max_ack_delay_ns
@@ -79,15 +83,14 @@ def retransmission_timeout_of_oldest(connection: Connection, path: Path) -> int:
     the stack of 2018 met no such limit).
     """
     earliest = loss_deadline_ns(path)
-    timeout_ns = retransmission_timeout_ns(connection, path)
     for space in path.open_spaces:
         if not path.has_room_in(space.kind):
             continue
         for packet in space.outstanding.values():
-            deadline = packet.sent_ns + timeout_ns
+            deadline = packet.sent_ns + retransmission_timeout_ns(connection, path, space)
             if not earliest or deadline < earliest:
                 earliest = deadline
             break
-    if not earliest and stuck_space(connection, path) is not None:
-        return last_sign_of_life_ns(connection, path) + timeout_ns
+    if not earliest and (stuck := stuck_space(connection, path)) is not None:
+        return last_sign_of_life_ns(connection, path) + retransmission_timeout_ns(connection, path, stuck)
     return earliest

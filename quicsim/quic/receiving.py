@@ -131,6 +131,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     operations = connection.operations
     connection.last_progress_ns = now_ns
     path.timer_is_stale = True
+    space.timeouts = 0
     largest_number = frame.ranges[0][1]
     newest: Packet | None = None
     for packet in newly:

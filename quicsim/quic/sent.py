@@ -39,6 +39,8 @@ class PacketNumberSpace:
         "pending",
         "ping_needed",
         "received",
+        "timed_out_ns",
+        "timeouts",
     )
 
     def __init__(self, kind: Space) -> None:
@@ -66,6 +68,9 @@ class PacketNumberSpace:
         self.ack_eliciting_in_flight = 0
         self.loss_time_ns = 0
         """When the next packet becomes lost by time; 0: none will."""
+        self.timeouts = 0
+        """Timeouts in a row in this space, for stacks that back off in each by itself; those of one instant are one."""
+        self.timed_out_ns = -1
 
     @property
     def lost_count(self) -> int:
