@@ -1,0 +1,239 @@
+"""Does tlp do what the paper says: probe a tail early, at most twice, never later than the default, and cut nothing?"""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quicsim import locate
+from quicsim.events import PacketLost, PacketReceived, PacketSent
+from quicsim.operations import operation_named
+from quicsim.plugin.package import load_plugin
+from tests.plugin.pipe import MILLISECOND, Pipe, word
+
+TLP = load_plugin((locate.plugin("tlp") / "tlp.o").read_bytes(), source="tlp.o")
+PROBE_AT, TAIL, PROBES = range(3)
+"""The words of its memory."""
+
+SET_TIMER, SELECT = operation_named("SetTimer"), operation_named("SelectRetransmission")
+
+
+@pytest.fixture(params=["picoquic", "rfc9002"])
+def pipe(request):
+    pipe = Pipe(request.param)
+    pipe.connect()
+    return pipe
+
+
+def outstanding(pipe, packets):
+    """Let the client have so many ack-eliciting packets in flight, sent just now."""
+    pipe.drops = lambda sender, index, datagram: sender == "client"
+    for _ in range(packets):
+        pipe.send(100)
+    assert pipe.client.connection.path.outstanding_ack_eliciting == packets
+
+
+def timer(pipe):
+    connection = pipe.client.connection
+    connection.now_ns = pipe.now_ns
+    deadline_ns = connection.operations.set_timer(connection, connection.path)
+    return deadline_ns - pipe.now_ns if deadline_ns else 0
+
+
+def default_timer(pipe):
+    connection = pipe.client.connection
+    deadline_ns = SET_TIMER.default_for(connection.profile.name)(connection, connection.path)
+    return deadline_ns - pipe.now_ns if deadline_ns else 0
+
+
+# --------------------------------------------------------------------------------------------------------- SetTimer
+
+
+@pytest.mark.parametrize(
+    ("packets", "smoothed_ms", "max_ack_delay_ms", "expected_ms"),
+    [
+        (1, 10, 15, 30),  # the paper: 1.5 * RTT + WDT
+        (1, 20, 15, 45),
+        (1, 10, 6, 21),
+        (1, 10, 2, 20),  # 17 would be less than 2 * RTT
+        (1, 40, 0, 80),
+        (2, 10, 15, 20),  # several: 2 * RTT
+        (5, 12, 15, 24),
+        (2, 3, 15, 10),  # at least 10 ms
+        (3, 5, 0, 10),
+    ],
+)
+def test_the_timer_of_a_tail(packets, smoothed_ms, max_ack_delay_ms, expected_ms, pipe):
+    pipe.client.attach(TLP)
+    outstanding(pipe, packets)
+    connection = pipe.client.connection
+    connection.path.rtt.smoothed_ns = smoothed_ms * MILLISECOND
+    connection.path.rtt.variation_ns = 25 * MILLISECOND  # so that the default's is later
+    connection.peer_max_ack_delay_ns = max_ack_delay_ms * MILLISECOND
+    assert timer(pipe) == expected_ms * MILLISECOND
+    assert connection.counts.plugin_faults == 0
+
+
+@settings(deadline=None)
+@given(
+    packets=st.integers(0, 6),
+    smoothed_ns=st.integers(1, 10**10),
+    variation_ns=st.integers(0, 10**9),
+    max_ack_delay_ns=st.integers(0, 10**9),
+    profile=st.sampled_from(["picoquic", "rfc9002"]),
+)
+def test_the_timer_is_the_draft_s_and_never_later_than_the_default(
+    packets, smoothed_ns, variation_ns, max_ack_delay_ns, profile
+):
+    pipe = Pipe(profile, watched=False)
+    pipe.connect()
+    attachment = pipe.client.attach(TLP)
+    outstanding(pipe, packets)
+    connection = pipe.client.connection
+    connection.path.rtt.smoothed_ns = smoothed_ns
+    connection.path.rtt.variation_ns = variation_ns
+    connection.peer_max_ack_delay_ns = max_ack_delay_ns
+    default = default_timer(pipe)
+    if packets == 0:
+        wanted = default
+    elif packets == 1:
+        wanted = max(smoothed_ns * 3 // 2 + max_ack_delay_ns, 2 * smoothed_ns)
+    else:
+        wanted = max(2 * smoothed_ns, 10 * MILLISECOND)
+    assert timer(pipe) == min(wanted, default)
+    assert (word(attachment, PROBE_AT) != 0) == (packets > 0 and wanted < default)
+    assert connection.counts.plugin_faults == 0
+
+
+def test_with_nothing_outstanding_the_default_stands(pipe):
+    attachment = pipe.client.attach(TLP)
+    assert timer(pipe) == default_timer(pipe) == 0
+    assert word(attachment, PROBE_AT) == 0
+
+
+# --------------------------------------------------------------------------------------------- SelectRetransmission
+
+
+def select(pipe):
+    connection = pipe.client.connection
+    return connection.operations.select_retransmission(connection, connection.path, connection.path.application)
+
+
+def test_the_last_outstanding_packet_is_repeated_when_the_probe_is_due(pipe):
+    attachment = pipe.client.attach(TLP)
+    outstanding(pipe, 3)
+    connection = pipe.client.connection
+    connection.path.rtt.variation_ns = 25 * MILLISECOND
+    timer(pipe)
+    connection.now_ns = word(attachment, PROBE_AT) - 1
+    connection.path.timer_expired = True
+    assert select(pipe) == 0  # too early: the default has nothing to repeat either
+    connection.now_ns += 1
+    connection.path.timer_expired = False
+    assert select(pipe) == 0  # another trigger
+    connection.path.timer_expired = True
+    assert select(pipe) == max(connection.path.application.outstanding) + 1
+    assert (word(attachment, PROBES), word(attachment, PROBE_AT)) == (1, 0)
+    assert select(pipe) == 0  # once
+
+
+@pytest.mark.parametrize("profile", ["picoquic", "rfc9002"])
+def test_two_probes_a_tail_and_no_window_is_cut(profile):
+    pipe = Pipe(profile)
+    pipe.connect()
+    attachment = pipe.client.attach(TLP)
+    path = pipe.client.connection.path
+    path.rtt.variation_ns = 30 * MILLISECOND
+    window = path.cwnd_bytes
+    outstanding(pipe, 1)
+    sent_ns = pipe.now_ns
+    pipe.run_for(65 * MILLISECOND)
+    probes = [event for event in pipe.client.of(PacketSent) if event.is_probe and event.time_ns > sent_ns]
+    assert len(probes) == word(attachment, PROBES) == 2
+    assert path.cwnd_bytes == window
+    assert path.pto_count == 0
+    assert word(attachment, PROBE_AT) == 0
+    assert timer(pipe) == default_timer(pipe)  # the third is the default's
+    pipe.drops = lambda sender, index, datagram: False
+    pipe.run_for(2_000 * MILLISECOND)
+    assert pipe.server.delivered == {0: 100}
+    assert pipe.client.connection.counts.plugin_faults == 0
+    pipe.send(50)
+    assert word(attachment, PROBES) == 0  # another tail
+
+
+# ----------------------------------------------------------------------------------------------------- a native twin
+
+
+class Twin:
+    """The same in Python, from the draft and not from the C."""
+
+    def __init__(self, operations):
+        self.probe_at_ns = self.tail = self.probes = 0
+        self.default_timer = operations.set_timer
+        self.default_select = operations.select_retransmission
+        operations.install(SET_TIMER, self.set_timer)
+        operations.install(SELECT, self.select)
+
+    def set_timer(self, connection, path):
+        deadline_ns = self.default_timer(connection, path)
+        self.probe_at_ns = 0
+        count = path.outstanding_ack_eliciting
+        packets = path.application.outstanding
+        if not count or not packets:
+            return deadline_ns
+        if min(packets) != self.tail:
+            self.tail, self.probes = min(packets), 0
+        smoothed_ns = path.rtt.smoothed_ns
+        wanted = 3 * smoothed_ns // 2 + connection.peer_max_ack_delay_ns if count == 1 else 10 * MILLISECOND
+        probe_at_ns = path.application.last_ack_eliciting_sent_ns + max(wanted, 2 * smoothed_ns)
+        if self.probes < 2 and connection.now_ns < probe_at_ns < deadline_ns:
+            self.probe_at_ns = deadline_ns = probe_at_ns
+        return deadline_ns
+
+    def select(self, connection, path, space):
+        due = 0 < self.probe_at_ns <= connection.now_ns and path.timer_expired
+        if space is not path.application or not due:
+            return self.default_select(connection, path, space)
+        self.probe_at_ns = 0
+        if not space.outstanding:
+            return self.default_select(connection, path, space)
+        self.probes += 1
+        return max(space.outstanding) + 1
+
+
+def packets_of(profile, lost, plug):
+    pipe = Pipe(profile, drops=lambda sender, index, datagram: (sender, index) in lost)
+    plug(pipe)
+    pipe.connect()
+    for size in (100, 5_000, 1):
+        pipe.send(size)
+        pipe.run_for(70 * MILLISECOND)
+        pipe.send(2 * size, "server")
+        pipe.run_for(70 * MILLISECOND)
+    pipe.run_for(5_000 * MILLISECOND)
+    assert len(pipe.server.delivered) == len(pipe.client.delivered) == 3
+    return [event for event in pipe.events if isinstance(event, PacketSent | PacketReceived | PacketLost)]
+
+
+LOSSES = st.sets(st.tuples(st.sampled_from(["client", "server"]), st.integers(2, 30)), max_size=6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(LOSSES, st.sampled_from(["picoquic", "rfc9002"]))
+def test_the_bytecode_and_its_native_twin_send_the_same_packets(lost, profile):
+    def with_plugin(pipe):
+        for side in pipe.sides.values():
+            side.attach(TLP)
+
+    def with_twin(pipe):
+        for side in pipe.sides.values():
+            Twin(side.connection.operations)
+
+    assert packets_of(profile, lost, with_plugin) == packets_of(profile, lost, with_twin)
+
+
+def test_the_twins_are_not_the_same_as_no_plugin():
+    lost = {("client", 6), ("client", 8)}
+    plugged = packets_of("picoquic", lost, lambda pipe: pipe.client.attach(TLP))
+    assert plugged != packets_of("picoquic", lost, lambda pipe: None)
+    assert any(isinstance(event, PacketSent) and event.is_probe for event in plugged)
