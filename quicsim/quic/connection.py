@@ -134,10 +134,11 @@ class Connection:
         self.peer_max_stream_data = 0
         self.peer_accepts_plugins = False
         self.accepts_plugins = settings.accepts_plugins
+        advertised_ns = self.max_ack_delay_ns if profile.max_ack_delay_ns else settings.max_ack_delay_ns
         self.handshake = Handshake(
             is_client=is_client,
             parameters=TransportParameters(
-                self.flow.window, self.max_stream_data, self.max_ack_delay_ns, settings.accepts_plugins
+                self.flow.window, self.max_stream_data, advertised_ns, settings.accepts_plugins
             ),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
@@ -311,7 +312,7 @@ class Connection:
         self.flow.peer_limit = parameters.max_data
         self.peer_max_stream_data = parameters.max_stream_data
         self.peer_accepts_plugins = parameters.accepts_plugins
-        if parameters.max_ack_delay_ns:
+        if parameters.max_ack_delay_ns is not None:
             self.peer_max_ack_delay_ns = parameters.max_ack_delay_ns
 
     def confirm_handshake(self) -> None:

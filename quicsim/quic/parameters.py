@@ -22,15 +22,15 @@ class TransportParameters:
 
     max_data: int
     max_stream_data: int
-    max_ack_delay_ns: int
-    """0: not advertised."""
+    max_ack_delay_ns: int | None
+    """None: not advertised. On the wire it is rounded up: a peer that expects an ACK too soon repeats for nothing."""
     accepts_plugins: bool
 
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
-        if self.max_ack_delay_ns:
-            values[_MAX_ACK_DELAY] = self.max_ack_delay_ns // MILLISECOND_NS
+        if self.max_ack_delay_ns is not None:
+            values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
         encoded = b""
         for identifier, value in values.items():
             content = encode_varint(value)
@@ -56,6 +56,6 @@ class TransportParameters:
         return cls(
             max_data=number(_MAX_DATA),
             max_stream_data=number(_MAX_STREAM_DATA_BIDI_REMOTE),
-            max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS,
+            max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS if _MAX_ACK_DELAY in values else None,
             accepts_plugins=_PLUGIN_EXCHANGE in values,
         )

@@ -139,7 +139,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
             newest = packet
         if packet.sent_ns > space.latest_acknowledged_sent_ns:
             space.latest_acknowledged_sent_ns = packet.sent_ns
-    if newest is not None and newest.ack_eliciting:
+    if newest is not None and any(packet.ack_eliciting for packet in newly):  # RFC 9002 section 5.1
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         path.cwnd_bytes = operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)

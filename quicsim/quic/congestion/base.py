@@ -45,4 +45,4 @@ class CongestionController(Protocol):
         """A packet sent at `sent_ns` was lost or marked."""
 
     def timed_out(self, path: Path, now_ns: int) -> None:
-        """Nothing got through for so long that the window must collapse."""
+        """Nothing got through for so long that the window must collapse; `congested` was told of the loss before."""

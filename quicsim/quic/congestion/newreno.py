@@ -60,8 +60,7 @@ class NewReno:
         self._avoided_bytes = 0
 
     def timed_out(self, path: Path, now_ns: int) -> None:
-        """Collapse to the minimum window (section 7.6.2)."""
-        path.ssthresh_bytes = max(path.cwnd_bytes // 2, path.minimum_window_bytes)
+        """Collapse to the minimum window (section 7.6.2); the loss behind it has set the threshold already."""
         path.cwnd_bytes = path.minimum_window_bytes
         self._recovery_start_ns = -1
         self._avoided_bytes = 0
