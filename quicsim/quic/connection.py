@@ -311,6 +311,8 @@ class Connection:
             raise ProtocolViolation("the peer's handshake carries no transport parameters")
         self.flow.peer_limit = parameters.max_data
         self.peer_max_stream_data = parameters.max_stream_data
+        for stream_id in self.sending_streams:
+            self.on_max_stream_data(stream_id, parameters.max_stream_data)
         self.peer_accepts_plugins = parameters.accepts_plugins
         if parameters.max_ack_delay_ns is not None:
             self.peer_max_ack_delay_ns = parameters.max_ack_delay_ns
@@ -377,7 +379,8 @@ class Connection:
         if isinstance(frame, MaxDataFrame):
             return frame.maximum == self.flow.limit
         if isinstance(frame, MaxStreamDataFrame):
-            return frame.maximum == self.receiving_streams[frame.stream_id].limit
+            stream = self.receiving_streams[frame.stream_id]
+            return frame.maximum == stream.limit and stream.final_size < 0
         return isinstance(frame, HandshakeDoneFrame)
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:
