@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.varint import decode_varint, encode_varint
 
 __all__ = ["Accepted", "ExchangeReader", "Message", "Offer", "Refused", "encode"]
@@ -38,6 +39,9 @@ class Refused:
 
 Message = Offer | Accepted | Refused
 
+MAXIMUM_BODY_BYTES = 1 << 21
+"""Twice what the largest object has: more is no message, and nothing to wait for."""
+
 _OFFER, _ACCEPTED, _REFUSED = 1, 2, 3
 _TYPES: dict[type[Message], int] = {Offer: _OFFER, Accepted: _ACCEPTED, Refused: _REFUSED}
 
@@ -62,7 +66,7 @@ class ExchangeReader:
     def feed(self, data: bytes) -> list[Message]:
         """Take bytes in order; returns the messages that are complete. Unknown types are skipped.
 
-        Raises FrameEncodingError for a known type without an offer's number.
+        Raises FrameEncodingError for a known type without an offer's number, and for a body beyond MAXIMUM_BODY_BYTES.
         """
         self._buffer += data
         messages: list[Message] = []
@@ -87,6 +91,8 @@ class ExchangeReader:
         if len(buffer) < offset + (1 << (buffer[offset] >> 6)):
             return None
         length, offset = decode_varint(buffer, offset)
+        if length > MAXIMUM_BODY_BYTES:
+            raise FrameEncodingError(f"an exchange message announces {length} bytes; the most is {MAXIMUM_BODY_BYTES}")
         if len(self._buffer) < offset + length:
             return None
         body = bytes(self._buffer[offset : offset + length])

@@ -208,6 +208,24 @@ def test_writes_of_a_program_that_returns_land(pipe):
     assert side.connection.path.cwnd_bytes == 0x24321
 
 
+def test_each_call_sees_the_connection_as_it_is_then(pipe):
+    side = pipe.client
+    side.attach(plugin("hostile"), word0=WINDOW_HALVES)
+    for high in (0x20000, 0x50000):
+        side.connection.path.cwnd_bytes = high
+        call_set_timer(side)
+        assert side.connection.path.cwnd_bytes == high + 0x4321
+
+
+def test_the_default_answers_for_its_own_result(pipe):
+    """Its deadline may have passed by now; a program that hands it on is not to blame."""
+    side = pipe.client
+    side.attach(plugin("neutral"))
+    side.connection.now_ns += 10_000 * MILLISECOND
+    assert 0 < call_set_timer(side) == default_set_timer(side) < side.connection.now_ns
+    assert side.connection.counts.plugin_faults == 0
+
+
 def test_writes_of_a_program_that_faults_do_not(pipe):
     side = pipe.client
     before = side.connection.path.cwnd_bytes
@@ -402,6 +420,18 @@ def test_the_digest_knows_of_plugins():
     ]
     assert len(set(runs)) == len(runs)
     assert digest("hostile", ENDLESS_LOOP) == runs[3]
+
+
+@pytest.mark.parametrize("mode", [0, ENDLESS_LOOP])
+def test_each_call_and_each_fault_is_in_the_digest(mode, pipe):
+    pipe.client.attach(plugin("hostile"), word0=mode)
+    index = pipe.client.connection.recorder.index
+    digests = {pipe.trace.digest()}
+    for number in (1, 2):
+        call_set_timer(pipe.client)
+        digests.add(pipe.trace.digest())
+        assert pipe.client.connection.recorder.index == index + 3 * number  # before, replace or its fault, after
+    assert len(digests) == 3
 
 
 def test_events_cost_nothing_to_the_digest():

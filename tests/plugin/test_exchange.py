@@ -63,6 +63,11 @@ def test_a_message_without_an_offer_s_number_is_an_error_of_the_peer(kind):
         ExchangeReader().feed(bytes([kind, 0]))
 
 
+def test_a_length_beyond_reason_is_not_waited_for():
+    with pytest.raises(FrameEncodingError, match="announces 4611686018427387903 bytes"):
+        ExchangeReader().feed(encode_varint(1) + encode_varint(2**62 - 1))
+
+
 def test_a_reason_in_another_encoding_is_readable_all_the_same():
     [message] = ExchangeReader().feed(bytes([3, 3, 9, 0xFF, 0xFE]))
     assert message == Refused(9, "��")
