@@ -106,11 +106,13 @@ class LinkDirection:
         "_delay_ns",
         "_heap",
         "_jitter",
+        "_jitter_ns",
         "_last_arrival_ns",
         "_loss",
         "_loss_threshold",
         "_matchers",
         "_number_base",
+        "_rate_bps",
         "_reliable",
         "_service",
         "_wire",
@@ -162,6 +164,8 @@ class LinkDirection:
         self._loss_threshold = threshold(spec.loss)
         self._reliable = not self._matchers and not self._loss_threshold
         self._jitter = streams.stream(f"jitter:{name}")
+        self._jitter_ns = spec.jitter_ns
+        self._rate_bps = spec.rate_bps
         self._last_arrival_ns = 0
         self._delay_ns = spec.delay_ns
         self._heap = clock.heap
@@ -202,7 +206,7 @@ class LinkDirection:
             excess = -service_rest
         if excess < 0:
             departure_ns += 1
-            excess += self.spec.rate_bps
+            excess += self._rate_bps
         self.departure_ns = departure_ns
         self._ceiling_excess = excess
 
@@ -212,8 +216,8 @@ class LinkDirection:
             )
             return
         arrival_ns = departure_ns + self._delay_ns
-        if self.spec.jitter_ns:
-            arrival_ns += self._jitter.below(index, self.spec.jitter_ns + 1)
+        if self._jitter_ns:
+            arrival_ns += self._jitter.below(index, self._jitter_ns + 1)
             self._last_arrival_ns = arrival_ns = max(arrival_ns, self._last_arrival_ns)
         entry = (arrival_ns, ARRIVAL, self._number_base + index, self._arrive_entry, datagram)
         wire = self._wire
