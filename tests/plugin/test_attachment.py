@@ -6,7 +6,7 @@ from quicsim.events import Event, PacketReceived, PacketSent, PluginCalled, Plug
 from quicsim.operations import OPERATIONS, Slot, operation_named
 from quicsim.plugin.attachment import INSTRUCTION_BUDGET, MAXIMUM_FAULTS
 from quicsim.quic.errors import ConnectionFailed
-from tests.plugin.pipe import MILLISECOND, Pipe, entry, is_default, plugin, state_of, word
+from tests.plugin.pipe import MILLISECOND, Pipe, entry, is_default, plugin, set_word, state_of, word
 
 (
     ENDLESS_LOOP, WILD_READ, WILD_WRITE, NULL_READ, STACK_OVERFLOW, DEEP_CALLS, DEFAULT_TWICE, HELPER_NULL,
@@ -233,6 +233,9 @@ def test_writes_of_a_program_that_faults_do_not(pipe):
     assert call_set_timer(side) == default_set_timer(side)
     assert (side.connection.path.cwnd_bytes, attachment.faults) == (before, 1)
     assert word(attachment, 1) > 1_000  # opaque memory stays as the fault left it
+    set_word(attachment, 0, 0)
+    call_set_timer(side)
+    assert side.connection.path.cwnd_bytes == before  # nor do they with the next call
 
 
 def test_run_default_is_a_commit_point(pipe):
