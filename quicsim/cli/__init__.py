@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from quicsim.cli import run, scenarios, trace
+from quicsim.cli import plugins, run, scenarios, trace
 
 app = typer.Typer(
     name="quicsim",
@@ -18,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command("plugins")(plugins.plugins)
 app.command("run")(run.run)
 app.command("scenarios")(scenarios.scenarios)
 app.command("trace")(trace.trace)

@@ -30,12 +30,14 @@ Plugin = Annotated[
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn what can go wrong into one message on stderr and an exit code."""
+    from quicsim.locate import LocateError
+    from quicsim.plugin.package import PluginError
     from quicsim.scenario.errors import ScenarioError
     from quicsim.scenario.run import SimulationFailed
 
     try:
         yield
-    except ScenarioError as error:
+    except (LocateError, PluginError, ScenarioError) as error:
         typer.echo(f"quicsim: {error}", err=True)
         raise typer.Exit(2) from None
     except SimulationFailed as error:
