@@ -1,15 +1,19 @@
+"""The list of plugins, and the descriptions that it is made from."""
+
 from __future__ import annotations
 
 import pytest
+from typer.testing import CliRunner
 
+from quicsim.cli import app
 from quicsim.plugin.build import source_of
 from quicsim.plugin.catalogue import catalogue, entry
 from quicsim.plugin.package import PluginError
 
 
-def test_plugins_lists_each_with_its_anchors_and_sizes(quicsim):
-    done = quicsim("plugins")
-    assert done.returncode == 0
+def test_plugins_lists_each_with_its_anchors_and_sizes():
+    done = CliRunner().invoke(app, ["plugins"])
+    assert done.exit_code == 0
     for listed in catalogue():
         assert f"{listed.plugin.name} {listed.plugin.version}" in done.stdout
         assert listed.description in done.stdout
