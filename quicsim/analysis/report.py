@@ -113,7 +113,7 @@ COLUMNS: tuple[tuple[str, bool, Callable[[Row], str]], ...] = (
 """Of the table, wherever it is shown: heading, whether it holds numbers, and a row's text."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Summary:
     """The table of results. `str()` and a notebook show it; `rows` hold the numbers."""
 
@@ -127,6 +127,9 @@ class Summary:
     def to_json(self) -> list[dict[str, object]]:
         """The rows as plain data."""
         return [row.to_json() for row in self.rows]
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         padded = []
