@@ -9,7 +9,7 @@ from quicsim.endpoint import Endpoint
 from quicsim.events import Trace
 from quicsim.net.link import DirectionSpec, check_conservation
 from quicsim.net.topology import Network
-from quicsim.quic.connection import HandshakeEvent, StreamDataReceived
+from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.packet import Datagram
 from quicsim.quic.states import ConnectionState
 from quicsim.randomness import Streams
@@ -48,7 +48,7 @@ class Joined:
     def _on_client(self, event):
         if isinstance(event, HandshakeEvent):
             self.states.append((event.state, self.clock.now))
-        elif event.finished:
+        else:
             self.ends[event.stream_id] = self.clock.now
 
     def confirmed(self):
@@ -60,7 +60,7 @@ class Joined:
 
     def answer_with(self, size_bytes):
         def on_server(event):
-            if isinstance(event, StreamDataReceived) and event.finished:
+            if isinstance(event, StreamReceived):
                 self.server.connection.send(event.stream_id, size_bytes, fin=True)
 
         self.server.listeners.append(on_server)

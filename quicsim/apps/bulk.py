@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamDataReceived
+from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Sender:
         if isinstance(event, HandshakeEvent):
             if connection.is_client and event.state is ConnectionState.COMPLETE:
                 connection.send(connection.open_stream(), self.size_bytes, fin=True)
-        elif isinstance(event, StreamDataReceived) and event.finished and not connection.is_client:
+        elif isinstance(event, StreamReceived) and not connection.is_client:
             connection.send(event.stream_id, self.size_bytes, fin=True)
 
 
@@ -50,7 +50,6 @@ class Receiver:
             if connection.is_client and event.state is ConnectionState.COMPLETE:
                 connection.send(connection.open_stream(), self.request_bytes, fin=True)
         else:
-            self.received_bytes += event.length
-            if event.finished:
-                self.completed_ns = self.endpoint.clock.now
-                self.finished.succeed()
+            self.received_bytes = event.length_bytes
+            self.completed_ns = self.endpoint.clock.now
+            self.finished.succeed()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamDataReceived
+from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Requester:
         if isinstance(event, HandshakeEvent):
             if event.state is ConnectionState.COMPLETE:
                 self.connected.succeed()
-        elif isinstance(event, StreamDataReceived) and event.finished:
+        elif isinstance(event, StreamReceived):
             self._answered.pop(event.stream_id).succeed()
 
     def _run(self) -> Generator[Event, object, None]:
@@ -76,5 +76,5 @@ class Answerer:
         endpoint.listeners.append(self._on_event)
 
     def _on_event(self, event: ConnectionEvent) -> None:
-        if isinstance(event, StreamDataReceived) and event.finished:
+        if isinstance(event, StreamReceived):
             self.endpoint.connection.send(event.stream_id, self.response_bytes, fin=True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _DATA_READ = ReceivingStreamState.DATA_READ
 
-__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamDataReceived"]
+__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived"]
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -81,12 +81,11 @@ class Counts:
     plugin_faults: int = 0
 
 
-class StreamDataReceived(NamedTuple):
-    """Stream bytes were delivered in order; `finished` with the last of them."""
+class StreamReceived(NamedTuple):
+    """The last byte of a stream was delivered; how far an unfinished one has come, `receiving_streams` tells."""
 
     stream_id: int
-    length: int
-    finished: bool
+    length_bytes: int
 
 
 class HandshakeEvent(NamedTuple):
@@ -95,7 +94,7 @@ class HandshakeEvent(NamedTuple):
     state: ConnectionState
 
 
-ConnectionEvent = StreamDataReceived | HandshakeEvent
+ConnectionEvent = StreamReceived | HandshakeEvent
 
 
 class Connection:
@@ -347,9 +346,10 @@ class Connection:
             if self.plugin_host is not None:
                 self.plugin_host.receive_exchange(content)
             return
-        self.events.append(StreamDataReceived(stream_id, count, finished))
-        if finished and self.recorder.subscribers:
-            self.recorder.emit(StreamFinished(self.now_ns, self.recorder.name, stream_id, stream.final_size))
+        if finished:
+            self.events.append(StreamReceived(stream_id, stream.final_size))
+            if self.recorder.subscribers:
+                self.recorder.emit(StreamFinished(self.now_ns, self.recorder.name, stream_id, stream.final_size))
 
     def _accept_stream(self, stream_id: int) -> ReceivingStream:
         opened_here = bool(stream_id & 1) != self.is_client

@@ -60,7 +60,7 @@ def accept(connection: Connection, path: Path, packet: Packet) -> int:
         path.validate()  # RFC 9000 section 8.1
         path.discard(INITIAL)  # RFC 9001 section 4.9.1
     recorder = connection.recorder
-    recorder.record(Code.PACKET_RECEIVED, connection.now_ns, packet.space << 62 | number, packet.size_bytes)
+    recorder.record(Code.PACKET_RECEIVED, connection.now_ns, number << 2 | packet.space, packet.size_bytes)
     if recorder.subscribers:
         recorder.emit(
             PacketReceived(
@@ -74,8 +74,10 @@ def accept(connection: Connection, path: Path, packet: Packet) -> int:
 def process_frames(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:
     """Handle each frame by its kind and return their number. The default of ParseFrames."""
     for frame in packet.frames:
-        if isinstance(frame, StreamFrame):  # the usual one, without the detour
+        if isinstance(frame, StreamFrame):  # the usual ones, without the detour
             connection.on_stream_frame(frame)
+        elif isinstance(frame, AckFrame):
+            connection.operations.process_ack(connection, path, space, frame)
         else:
             _HANDLERS[frame.__class__](connection, path, space, frame)
     return len(packet.frames)
@@ -83,10 +85,6 @@ def process_frames(connection: Connection, path: Path, space: PacketNumberSpace,
 
 def _ignore(connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame) -> None:
     """PADDING and PING ask for nothing beyond what their packet does."""
-
-
-def _on_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame) -> None:
-    connection.operations.process_ack(connection, path, space, frame)
 
 
 def _on_crypto(connection: Connection, path: Path, space: PacketNumberSpace, frame: CryptoFrame) -> None:
@@ -114,7 +112,6 @@ def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSp
 _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]] = {
     PaddingFrame: _ignore,
     PingFrame: _ignore,
-    AckFrame: _on_ack,
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
@@ -134,12 +131,15 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     space.timeouts = 0
     largest_number = frame.ranges[0][1]
     newest: Packet | None = None
+    ack_eliciting = False
     for packet in newly:
+        if packet.ack_eliciting:
+            ack_eliciting = True
         if packet.number == largest_number:
             newest = packet
         if packet.sent_ns > space.latest_acknowledged_sent_ns:
             space.latest_acknowledged_sent_ns = packet.sent_ns
-    if newest is not None and any(packet.ack_eliciting for packet in newly):  # RFC 9002 section 5.1
+    if newest is not None and ack_eliciting:  # RFC 9002 section 5.1
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         path.cwnd_bytes = operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)

@@ -26,8 +26,6 @@ from quicsim.quic.packet import (
 from quicsim.quic.states import SENDING_PROCESS, PathState, SendingProcessInput
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from quicsim.quic.connection import Connection
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
@@ -61,19 +59,18 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
         if not packets:
             stopped_by = why_stopped(connection, path)
             break
-        sent = []
+        held = 0
         for packet in packets:
             operations.send_packet(connection, path, packet)
-            if packet.sent_ns >= 0:
-                sent.append(packet)
-            else:
+            if packet.sent_ns < 0:
                 hold_back(path, packet)
+                held += 1
             set_timer(connection, path)
-        if not sent:
+        if held == len(packets):
             stopped_by = _NOTHING_LEFT
             break
-        first = sent[0]
-        datagrams.append(Datagram((first,), first.size_bytes, first.labels) if len(sent) == 1 else coalesced(sent))
+        first = packets[0]
+        datagrams.append(Datagram(packets, first.size_bytes, first.labels) if len(packets) == 1 else coalesced(packets))
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     path.timer_expired = False
     if not datagrams:
@@ -115,7 +112,7 @@ def is_idle(connection: Connection, path: Path) -> bool:
     )
 
 
-def next_packets(connection: Connection, path: Path, room_bytes: int) -> Sequence[Packet]:
+def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[Packet, ...]:
     """What goes into one datagram: a packet of each space that has something to send."""
     if connection.is_confirmed:  # one space is left
         only = next_packet(connection, path, path.application, room_bytes)
@@ -132,13 +129,14 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> Sequenc
                 break
     if packets and packets[0].space is INITIAL:
         pad_to_minimum(connection, packets)
-    return packets
+    return tuple(packets)
 
 
-def coalesced(packets: list[Packet]) -> Datagram:
-    """Several packets in one datagram (RFC 9000 section 12.2)."""
-    size_bytes = sum(packet.size_bytes for packet in packets)
-    return Datagram(tuple(packets), size_bytes, tuple(label for packet in packets for label in packet.labels))
+def coalesced(packets: tuple[Packet, ...]) -> Datagram:
+    """Those of several packets that were sent, in one datagram (RFC 9000 section 12.2)."""
+    sent = tuple(packet for packet in packets if packet.sent_ns >= 0)
+    labels = tuple(label for packet in sent for label in packet.labels)
+    return Datagram(sent, sum(packet.size_bytes for packet in sent), labels)
 
 
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
@@ -228,7 +226,7 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
         path.discard(INITIAL)  # RFC 9001 section 4.9.1
     connection.counts.packets_sent += 1
     recorder = connection.recorder
-    recorder.record(Code.PACKET_SENT, now_ns, packet.space << 62 | packet.number, packet.size_bytes)
+    recorder.record(Code.PACKET_SENT, now_ns, packet.number << 2 | packet.space, packet.size_bytes)
     if recorder.subscribers:
         recorder.emit(
             PacketSent(

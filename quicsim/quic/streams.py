@@ -87,7 +87,8 @@ class SendingStream:
             self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_FIN)
         elif self.state is SendingStreamState.READY:
             self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_DATA)
-        frame = StreamFrame(self.stream_id, offset, length, fin, data)
+        # What StreamFrame(...) does, without the detour through its Python constructor.
+        frame = tuple.__new__(StreamFrame, (self.stream_id, offset, length, fin, data))
         if length >= 64 and room_bytes < 16_384:  # the length takes two bytes, as it would if all of the room were used
             return frame, overhead + length
         return frame, frame_size(frame)

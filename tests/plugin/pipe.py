@@ -13,7 +13,7 @@ from quicsim.operations import OperationTable, operation_named
 from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.marshal import STATE_REGION
 from quicsim.plugin.package import Plugin, load_plugin
-from quicsim.quic.connection import Connection, Settings, StreamDataReceived
+from quicsim.quic.connection import Connection, Settings, StreamReceived
 from quicsim.quic.profiles import profile_named
 
 if TYPE_CHECKING:
@@ -160,8 +160,8 @@ class Pipe:
                     break
                 while events:
                     event = events.popleft()
-                    if isinstance(event, StreamDataReceived):
-                        side.delivered[event.stream_id] = side.delivered.get(event.stream_id, 0) + event.length
+                    if isinstance(event, StreamReceived):
+                        side.delivered[event.stream_id] = side.delivered.get(event.stream_id, 0) + event.length_bytes
 
     def step(self) -> bool:
         """The next arrival or deadline; False: there is none."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from quicsim.events import Trace
 from quicsim.operations import OperationTable
-from quicsim.quic.connection import Connection, HandshakeEvent, Settings, StreamDataReceived
+from quicsim.quic.connection import Connection, HandshakeEvent, Settings, StreamReceived
 from quicsim.quic.packet import Datagram
 from quicsim.quic.path import AMPLIFICATION_FACTOR
 from quicsim.quic.profiles import profile_named
@@ -34,12 +34,19 @@ class Side:
     connection: Connection
     sizes: list[int] = field(default_factory=list)
     """Of each datagram it sent."""
-    delivered: Counter = field(default_factory=Counter)
     """Bytes by stream."""
     finished: dict[int, int] = field(default_factory=dict)
     """The instant at which each stream ended."""
     states: list[ConnectionState] = field(default_factory=list)
     on_event: object = None
+
+    @property
+    def delivered(self):
+        """Bytes delivered of each stream that has any; the plugin exchange's is not the application's."""
+        streams = self.connection.receiving_streams.values()
+        return {
+            stream.stream_id: stream.delivered for stream in streams if stream.delivered and not stream.stream_id & 2
+        }
 
 
 def a_connection(name, profile="rfc9002", trace=None, **settings):
@@ -104,11 +111,9 @@ class Pipe:
             raise TimeStandsStill(f"{name} at {self.now_ns} ns, deadline {self.sides[name].connection.deadline_ns}")
 
     def _note(self, side, event):
-        if isinstance(event, StreamDataReceived):
-            side.delivered[event.stream_id] += event.length
-            if event.finished:
-                assert event.stream_id not in side.finished, "a stream ends once"
-                side.finished[event.stream_id] = self.now_ns
+        if isinstance(event, StreamReceived):
+            assert event.stream_id not in side.finished, "a stream ends once"
+            side.finished[event.stream_id] = self.now_ns
         elif isinstance(event, HandshakeEvent):
             side.states.append(event.state)
         if side.on_event is not None:
@@ -190,7 +195,7 @@ def request_answers(pipe, *, request_bytes=100, response_bytes=1_000, streams=1)
                 pipe.client.send(pipe.client.open_stream(), request_bytes, fin=True)
 
     def on_server_event(event):
-        if isinstance(event, StreamDataReceived) and event.finished:
+        if isinstance(event, StreamReceived):
             pipe.server.send(event.stream_id, response_bytes, fin=True)
 
     pipe.sides["client"].on_event = on_client_event
