@@ -1,6 +1,7 @@
 """Two connections over a pipe: what they say in the handshake, and that nothing lost on the way stops them."""
 
 import itertools
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -159,6 +160,34 @@ def test_any_two_datagrams_may_be_lost(profile, certificate_bytes):
 def test_one_datagram_may_be_lost_on_a_short_and_on_a_long_path(profile, delay_ms):
     for drop in FIRST:
         exchange(profile, [drop], delay_ns=delay_ms * MILLISECOND_NS, certificate_chain_bytes=4_000)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("datagram_bytes", [1_200, 1_252, 1_300, 1_424, 1_472])
+@pytest.mark.parametrize("certificate_bytes", [300, 1_200, 1_900, 2_700, 9_000])
+def test_a_server_alone_never_passes_three_times_what_it_received(profile, datagram_bytes, certificate_bytes):
+    """Everything is lost but the first datagram, for 20 s; the pipe checks the limit after every call."""
+    pipe = Pipe(
+        profile,
+        drops=lambda sent: sent != ("client", 0),
+        certificate_chain_bytes=certificate_bytes,
+        server={"datagram_bytes": datagram_bytes},
+    )
+    pipe.connect()
+    try:
+        pipe.run(lambda pipe: pipe.now_ns > 20 * SECOND_NS)
+    except ConnectionFailed:
+        assert profile == "picoquic"
+    assert 1_200 <= sum(pipe.sides["server"].sizes) <= 3_600
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_a_full_window_of_data_does_not_keep_the_handshake_from_completing(seed):
+    """The server can read none of it before the client's Finished, and three in ten of the first datagrams are lost."""
+    randomness = Random(seed)
+    drops = {(name, index) for name in ("client", "server") for index in range(40) if randomness.random() < 0.3}
+    exchange(drops=drops, request_bytes=50_000, certificate_chain_bytes=3_000, delay_ns=100 * MILLISECOND_NS,
+             limit_ns=900 * SECOND_NS)  # fmt: skip
 
 
 @settings(max_examples=120, deadline=None)
@@ -393,18 +422,19 @@ def test_a_packet_that_is_held_back_is_sent_later_and_nothing_is_lost():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_endpoint_whose_packets_are_all_held_back_lets_time_go_on(profile):
-    pipe = request_answers(Pipe(profile), response_bytes=4_000)
-    pipe.connect()
-    pipe.run(both_confirmed)
+    pipe = exchange(profile)
     for operation in OPERATIONS:
         if operation.name == "SendPacket":
             pipe.server.operations.install(operation, lambda connection, path, packet: 0)
     sent = pipe.server.counts.packets_sent
     start_ns = pipe.now_ns
+    pipe.client.send(pipe.client.open_stream(), 100, fin=True)
+    pipe.flush("client")
     try:
         pipe.run(lambda pipe: pipe.now_ns > start_ns + 5 * SECOND_NS)
     except ConnectionFailed:
         assert profile == "picoquic"
+    assert pipe.now_ns > start_ns + SECOND_NS
     assert pipe.server.counts.packets_sent == sent
 
 

@@ -6,11 +6,12 @@ import pytest
 
 from quicsim.quic.congestion.newreno import NewReno
 from quicsim.quic.errors import ConnectionFailed, ProtocolViolation
-from quicsim.quic.frames import AckFrame, PingFrame
-from quicsim.quic.loss import is_persistent_congestion, probe_deadline_ns, probe_timeout_ns
+from quicsim.quic.frames import AckFrame, CryptoFrame, MaxStreamDataFrame, PingFrame, StreamFrame
+from quicsim.quic.loss import declare_lost, is_persistent_congestion, probe_deadline_ns, probe_timeout_ns, stuck_space
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet
 from quicsim.quic.sending import transmit
 from quicsim.quic.states import ConnectionState, PathState, SendingProcessState
+from quicsim.quic.streams import ReceivingStream
 from tests.quic.pipe import MILLISECOND_NS, SECOND_NS, Pipe, a_connection, both_confirmed
 
 PROFILES = ("rfc9002", "picoquic")
@@ -110,6 +111,16 @@ def test_a_sample_needs_the_largest_newly_acknowledged(ranges, sampled):
     send(connection, SECOND_NS, count=3)
     acknowledge(connection, SECOND_NS + 100 * MILLISECOND_NS, *ranges)
     assert connection.path.rtt.has_sample == sampled
+
+
+def test_a_sample_is_taken_where_anything_acknowledged_asked_for_it():
+    """RFC 9002 section 5.1: the largest need not be ack-eliciting, as long as one of the packets is."""
+    for first_elicits in (True, False):
+        connection = confirmed()
+        send(connection, SECOND_NS, ack_eliciting=first_elicits)
+        send(connection, SECOND_NS, ack_eliciting=False)
+        acknowledge(connection, SECOND_NS + 50 * MILLISECOND_NS, (0, 1))
+        assert connection.path.rtt.has_sample == first_elicits
 
 
 def test_an_old_largest_gives_no_sample():
@@ -299,6 +310,86 @@ def test_picoquics_timeouts():
     with pytest.raises(ConnectionFailed, match="server: 6 timeouts in a row"):
         expire(connection)
     assert connection.state is ConnectionState.FAILED
+
+
+def test_picoquic_counts_the_timeouts_of_one_instant_once_and_each_space_by_itself():
+    """After a long wait at the amplification limit all packets are overdue at once: that is one timeout."""
+    connection = a_connection("server", "picoquic")
+    path = connection.path
+    path.validate()
+    path.open(INITIAL)
+    path.open(HANDSHAKE)
+    initial, handshake = path.spaces[INITIAL], path.spaces[HANDSHAKE]
+    send(connection, SECOND_NS, count=9, space=INITIAL)
+    send(connection, SECOND_NS, count=9, space=HANDSHAKE)
+    for _ in range(8):
+        connection.now_ns = 100 * SECOND_NS
+        connection.operations.retransmission_timeout(connection, path, initial)
+    assert (initial.timeouts, handshake.timeouts) == (1, 0)
+    assert len(initial.lost) == 8
+    connection.now_ns += 1
+    connection.operations.retransmission_timeout(connection, path, initial)
+    connection.operations.retransmission_timeout(connection, path, handshake)
+    assert (initial.timeouts, handshake.timeouts) == (2, 1)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("keys", "probed"), [([INITIAL], INITIAL), ([INITIAL, HANDSHAKE], HANDSHAKE)])
+def test_a_client_with_nothing_in_flight_probes_in_the_best_space_it_has(profile, keys, probed):
+    """RFC 9002 section 6.2.2.1: a Handshake packet, if it can, for that validates its address."""
+    connection = a_connection("client", profile)
+    connection.connect(SECOND_NS)
+    path = connection.path
+    connection.datagrams_to_send(SECOND_NS)
+    acknowledge(connection, SECOND_NS + 100 * MILLISECOND_NS, (0, 0), space=INITIAL)
+    for kind in keys:
+        path.open(kind)
+    assert stuck_space(connection, path) is path.spaces[probed]
+    deadline_ns = connection.operations.set_timer(connection, path)
+    assert deadline_ns > connection.now_ns
+    path.deadline_ns = deadline_ns
+    connection.on_deadline(deadline_ns)
+    (datagram,) = connection.datagrams_to_send(deadline_ns)
+    assert [packet.space for packet in datagram.packets if packet.ack_eliciting] == [probed]
+    connection.peer_validated_us = True
+    assert stuck_space(connection, path) is None
+
+
+def a_client_that_waits_for_confirmation(finished_in):
+    """Its window is full of 1-RTT packets that the server cannot read yet; its Finished is where `finished_in` says."""
+    connection = confirmed(name="client")
+    path = connection.path
+    connection.state, connection.is_confirmed = ConnectionState.COMPLETE, False
+    path.open(HANDSHAKE)
+    path.rtt.begin(100 * MILLISECOND_NS)
+    handshake = path.spaces[HANDSHAKE]
+    finished = CryptoFrame(0, bytes(36))
+    handshake.crypto.sending.write(finished.data, fin=False)
+    handshake.crypto.sending.sent = 36
+    if finished_in == "pending":
+        handshake.pending.append(finished)
+        handshake.last_ack_eliciting_sent_ns = SECOND_NS
+    else:
+        send(connection, SECOND_NS, size_bytes=46, space=HANDSHAKE)  # a PING, still outstanding
+        send(connection, SECOND_NS, size_bytes=90, space=HANDSHAKE)
+        handshake.outstanding[1].frames[:] = [finished]
+        if finished_in == "lost":
+            declare_lost(connection, path, handshake, [handshake.outstanding[0], handshake.outstanding[1]], "test")
+    send(connection, SECOND_NS, count=path.cwnd_bytes // 1_200)
+    return connection, finished
+
+
+@pytest.mark.parametrize("finished_in", ["outstanding", "lost", "pending"])
+def test_a_full_window_does_not_keep_handshake_data_from_being_repeated(finished_in):
+    connection, finished = a_client_that_waits_for_confirmation(finished_in)
+    path = connection.path
+    assert not path.window_is_open
+    deadline_ns = connection.operations.set_timer(connection, path)
+    assert SECOND_NS < deadline_ns <= SECOND_NS + 300 * MILLISECOND_NS
+    path.deadline_ns = deadline_ns
+    connection.on_deadline(deadline_ns)
+    datagrams = connection.datagrams_to_send(deadline_ns)
+    assert finished in [frame for datagram in datagrams for packet in datagram.packets for frame in packet.frames]
 
 
 def test_rfc9002_never_gives_up():
@@ -507,3 +598,22 @@ def test_a_duplicate_is_dropped():
     assert connection.counts.packets_received == 1
     arrive(connection, 4, SECOND_NS)
     assert connection.counts.packets_received == 2
+
+
+def test_what_the_peer_knows_we_received_is_not_told_again():
+    connection = confirmed()
+    for number in (0, 1, 3, 4, 6):
+        arrive(connection, number, SECOND_NS)
+    received = connection.path.application.received
+    assert received.frame(SECOND_NS).ranges == ((6, 6), (3, 4), (0, 1))
+    received.forget_below(4)
+    assert received.frame(SECOND_NS).ranges == ((6, 6), (4, 4))
+
+
+def test_the_limit_of_a_stream_whose_size_is_known_is_not_repeated():
+    connection = confirmed(max_stream_data_bytes=1_000)
+    stream = connection.receiving_streams[0] = ReceivingStream(0, 1_000)
+    frame = MaxStreamDataFrame(0, 1_000)
+    assert connection.frame_is_current(connection.path.application, frame)
+    stream.receive(StreamFrame(0, 0, 10, True))
+    assert not connection.frame_is_current(connection.path.application, frame)
