@@ -69,7 +69,7 @@ def _progress(*, visible: bool) -> Iterator[Progress | None]:
 def _show(results: Results, source: str, written: list[Path]) -> None:
     print(f"{results.title}\n{source}; seed {results.seed}, digest {results.digest}\n")
     _show_table(results.summary())
-    for note, runs in Counter(note for run in results.runs for note in run.notes).items():
+    for note, runs in Counter(note for run in results.runs for note in dict.fromkeys(run.notes)).items():
         print(f"\nnote, in {runs} of {len(results.runs)} runs: {note}", end="")
     print("\n" + "\n".join(str(path) for path in written))
 

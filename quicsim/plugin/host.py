@@ -119,7 +119,7 @@ class ConnectionPlugins:
     def _on_fault(self, attachment: Attachment, event: PluginFaulted, ends: bool) -> None:
         self.on_trouble(event)
         if ends and attachment in self.attachments:
-            self.detach(attachment, f"{attachment.faults} fault(s), the last: {event.reason}")
+            self.detach(attachment, f"after {attachment.faults} fault{'' if attachment.faults == 1 else 's'}")
 
     # Exchange
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Unfinished", "simulate"]
 
-NANOSECONDS_PER_MILLISECOND = 1_000_000
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 
@@ -194,9 +193,8 @@ def use_plugins(scenario: ResolvedScenario, sides: Sides, notes: list[str]) -> N
 
 
 def note_trouble(notes: list[str], event: PluginTrouble) -> None:
-    """Turn what went wrong with a plugin into a sentence for the results."""
-    at_ms = event.time_ns / NANOSECONDS_PER_MILLISECOND
-    notes.append(f"{at_ms:.3f} ms: {event.component}: plugin {event.plugin} {event.what}: {event.reason}")
+    """Turn what went wrong with a plugin into a sentence for the results; when it did, a trace tells."""
+    notes.append(f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}")
 
 
 def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasured | TransferMeasured:
