@@ -33,7 +33,6 @@ uint64_t tlp_set_timer(struct set_timer *op, struct quic_connection *connection,
     uint64_t deadline = run_default();
     struct quic_packet oldest;
     uint64_t probe_at;
-    (void)connection;
 
     tlp->probe_at_ns = 0;
     if (op->ack_eliciting_outstanding == 0 || !outstanding(0, &oldest))
@@ -53,7 +52,6 @@ SEC("replace/SelectRetransmission")
 uint64_t tlp_select(struct select_retransmission *op, struct quic_connection *connection, struct tlp_state *tlp)
 {
     struct quic_packet last;
-    (void)connection;
 
     if (op->space != SPACE_APPLICATION || !op->timer_expired || tlp->probe_at_ns == 0 || op->now_ns < tlp->probe_at_ns)
         return run_default();

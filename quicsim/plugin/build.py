@@ -21,7 +21,17 @@ from quicsim.plugin.package import PluginError, load_plugin
 
 __all__ = ["BuildError", "compile_plugin", "main", "source_of"]
 
-FLAGS = ("-O2", "-mcpu=v3", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-fno-unwind-tables", "-c")
+FLAGS = (
+    "-O2",
+    "-mcpu=v3",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Werror",
+    "-ffreestanding",
+    "-fno-unwind-tables",
+    "-c",
+)
 
 
 class BuildError(RuntimeError):

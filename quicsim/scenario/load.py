@@ -300,10 +300,13 @@ class _Reader:
             return None
         objects: dict[str, Path] = {}
         for number, use in enumerate(setup.plugins):
+            key = ("plugins", str(number), "name")
+            # A path written in the file counts from the file, one written in an override from where its writer is.
+            directory = Path() if _written_by(key, overrides) else self.path.parent
             try:
-                objects[use.name] = plugin_object(use.name, self.path.parent)
+                objects[use.name] = plugin_object(use.name, directory)
             except ScenarioError as error:
-                self._complain(("plugins", str(number), "name"), str(error), overrides, variant)
+                self._complain(key, str(error), overrides, variant)
                 return None
         return ResolvedScenario.model_validate(
             document | {"name": self.path.stem, "seed": seed, "plugin_objects": objects}
@@ -311,13 +314,20 @@ class _Reader:
 
     def _complain(self, key: Key, sentence: str, overrides: Sequence[_Override], variant: str | None = None) -> None:
         """Keep a mistake, with the place where it was written: an override, a variant of the file, or the file."""
-        for override in reversed(overrides):
-            if key and override.key[: len(key)] == key[: len(override.key)]:
-                self.found.append(f"{override}: {dotted(key)}: {sentence}")
-                return
+        if (override := _written_by(key, overrides)) is not None:
+            self.found.append(f"{override}: {dotted(key)}: {sentence}")
+            return
         if variant is not None and _has(_overlays(self.document).get(variant, {}), key):
             key = ("variants", variant, *key)
         self.found.append(f"{self.path}: {dotted(key)}: {sentence}" if key else f"{self.path}: {sentence}")
+
+
+def _written_by(key: Key, overrides: Sequence[_Override]) -> _Override | None:
+    """The override that has the last word on `key`, if any has one."""
+    for override in reversed(overrides):
+        if key and override.key[: len(key)] == key[: len(override.key)]:
+            return override
+    return None
 
 
 def _has(document: Any, key: Key) -> bool:

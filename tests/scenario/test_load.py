@@ -58,7 +58,8 @@ def test_a_scenario_without_variants_has_one(path):
 
 
 @pytest.mark.parametrize("receiver", ['to = "server"', ""])
-def test_a_plugin_for_its_own_host_is_not_pushed(path, receiver):
+def test_a_plugin_for_its_own_host_is_not_pushed(path, receiver, monkeypatch):
+    monkeypatch.chdir(path.parent)
     text = f'[{{name="./some.o", from="server"{", " if receiver else ""}{receiver}}}]'
     assert not load(path, [f"plugins={text}"]).variant("plain").plugins[0].pushed
 
@@ -254,3 +255,15 @@ def test_import_quicsim_is_light():
 
 def test_a_scenario_can_be_given_as_a_path(path):
     assert quicsim.scenario(Path(path), ["seed=4"]).seed == 4
+
+
+def test_a_relative_plugin_of_an_override_counts_from_here(path, tmp_path, monkeypatch):
+    here = tmp_path / "elsewhere"
+    here.mkdir()
+    (here / "mine.o").write_bytes(b"\x7fELF")
+    monkeypatch.chdir(here)
+    whole = load(path, ['variants.plugged.plugins=[{name="mine.o", from="client"}]'])
+    assert whole.variant("plugged").plugin_objects == {"mine.o": (here / "mine.o").resolve()}
+    named = load(path, ["variants.plugged.plugins.0.name=mine.o"])
+    assert named.variant("plugged").plugin_objects == {"mine.o": (here / "mine.o").resolve()}
+    assert "some.o" in problems(path, "variants.plugged.plugins.0.name=./some.o")[0], "the file's own is not looked for"
