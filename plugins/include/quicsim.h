@@ -234,6 +234,7 @@ struct process_ack {
  * Returns smoothed round-trip time, ns.
  * Anchors: replace 0x0013, before 0x4013, after 0x8013. Source: RFC 9002 section 5.3.
  * Rule: result > 0.
+ * Rule: result <= 86400000000000.
  * Rule: smoothed_rtt_ns > 0.
  * Rule: smoothed_rtt_ns <= 86400000000000.
  * Rule: rtt_variation_ns <= 86400000000000. */
@@ -262,8 +263,7 @@ struct detect_loss {
     uint64_t result; /* packets declared lost */
 };
 
-/* CongestionControl: Reacts to acknowledged, lost and marked packets, to round-trip samples, idle periods and
- * timeouts.
+/* CongestionControl: Reacts to acknowledged and lost packets, to round-trip samples and to timeouts.
  * Returns congestion window, bytes.
  * Anchors: replace 0x0020, before 0x4020, after 0x8020. Source: paper sections 2 and 3.2.2; RFC 9002 section 7.
  * Rule: result >= minimum_window_bytes.
@@ -278,7 +278,7 @@ struct congestion_control {
     uint64_t smoothed_rtt_ns; /* smoothed round-trip time */
     uint64_t minimum_window_bytes; /* the window never shrinks below this */
     uint32_t packet_bytes; /* that packet's size */
-    uint8_t event; /* 1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle, 6 timeout */
+    uint8_t event; /* 1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet */
     uint8_t padding_61[3];
     uint64_t result; /* congestion window, bytes */
 };

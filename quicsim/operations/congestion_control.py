@@ -20,7 +20,7 @@ __all__ = ["congestion_control"]
 congestion_control = Operation(
     number=0x20,
     name="CongestionControl",
-    meaning="Reacts to acknowledged, lost and marked packets, to round-trip samples, idle periods and timeouts.",
+    meaning="Reacts to acknowledged and lost packets, to round-trip samples and to timeouts.",
     source="paper sections 2 and 3.2.2; RFC 9002 section 7",
     arguments=("connection", "path", "event", "packet_bytes", "packet_sent_ns"),
     inputs=(
@@ -32,9 +32,9 @@ congestion_control = Operation(
         Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
         Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
         Field("packet_bytes", u32, "packet_bytes", "that packet's size"),
-        Field("event", u8, "event", "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle, 6 timeout"),
+        Field("event", u8, "event", "1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet"),
     ),
-    output=Output(u64, "congestion window, bytes"),
+    output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes"),
     rules=(
         Rule("result >= minimum_window_bytes"),
         Rule("result <= 1 << 62"),

@@ -64,10 +64,15 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What r0 means when a program that replaces the operation returns."""
+    """What r0 means when a program that replaces the operation returns.
+
+    `of` is a dotted path as a field's: where the default itself puts its result, and where a program's is put before
+    any `after` program runs. Empty: the call site takes the result.
+    """
 
     type: CType
     meaning: str
+    of: str = ""
 
 
 @dataclass(slots=True)
@@ -103,6 +108,11 @@ class Operation:
                 raise ValueError(
                     f"operation {self.name}: field {declared.name} is writable, but {root!r} is no attribute"
                 )
+        if self.output.of and self.output.of.partition(".")[0] not in self.arguments:
+            raise ValueError(
+                f"operation {self.name}: its result goes to {self.output.of!r}, "
+                f"but the arguments are {', '.join(self.arguments)}"
+            )
         names = [*(declared.name for declared in self.inputs), "result"]
         if twice := [name for name in names if names.count(name) > 1]:
             raise ValueError(f"operation {self.name}: two fields are named {twice[0]}")

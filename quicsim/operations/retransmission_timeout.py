@@ -77,7 +77,5 @@ def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace)
         return path.pto_count
     oldest = next(iter(space.outstanding.values()))
     declare_lost(connection, path, space, [oldest], "retransmission timeout")
-    path.cwnd_bytes = connection.operations.congestion_control(
-        connection, path, TIMEOUT, oldest.size_bytes, oldest.sent_ns
-    )
+    connection.operations.congestion_control(connection, path, TIMEOUT, oldest.size_bytes, oldest.sent_ns)
     return path.pto_count

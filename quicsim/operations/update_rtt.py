@@ -34,9 +34,10 @@ update_rtt = Operation(
         Field("rtt_variation_ns", u64, "path.rtt.variation_ns", "before this sample", writable=True),
         SPACE,
     ),
-    output=Output(u64, "smoothed round-trip time, ns"),
+    output=Output(u64, "smoothed round-trip time, ns", of="path.rtt.smoothed_ns"),
     rules=(
         Rule("result > 0"),
+        Rule(f"result <= {DAY_NS}"),
         Rule("smoothed_rtt_ns > 0"),
         Rule(f"smoothed_rtt_ns <= {DAY_NS}"),
         Rule(f"rtt_variation_ns <= {DAY_NS}"),

@@ -126,9 +126,12 @@ class Program:
         machine = self.machine
         try:
             result = machine.run(self.anchor.section, *_ARGUMENTS, context=self)
-            if default is not None and result != self.default_result:  # the default answers for its own
+            own_result = default is not None and result != self.default_result
+            if own_result:  # the default answers for its own, and has put it where it belongs
                 view.check(result)
             self._land()
+            if own_result:
+                view.put(result)
         except vm.Fault as fault:
             self.attachment.fault(self, str(fault), is_memory_fault=isinstance(fault, vm.AccessViolation))
             return None

@@ -16,7 +16,7 @@ from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from quicsim.operations import Field, Operation, Rule
+    from quicsim.operations import Field, Operation, Output, Rule
     from quicsim.quic.connection import Connection
 
 __all__ = ["ConnectionView", "OperationView", "RuleBroken"]
@@ -36,10 +36,10 @@ def reader(field: Field, arguments: Sequence[str]) -> Callable[..., int]:
     return function
 
 
-def writer(field: Field, arguments: Sequence[str]) -> Callable[..., None]:
-    """A function that assigns its last argument to what the field stands for."""
+def writer(declared: Field | Output, arguments: Sequence[str]) -> Callable[..., None]:
+    """A function that assigns its last argument to what the field or the output stands for."""
     scope: dict[str, Any] = {}
-    exec(f"def write({', '.join(arguments)}, value):\n    {field.of} = value", scope)
+    exec(f"def write({', '.join(arguments)}, value):\n    {declared.of} = value", scope)
     function: Callable[..., None] = scope["write"]
     return function
 
@@ -62,6 +62,8 @@ class OperationView:
             for index, place in enumerate(self._inputs)
             if place.field.writable
         ]
+        output = operation.output
+        self._put_result = writer(output, operation.arguments) if output.of else None
         self._arguments: tuple[Any, ...] = ()
         self._given: tuple[int, ...] = ()
         self._values: tuple[int, ...] = ()
@@ -96,6 +98,11 @@ class OperationView:
         """Make the assignments that `written` gave."""
         for write, value in assignments:
             write(*self._arguments, value)
+
+    def put(self, result: int) -> None:
+        """Assign the result to what the output stands for, if anything."""
+        if self._put_result is not None:
+            self._put_result(*self._arguments, result)
 
     def check(self, result: int) -> None:
         """Raise RuleBroken unless the output's type and the operation's rules allow `result`.

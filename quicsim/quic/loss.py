@@ -45,7 +45,7 @@ def declare_lost(
             )
     space.advance()
     last = packets[-1]
-    path.cwnd_bytes = connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
+    connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
 
 
 def is_persistent_congestion(connection: Connection, path: Path, packets: list[Packet]) -> bool:

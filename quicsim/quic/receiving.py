@@ -142,7 +142,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     if newest is not None and ack_eliciting:  # RFC 9002 section 5.1
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
-        path.cwnd_bytes = operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
+        operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
     for packet in newly:
         settle_acknowledged(connection, path, space, packet)
     if space.kind is HANDSHAKE:
@@ -171,9 +171,7 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         path.bytes_in_flight -= packet.size_bytes
         if packet.ack_eliciting:
             space.ack_eliciting_in_flight -= 1
-        path.cwnd_bytes = connection.operations.congestion_control(
-            connection, path, ACKED, packet.size_bytes, packet.sent_ns
-        )
+        connection.operations.congestion_control(connection, path, ACKED, packet.size_bytes, packet.sent_ns)
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):
             connection.sending_streams[frame.stream_id].acknowledge(frame)

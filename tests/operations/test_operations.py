@@ -39,7 +39,7 @@ def test_numbers_names_attributes_and_anchors_are_unique():
     assert [operation.number for operation in OPERATIONS] == sorted(operation.number for operation in OPERATIONS)
 
 
-def test_the_operations_the_issue_asks_for_are_there():
+def test_the_operations_of_figure_1_and_of_reception_are_there():
     wanted = (
         "SelectRetransmission GenerateHeader GenerateFrames SendPacket SetTimer ReadPacket ParseFrames ProcessAck "
         "CongestionControl InitOpaqueData"
@@ -117,8 +117,9 @@ def test_two_tables_share_nothing():
 # ------------------------------------------------------------------------------------------------- bad declarations
 
 
-def declared(number=1, inputs=(), rules=(), arguments=("connection", "path")):
-    return Operation(number, "Odd", "", "", tuple(inputs), Output(u8, ""), arguments=arguments, rules=tuple(rules))
+def declared(number=1, inputs=(), rules=(), arguments=("connection", "path"), result_goes_to=""):
+    output = Output(u8, "", of=result_goes_to)
+    return Operation(number, "Odd", "", "", tuple(inputs), output, arguments=arguments, rules=tuple(rules))
 
 
 WORD = Field("word", u64, "connection.now_ns", "")
@@ -132,6 +133,7 @@ WORD = Field("word", u64, "connection.now_ns", "")
         ({"inputs": [Field("x", u8, "packet.number", "")]}, "field x reads 'packet.number', but the arguments are"),
         ({"rules": [Rule("result < word")]}, "rule 'result < word' names word, which is no input"),
         ({"rules": [Rule("result < 1", when="other > 0")]}, "names other, which is no input"),
+        ({"result_goes_to": "packet.number"}, "its result goes to 'packet.number', but the arguments are connection"),
         ({"inputs": [WORD, WORD]}, "two fields are named word"),
         ({"inputs": [Field("result", u8, "path.x", "")]}, "two fields are named result"),
         ({"inputs": [Field("p", u8, "path", "", writable=True)]}, "field p is writable, but 'path' is no attribute"),

@@ -4,7 +4,9 @@ import pytest
 
 from quicsim.events import Event, PacketReceived, PacketSent, PluginCalled, PluginDetached, PluginFaulted
 from quicsim.operations import OPERATIONS, Slot, operation_named
+from quicsim.operations.update_rtt import DAY_NS
 from quicsim.plugin.attachment import INSTRUCTION_BUDGET, MAXIMUM_FAULTS
+from quicsim.quic.congestion.base import ACKED
 from quicsim.quic.errors import ConnectionFailed
 from tests.plugin.pipe import MILLISECOND, Pipe, entry, is_default, plugin, set_word, state_of, word
 
@@ -206,6 +208,27 @@ def test_writes_of_a_program_that_returns_land(pipe):
     side.attach(plugin("hostile"), word0=WINDOW_HALVES)
     call_set_timer(side)
     assert side.connection.path.cwnd_bytes == 0x24321
+
+
+def test_a_result_lands_before_the_programs_behind_it_and_their_writes_stay(pipe):
+    side = pipe.client
+    connection = side.connection
+    attachment = side.attach(plugin("landing"), word0=54_321)
+    connection.operations.congestion_control(connection, connection.path, ACKED, 1_200, connection.now_ns)
+    assert (connection.path.cwnd_bytes, word(attachment, 1)) == (54_321, 1)
+    connection.operations.update_rtt(connection, connection.path, connection.path.application, 7_000_000, 0)
+    assert connection.path.rtt.smoothed_ns == 21_000_000
+    assert connection.counts.plugin_faults == 0
+
+
+def test_a_result_that_breaks_a_rule_does_not_land(pipe):
+    side = pipe.client
+    connection = side.connection
+    before = connection.path.rtt.smoothed_ns
+    side.attach(plugin("landing"))
+    connection.operations.update_rtt(connection, connection.path, connection.path.application, DAY_NS, 0)
+    assert connection.counts.plugin_faults == 1
+    assert connection.path.rtt.smoothed_ns == before + (DAY_NS - before) // 8  # the default's
 
 
 def test_each_call_sees_the_connection_as_it_is_then(pipe):

@@ -92,7 +92,7 @@ def test_a_download_under_random_loss_takes_as_long(row):
 
 
 def test_the_scenario_as_it_stands_is_within_five_percent():
-    """The row that the first issue names, with our own certificate and ACK delay."""
+    """A plain download, with our own certificate and ACK delay."""
     (row,) = [row for row in ROWS if row["name"] == "bulk-5M-r10-rtt40-b2"]
     assert abs(deviation_percent(row)) < 5
 
