@@ -27,6 +27,10 @@ Plugin = Annotated[
 ]
 
 
+class WrongOutput(ValueError):  # noqa: N818
+    """There is no writing to where the results should go."""
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn what can go wrong into one message on stderr and an exit code."""
@@ -37,7 +41,7 @@ def reported() -> Iterator[None]:
 
     try:
         yield
-    except (LocateError, PluginError, ScenarioError) as error:
+    except (LocateError, PluginError, ScenarioError, WrongOutput) as error:
         typer.echo(f"quicsim: {error}", err=True)
         raise typer.Exit(2) from None
     except SimulationFailed as error:

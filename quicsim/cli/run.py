@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quicsim.cli.options import Name, Overrides, Plugin, reported
+from quicsim.cli.options import Name, Overrides, Plugin, WrongOutput, reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,11 +44,19 @@ def run(
         with _progress(visible=not as_json and sys.stderr.isatty()) as progress:
             results = scenario.run(variant or None, replications, seed, jobs, plugin, progress)
         home = output or (None if as_json else Path("results") / scenario.name)
-        written = [] if home is None else [*results.save(home), *results.plot.save(home)]
+        written = [] if home is None else _written(results, home)
         if as_json:
             print(json.dumps(results.to_json(), indent=1, allow_nan=False))
         else:
             _show(results, scenario.source, written)
+
+
+def _written(results: Results, home: Path) -> list[Path]:
+    """The result files and pictures, written; WrongOutput where they cannot be."""
+    try:
+        return [*results.save(home), *results.plot.save(home)]
+    except OSError as error:
+        raise WrongOutput(f"{home}: {error.strerror}; give --output a directory that can be written") from None
 
 
 @contextmanager

@@ -67,6 +67,11 @@ class Settings:
     accepts_plugins: bool = True
 
 
+def chosen(setting: int | None, of_profile: int) -> int:
+    """What the owner chose, which may be 0, or else the profile's."""
+    return of_profile if setting is None else setting
+
+
 @dataclass(slots=True)
 class Counts:
     """What happened on a connection so far."""
@@ -124,12 +129,10 @@ class Connection:
         self._in_call = False
         self._changes: list[Callable[[], None]] = []
         self.events: deque[ConnectionEvent] = deque()
-        self.max_ack_delay_ns = (
-            profile.max_ack_delay_ns if settings.max_ack_delay_ns is None else settings.max_ack_delay_ns
-        )
+        self.max_ack_delay_ns = chosen(settings.max_ack_delay_ns, profile.max_ack_delay_ns)
         self.peer_max_ack_delay_ns = profile.assumed_peer_max_ack_delay_ns
-        self.max_stream_data = settings.max_stream_data_bytes or profile.max_stream_data_bytes
-        self.flow = FlowControl(settings.max_data_bytes or profile.max_data_bytes)
+        self.max_stream_data = chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes)
+        self.flow = FlowControl(chosen(settings.max_data_bytes, profile.max_data_bytes))
         self.peer_max_stream_data = 0
         self.peer_accepts_plugins = False
         self.accepts_plugins = settings.accepts_plugins
@@ -145,7 +148,7 @@ class Connection:
         if name not in CONTROLLERS:
             raise QuicError(f"there is no congestion control {name!r}; there are {', '.join(CONTROLLERS)}")
         controller = CONTROLLERS[name](recovery_lasts_minimum_rtt=profile.recovery_lasts_minimum_rtt)
-        self.path = Path(0, profile, settings.datagram_bytes or profile.datagram_bytes, controller)
+        self.path = Path(0, profile, chosen(settings.datagram_bytes, profile.datagram_bytes), controller)
         self.paths = [self.path]
         self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}

@@ -36,6 +36,12 @@ def _positive(value: int) -> int:
     return value
 
 
+def _varint(value: int) -> int:
+    if value >= 1 << 62:
+        raise ValueError("must be less than 2**62 bytes, beyond which no stream goes (RFC 9000 section 4.5)")
+    return value
+
+
 def _probability(value: object) -> Fraction:
     """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
@@ -52,7 +58,7 @@ def _probability(value: object) -> Fraction:
 Duration = Annotated[int, BeforeValidator(duration_ns)]
 Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
-PositiveSize = Annotated[Size, AfterValidator(_positive)]
+PositiveSize = Annotated[Size, AfterValidator(_positive), AfterValidator(_varint)]
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
 Count = Annotated[StrictInt, Field(ge=0)]
 PositiveCount = Annotated[StrictInt, Field(ge=1)]
@@ -78,9 +84,9 @@ class Host(Table):
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
     plugins: StrictBool = True
     """Whether this host takes part in the exchange of plugins."""
-    max_data_bytes: Size | None = Field(None, alias="max_data")
+    max_data_bytes: PositiveSize | None = Field(None, alias="max_data")
     """Receive window of the connection; None: the profile's."""
-    max_stream_data_bytes: Size | None = Field(None, alias="max_stream_data")
+    max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
 
     @field_validator("datagram_size_bytes")
@@ -103,6 +109,13 @@ class ServerHost(Host):
 
     certificate_chain_bytes: Size = Field(3000, alias="certificate_chain")  # assumed: two ECDSA certificates
     """What the server's Certificate message weighs in its first flight."""
+
+    @field_validator("certificate_chain_bytes")
+    @classmethod
+    def _fits_a_message(cls, value: int) -> int:
+        if value >= 1 << 24:
+            raise ValueError("must be less than 2**24 bytes, the most of a handshake message (RFC 8446 section 4)")
+        return value
 
 
 class Hosts(Table):
@@ -234,6 +247,13 @@ class PluginUse(Table):
     sender: HostName = Field(alias="from")
     receiver: HostName | None = Field(None, alias="to")
     when: Literal["handshake done"] = "handshake done"
+    """Of a plugin that is pushed; its own host attaches one at once."""
+
+    @model_validator(mode="after")
+    def _only_a_push_waits(self) -> Self:
+        if "when" in self.model_fields_set and not self.pushed:
+            raise ValueError("when is for a plugin that is pushed; name the other host in to, or leave when out")
+        return self
 
     @property
     def pushed(self) -> bool:
