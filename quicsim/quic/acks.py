@@ -80,3 +80,5 @@ class ReceivedPackets:
         if number > self.floor:
             self.floor = number
             self.ranges.discard_below(number)
+            if not self.ranges.starts:
+                self.unreported = False  # what arrived late was forgotten with the rest: no frame can name it

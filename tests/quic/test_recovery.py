@@ -617,3 +617,15 @@ def test_the_limit_of_a_stream_whose_size_is_known_is_not_repeated():
     assert connection.frame_is_current(connection.path.application, frame)
     stream.receive(StreamFrame(0, 0, 10, True))
     assert not connection.frame_is_current(connection.path.application, frame)
+
+
+def test_what_is_forgotten_before_it_was_reported_asks_for_no_empty_frame():
+    received = ReceivedPackets()
+    received.add(0, 1)
+    received.add(2, 2)
+    received.reported(3)
+    received.add(1, 4)
+    received.forget_below(3)
+    assert not received.unreported
+    received.add(3, 5)
+    assert received.frame(5).ranges == ((3, 3),)
