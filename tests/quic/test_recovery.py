@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from quicsim.quic.acks import ReceivedPackets
 from quicsim.quic.congestion.newreno import NewReno
 from quicsim.quic.errors import ConnectionFailed, ProtocolViolation
 from quicsim.quic.frames import AckFrame, CryptoFrame, MaxStreamDataFrame, PingFrame, StreamFrame
