@@ -187,6 +187,38 @@ def _store_register(instruction: Instruction, pc: int) -> Step:
     return step
 
 
+def _atomic(instruction: Instruction, pc: int) -> Step:
+    opcode, dst, src, offset, _ = instruction
+    operation = ARITHMETIC[opcode.bits][opcode.operation]
+    size, following = opcode.bits // 8, pc + 1
+    fetches = opcode.form is Form.ATOMIC_FETCH
+
+    def step(registers: Registers, execution: Execution) -> int:
+        address = (registers[dst] + offset) & MASK64
+        old = execution.load(address, size)
+        execution.store(address, size, operation(old, registers[src]))
+        if fetches:
+            registers[src] = old
+        return following
+
+    return step
+
+
+def _compare_exchange(instruction: Instruction, pc: int) -> Step:
+    """What is not exchanged is stored as it was: whether memory may be written does not hang on what is in it."""
+    opcode, dst, src, offset, _ = instruction
+    size, mask, following = opcode.bits // 8, (1 << opcode.bits) - 1, pc + 1
+
+    def step(registers: Registers, execution: Execution) -> int:
+        address = (registers[dst] + offset) & MASK64
+        old = execution.load(address, size)
+        execution.store(address, size, registers[src] if old == registers[0] & mask else old)
+        registers[0] = old
+        return following
+
+    return step
+
+
 def _load_immediate(instruction: Instruction, pc: int) -> Step:
     _, dst, _, _, value = instruction
     following = pc + 2
@@ -240,6 +272,9 @@ STEPS: dict[Form, Callable[[Instruction, int], Step]] = {
     Form.LOAD: _load,
     Form.STORE_IMMEDIATE: _store_immediate,
     Form.STORE_REGISTER: _store_register,
+    Form.ATOMIC: _atomic,
+    Form.ATOMIC_FETCH: _atomic,
+    Form.COMPARE_EXCHANGE: _compare_exchange,
     Form.LOAD_IMMEDIATE: _load_immediate,
     Form.CALL_HELPER: _call_helper,
     Form.CALL_LOCAL: _call_local,

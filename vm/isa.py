@@ -28,6 +28,8 @@ LD, LDX, ST, STX, ALU, JMP, JMP32, ALU64 = range(8)
 CLASS_MASK = 0x07
 SOURCE_REGISTER = 0x08
 MODE_MEM = 0x60
+MODE_ATOMIC = 0xC0
+FETCH = 0x01
 LDDW_CODE = 0x18
 
 
@@ -43,6 +45,9 @@ class Form(Enum):
     LOAD = "dst, [src + offset]"
     STORE_IMMEDIATE = "[dst + offset], imm"
     STORE_REGISTER = "[dst + offset], src"
+    ATOMIC = "lock [dst + offset], src"
+    ATOMIC_FETCH = "src = lock [dst + offset], src"
+    COMPARE_EXCHANGE = "r0 = lock [dst + offset], r0, src"
     LOAD_IMMEDIATE = "dst, imm64"
     CALL_HELPER = "imm"
     CALL_LOCAL = "+imm"
@@ -53,6 +58,7 @@ class Form(Enum):
         self.fields = frozenset(name for name in ("dst", "src", "offset", "imm") if name in operands)
         self.jumps = "+offset" in operands
         self.writes_dst = operands.startswith("dst") and not self.jumps
+        self.writes_src = operands.startswith("src =")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,9 @@ _CONDITIONS = {
     0xC0: "jslt",
     0xD0: "jsle",
 }
+# RFC 9669 section 5.3: the immediate says which; with FETCH the old value comes back.
+_ATOMICS = {0x00: "add", 0x40: "or", 0x50: "and", 0xA0: "xor"}
+_EXCHANGE, _COMPARE_EXCHANGE = 0xE0 | FETCH, 0xF0 | FETCH
 # RFC 9669 section 5.
 _SIZES = {0x10: ("b", 8), 0x08: ("h", 16), 0x00: ("w", 32), 0x18: ("dw", 64)}
 
@@ -145,7 +154,21 @@ def _memory() -> list[Opcode]:
     return rows
 
 
-TABLE: tuple[Opcode, ...] = (*_arithmetic(), *_jumps(), *_memory())
+def _atomic() -> list[Opcode]:
+    rows = []
+    for size, bits, suffix in ((0x18, 64, ""), (0x00, 32, "32")):
+        code = STX | MODE_ATOMIC | size
+        for imm, name in _ATOMICS.items():
+            rows.append(Opcode(code, f"lock_{name}{suffix}", Form.ATOMIC, name, bits, {"imm": imm}))
+            fetching = f"lock_fetch_{name}{suffix}"
+            rows.append(Opcode(code, fetching, Form.ATOMIC_FETCH, name, bits, {"imm": imm | FETCH}))
+        rows.append(Opcode(code, f"lock_xchg{suffix}", Form.ATOMIC_FETCH, "mov", bits, {"imm": _EXCHANGE}))
+        compared = f"lock_cmpxchg{suffix}"
+        rows.append(Opcode(code, compared, Form.COMPARE_EXCHANGE, "cmpxchg", bits, {"imm": _COMPARE_EXCHANGE}))
+    return rows
+
+
+TABLE: tuple[Opcode, ...] = (*_arithmetic(), *_jumps(), *_memory(), *_atomic())
 SECOND_HALF = Opcode(0x00, "second half of lddw", Form.SECOND_HALF, "second half")
 
 BY_CODE: dict[int, list[Opcode]] = {}
@@ -158,8 +181,6 @@ for _row in TABLE:
 _REFUSED = {
     0x8D: "callx (a call through a register) is not supported; call the function or helper by name, or make the "
     "pointer variable const",
-    0xC3: "atomic instructions are not supported",
-    0xDB: "atomic instructions are not supported",
     0xD7: "bswap is not supported; compile with -mcpu=v3",
     0x06: "gotol (a 32-bit jump) is not supported; compile with -mcpu=v3",
 }
@@ -218,7 +239,7 @@ def _row_of(code: int, dst: int, src: int, offset: int, imm: int) -> Opcode | st
     for name in ("dst", "src"):
         if name in row.form.fields and fields[name] > FRAME_POINTER:
             return f"{row.mnemonic}: there is no register r{fields[name]}; they are r0 to r10"
-    if row.form.writes_dst and dst == FRAME_POINTER:
+    if (row.form.writes_dst and dst == FRAME_POINTER) or (row.form.writes_src and src == FRAME_POINTER):
         return f"{row.mnemonic} writes r10, which is the frame pointer and read-only"
     return row
 

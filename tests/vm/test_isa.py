@@ -34,6 +34,10 @@ def slot(opcode, dst=0, src=0, offset=0, imm=0):
         (make("ldxdw", 1, src=2), "79 21 0000 00000000"),
         (make("sth", 1, offset=2, imm=3), "6a 01 0200 03000000"),
         (make("stxw", 1, src=2, offset=4), "63 21 0400 00000000"),
+        (make("lock_add", 1, src=2, offset=-8), "db 21 f8ff 00000000"),
+        (make("lock_fetch_xor32", 3, src=0), "c3 03 0000 a1000000"),
+        (make("lock_xchg", 1, src=2), "db 21 0000 e1000000"),
+        (make("lock_cmpxchg32", 1, src=2, offset=8), "c3 21 0800 f1000000"),
         (make("lddw", 1, imm=0x1122334455667788), "18 01 0000 88776655 00000000 44332211"),
         (make("call", imm=7), "85 00 0000 07000000"),
         (make("call_local", imm=-3), "85 10 0000 fdffffff"),
@@ -46,11 +50,12 @@ def test_known_bytes(instruction, encoded):
 
 
 def test_the_table_has_every_instruction_of_the_base_groups():
-    # RFC 9669 section 2.4: base32, base64, divmul32, divmul64, without what only -mcpu=v4 emits.
+    # RFC 9669 section 2.4: base32, base64, divmul32, divmul64, atomic32, atomic64, without what only -mcpu=v4 emits.
     arithmetic = 2 * (12 * 2 + 1) + 3 * 2
     jumps = 2 * 11 * 2 + 1 + 3
     memory = 4 * 3 + 1
-    assert len(TABLE) == arithmetic + jumps + memory
+    atomic = 2 * (4 * 2 + 2)
+    assert len(TABLE) == arithmetic + jumps + memory + atomic
 
 
 def test_no_two_rows_can_be_confused():
@@ -92,8 +97,9 @@ def test_any_bytes_are_decoded_or_refused(data):
     [
         (slot(0xFF), "opcode 0xff is not an instruction"),
         (slot(0x8D, dst=2), "callx"),
-        (slot(0xDB, dst=1, src=2), "atomic"),
-        (slot(0xC3, dst=1, src=2, imm=1), "atomic"),
+        (slot(0xDB, dst=1, src=2, imm=2), "lock_add .* with imm = 2 is not supported; imm may be 0, 1, 64"),
+        (slot(0xC3, dst=1, src=10, imm=1), "lock_fetch_add32 writes r10"),
+        (slot(0xDB, dst=1, src=10, imm=0xE1), "lock_xchg writes r10"),
         (slot(0xD7, imm=16), "bswap"),
         (slot(0x06, imm=1), "gotol"),
         (slot(0x37, dst=1, offset=1, imm=3), "div does not use its offset field, which is 1"),
