@@ -115,6 +115,8 @@ class ConnectionPlugins:
             operations.install(operation, dispatch(operation, default, programs))
         else:
             operations.restore(operation)
+        for path in self.connection.paths:
+            path.timer_is_stale = True  # whoever sets it now may want another deadline
 
     def _on_fault(self, attachment: Attachment, event: PluginFaulted, ends: bool) -> None:
         self.on_trouble(event)

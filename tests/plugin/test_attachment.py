@@ -231,6 +231,17 @@ def test_a_result_that_breaks_a_rule_does_not_land(pipe):
     assert connection.path.rtt.smoothed_ns == before + (DAY_NS - before) // 8  # the default's
 
 
+def test_a_deadline_goes_with_the_plugin_that_set_it(pipe):
+    side = pipe.client
+    connection = side.connection
+    attachment = side.attach(plugin("order"))
+    connection.datagrams_to_send(pipe.now_ns)
+    assert connection.deadline_ns == pipe.now_ns + 123_456_789
+    side.plugins.detach(attachment, "enough")
+    assert connection.datagrams_to_send(pipe.now_ns) == []
+    assert connection.deadline_ns == default_set_timer(side) != pipe.now_ns + 123_456_789
+
+
 def test_each_call_sees_the_connection_as_it_is_then(pipe):
     side = pipe.client
     side.attach(plugin("hostile"), word0=WINDOW_HALVES)
