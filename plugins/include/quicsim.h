@@ -110,7 +110,7 @@ struct generate_header {
 };
 
 /* GenerateFrames: Fills the packet with frames, new or repeated.
- * Returns bytes of frames in the packet.
+ * Returns bytes of frames in the packet; for information: the frames themselves count.
  * Anchors: replace 0x0003, before 0x4003, after 0x8003. Source: paper section 2, figure 1; RFC 9000 sections 12.4, 13.
  * Rule: result <= room_bytes. */
 struct generate_frames {
@@ -120,11 +120,11 @@ struct generate_frames {
     uint16_t room_bytes; /* what frames may take in this packet */
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t padding_27[5];
-    uint64_t result; /* bytes of frames in the packet */
+    uint64_t result; /* bytes of frames in the packet; for information: the frames themselves count */
 };
 
 /* SendPacket: Hands the protected packet to the network and registers it as sent.
- * Returns 1: sent; 0: held back.
+ * Returns 1: sent; 0: held back; run_default() sends, without it the packet is held, whatever is returned.
  * Anchors: replace 0x0004, before 0x4004, after 0x8004. Source: paper section 2, figure 1; RFC 9002 appendix A.5.
  * Rule: result <= 1. */
 struct send_packet {
@@ -135,13 +135,14 @@ struct send_packet {
     uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
     uint8_t is_probe; /* 1: it repeats a packet that is still outstanding */
     uint8_t padding_21[3];
-    uint64_t result; /* 1: sent; 0: held back */
+    uint64_t result; /* 1: sent; 0: held back; run_default() sends, without it the packet is held, whatever is returned */
 };
 
 /* SetTimer: Sets the retransmission timer after each packet sent, and when a run of the sending process sent none.
  * Returns deadline, ns on the simulation clock; 0 disarms.
  * Anchors: replace 0x0005, before 0x4005, after 0x8005. Source: paper section 2, figure 1; RFC 9002 section 6.2.1.
  * Rule: result == 0 or result >= now_ns.
+ * Rule: result <= now_ns + 60000000000.
  * Rule: result != 0 when ack_eliciting_outstanding > 0 and handshake_confirmed and not amplification_limited. */
 struct set_timer {
     uint64_t now_ns; /* the simulation clock */
@@ -160,16 +161,22 @@ struct set_timer {
 };
 
 /* RetransmissionTimeout: Backs off after a timeout; some stacks also cut the window.
- * Returns timeouts in a row, this one included.
- * Anchors: replace 0x0006, before 0x4006, after 0x8006. Source: paper section 2; RFC 9002 section 6.2.1. */
+ * Returns timeouts in a row, this one included; for information.
+ * Anchors: replace 0x0006, before 0x4006, after 0x8006. Source: paper section 2; RFC 9002 section 6.2.1.
+ * Rule: pto_count <= 32.
+ * Rule: space_timeouts <= 32.
+ * Rule: ping_needed <= 1. */
 struct retransmission_timeout {
     uint64_t now_ns; /* the simulation clock */
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t padding_9[3];
-    uint32_t pto_count; /* timeouts in a row before this one */
+    uint32_t pto_count; /* timeouts in a row on the path before this one (writable) */
+    uint32_t space_timeouts; /* timeouts in a row in this space before this one (writable) */
+    uint8_t ping_needed; /* 1: something ack-eliciting goes out at once (writable) */
+    uint8_t padding_21[3];
     uint64_t bytes_in_flight; /* bytes sent, not acknowledged and not lost */
     uint64_t cwnd_bytes; /* congestion window */
-    uint64_t result; /* timeouts in a row, this one included */
+    uint64_t result; /* timeouts in a row, this one included; for information */
 };
 
 /* DecideAck: Decides when an ack-eliciting packet is acknowledged.
@@ -188,8 +195,8 @@ struct decide_ack {
     uint64_t result; /* instant by which an ACK goes out, ns; not after now: at once */
 };
 
-/* ReadPacket: Takes an unprotected packet in, or drops it.
- * Returns 1: process it; 0: it was dropped.
+/* ReadPacket: Lets an unprotected packet in, or drops it: only what is let in is acknowledged and processed.
+ * Returns 1: let it in; 0: drop it.
  * Anchors: replace 0x0010, before 0x4010, after 0x8010. Source: paper sections 2 and 3.1.2; RFC 9000 sections 12.2,
  * 12.3.
  * Rule: result <= 1. */
@@ -200,11 +207,11 @@ struct read_packet {
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
     uint8_t padding_20[4];
-    uint64_t result; /* 1: process it; 0: it was dropped */
+    uint64_t result; /* 1: let it in; 0: drop it */
 };
 
 /* ParseFrames: Parses the frames of a packet and processes each.
- * Returns frames processed.
+ * Returns frames processed; for information.
  * Anchors: replace 0x0011, before 0x4011, after 0x8011. Source: paper section 3.1.2; RFC 9000 sections 12.4, 19. */
 struct parse_frames {
     uint64_t now_ns; /* the simulation clock */
@@ -213,11 +220,11 @@ struct parse_frames {
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
     uint8_t padding_20[4];
-    uint64_t result; /* frames processed */
+    uint64_t result; /* frames processed; for information */
 };
 
 /* ProcessAck: Takes newly acknowledged packets out of flight, then looks for lost ones.
- * Returns packets newly acknowledged.
+ * Returns packets newly acknowledged; for information.
  * Anchors: replace 0x0012, before 0x4012, after 0x8012. Source: RFC 9000 section 19.3; RFC 9002 appendix A.7. */
 struct process_ack {
     uint64_t now_ns; /* the simulation clock */
@@ -227,7 +234,7 @@ struct process_ack {
     uint32_t range_count; /* ACK ranges in the frame */
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t padding_37[3];
-    uint64_t result; /* packets newly acknowledged */
+    uint64_t result; /* packets newly acknowledged; for information */
 };
 
 /* UpdateRTT: Updates the round-trip time estimate.
@@ -237,7 +244,10 @@ struct process_ack {
  * Rule: result <= 86400000000000.
  * Rule: smoothed_rtt_ns > 0.
  * Rule: smoothed_rtt_ns <= 86400000000000.
- * Rule: rtt_variation_ns <= 86400000000000. */
+ * Rule: rtt_variation_ns <= 86400000000000.
+ * Rule: has_sample <= 1.
+ * Rule: latest_rtt_ns <= 86400000000000.
+ * Rule: minimum_rtt_ns <= 86400000000000. */
 struct update_rtt {
     uint64_t now_ns; /* the simulation clock */
     uint64_t sample_ns; /* now minus the instant of sending */
@@ -245,12 +255,15 @@ struct update_rtt {
     uint64_t smoothed_rtt_ns; /* before this sample (writable) */
     uint64_t rtt_variation_ns; /* before this sample (writable) */
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
-    uint8_t padding_41[7];
+    uint8_t has_sample; /* 1: there was a sample before this one (writable) */
+    uint8_t padding_42[6];
+    uint64_t latest_rtt_ns; /* the sample before this one (writable) */
+    uint64_t minimum_rtt_ns; /* the smallest before this one (writable) */
     uint64_t result; /* smoothed round-trip time, ns */
 };
 
 /* DetectLoss: Declares packets lost, and notes when the next one will be.
- * Returns packets declared lost.
+ * Returns packets declared lost; for information.
  * Anchors: replace 0x0014, before 0x4014, after 0x8014. Source: RFC 9002 section 6.1. */
 struct detect_loss {
     uint64_t now_ns; /* the simulation clock */
@@ -260,7 +273,7 @@ struct detect_loss {
     uint32_t outstanding_count; /* packets of the application space in flight */
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t padding_37[3];
-    uint64_t result; /* packets declared lost */
+    uint64_t result; /* packets declared lost; for information */
 };
 
 /* CongestionControl: Reacts to acknowledged and lost packets, to round-trip samples and to timeouts.

@@ -42,7 +42,7 @@ detect_loss = Operation(
         Field("outstanding_count", u32, "path.outstanding_count", "packets of the application space in flight"),
         SPACE,
     ),
-    output=Output(u32, "packets declared lost"),
+    output=Output(u32, "packets declared lost; for information"),
 )
 
 

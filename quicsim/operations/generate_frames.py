@@ -36,7 +36,7 @@ generate_frames = Operation(
         Field("room_bytes", u16, "packet.room_bytes", "what frames may take in this packet"),
         SPACE,
     ),
-    output=Output(u16, "bytes of frames in the packet"),
+    output=Output(u16, "bytes of frames in the packet; for information: the frames themselves count"),
     rules=(Rule("result <= room_bytes"),),
 )
 

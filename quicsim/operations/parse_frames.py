@@ -24,7 +24,7 @@ parse_frames = Operation(
         SPACE,
         Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
     ),
-    output=Output(u16, "frames processed"),
+    output=Output(u16, "frames processed; for information"),
 )
 
 parse_frames.default()(process_frames)

@@ -25,7 +25,7 @@ process_ack = Operation(
         Field("range_count", u32, "frame.range_count", "ACK ranges in the frame"),
         SPACE,
     ),
-    output=Output(u32, "packets newly acknowledged"),
+    output=Output(u32, "packets newly acknowledged; for information"),
 )
 
 process_ack.default()(settle)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
-from quicsim.quic.receiving import accept
+from quicsim.quic.receiving import is_new
 
 __all__ = ["read_packet"]
 
 read_packet = Operation(
     number=0x10,
     name="ReadPacket",
-    meaning="Takes an unprotected packet in, or drops it.",
+    meaning="Lets an unprotected packet in, or drops it: only what is let in is acknowledged and processed.",
     source="paper sections 2 and 3.1.2; RFC 9000 sections 12.2, 12.3",
     arguments=("connection", "path", "packet"),
     inputs=(
@@ -24,8 +24,8 @@ read_packet = Operation(
         Field("space", u8, "packet.space", "packet number space: 0 Initial, 1 Handshake, 2 application data"),
         Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
     ),
-    output=Output(u8, "1: process it; 0: it was dropped"),
+    output=Output(u8, "1: let it in; 0: drop it"),
     rules=(Rule("result <= 1"),),
 )
 
-read_packet.default()(accept)
+read_packet.default()(is_new)

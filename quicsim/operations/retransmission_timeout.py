@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
-from quicsim.operations.operation import Field, Operation, Output, u32, u64
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
 from quicsim.quic.congestion.base import TIMEOUT
 from quicsim.quic.errors import ConnectionFailed
 from quicsim.quic.loss import declare_lost
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["retransmission_timeout"]
 
+MAXIMUM_BACK_OFF = 32  # assumed: 2**32 times any timeout is longer than any run
+
 retransmission_timeout = Operation(
     number=0x06,
     name="RetransmissionTimeout",
@@ -32,11 +34,20 @@ retransmission_timeout = Operation(
     inputs=(
         NOW,
         SPACE,
-        Field("pto_count", u32, "path.pto_count", "timeouts in a row before this one"),
+        Field("pto_count", u32, "path.pto_count", "timeouts in a row on the path before this one", writable=True),
+        Field(
+            "space_timeouts", u32, "space.timeouts", "timeouts in a row in this space before this one", writable=True
+        ),
+        Field("ping_needed", u8, "space.ping_needed", "1: something ack-eliciting goes out at once", writable=True),
         Field("bytes_in_flight", u64, "path.bytes_in_flight", "bytes sent, not acknowledged and not lost"),
         Field("cwnd_bytes", u64, "path.cwnd_bytes", "congestion window"),
     ),
-    output=Output(u32, "timeouts in a row, this one included"),
+    output=Output(u32, "timeouts in a row, this one included; for information"),
+    rules=(
+        Rule(f"pto_count <= {MAXIMUM_BACK_OFF}"),
+        Rule(f"space_timeouts <= {MAXIMUM_BACK_OFF}"),
+        Rule("ping_needed <= 1"),
+    ),
 )
 
 

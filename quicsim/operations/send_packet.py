@@ -25,7 +25,9 @@ send_packet = Operation(
         Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
         Field("is_probe", u8, "packet.is_probe", "1: it repeats a packet that is still outstanding"),
     ),
-    output=Output(u8, "1: sent; 0: held back"),
+    output=Output(
+        u8, "1: sent; 0: held back; run_default() sends, without it the packet is held, whatever is returned"
+    ),
     rules=(Rule("result <= 1"),),
 )
 

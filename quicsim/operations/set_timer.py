@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["retransmission_timeout_ns", "set_timer"]
 
 INITIAL_TIMEOUT_NS = 1_000_000_000  # picoquic of August 2018
+MAXIMUM_TIMEOUT_NS = 60_000_000_000  # RFC 6298 section 2.5: the least that a bound on the timeout may be
 MINIMUM_TIMEOUT_NS = 50_000_000  # picoquic of August 2018: what figure 3 shows without TLP
 
 set_timer = Operation(
@@ -44,6 +45,7 @@ set_timer = Operation(
     output=Output(u64, "deadline, ns on the simulation clock; 0 disarms"),
     rules=(
         Rule("result == 0 or result >= now_ns"),
+        Rule(f"result <= now_ns + {MAXIMUM_TIMEOUT_NS}"),
         Rule("result != 0", when="ack_eliciting_outstanding > 0 and handshake_confirmed and not amplification_limited"),
     ),
 )  # fmt: skip

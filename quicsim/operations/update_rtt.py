@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
-from quicsim.operations.operation import Field, Operation, Output, Rule, u64
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u64
 from quicsim.quic.packet import APPLICATION
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ update_rtt = Operation(
         Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "before this sample", writable=True),
         Field("rtt_variation_ns", u64, "path.rtt.variation_ns", "before this sample", writable=True),
         SPACE,
+        Field("has_sample", u8, "path.rtt.has_sample", "1: there was a sample before this one", writable=True),
+        Field("latest_rtt_ns", u64, "path.rtt.latest_ns", "the sample before this one", writable=True),
+        Field("minimum_rtt_ns", u64, "path.rtt.minimum_ns", "the smallest before this one", writable=True),
     ),
     output=Output(u64, "smoothed round-trip time, ns", of="path.rtt.smoothed_ns"),
     rules=(
@@ -41,6 +44,9 @@ update_rtt = Operation(
         Rule("smoothed_rtt_ns > 0"),
         Rule(f"smoothed_rtt_ns <= {DAY_NS}"),
         Rule(f"rtt_variation_ns <= {DAY_NS}"),
+        Rule("has_sample <= 1"),
+        Rule(f"latest_rtt_ns <= {DAY_NS}"),
+        Rule(f"minimum_rtt_ns <= {DAY_NS}"),
     ),
 )
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from quicsim.plugin.package import Anchor, Plugin
     from quicsim.quic.connection import Connection
+    from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
 
 __all__ = ["INSTRUCTION_BUDGET", "MAXIMUM_FAULTS", "Attachment", "Program"]
@@ -83,6 +84,7 @@ class Program:
         self.default_result: int | None = None
         self._default: Callable[..., int] | None = None
         self._arguments: tuple[Any, ...] = ()
+        self._packets: list[Packet] | None = None
         self._operation_view = OperationView(anchor.operation)
         self._connection_view = ConnectionView(self.connection)
         self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET)
@@ -120,6 +122,7 @@ class Program:
         connection = self.connection
         self._default = default
         self._arguments = arguments
+        self._packets = None
         view = self._operation_view
         view.load(arguments, shown_result)
         self._connection_view.reset()
@@ -172,7 +175,17 @@ class Program:
         self.default_result = self._default(*self._arguments)
         self._operation_view.refresh(self.default_result)
         self._connection_view.reset()
+        self._packets = None
         return self.default_result
+
+    def outstanding(self, index: int) -> Packet | None:
+        """The helper: a packet in flight. Whoever asks for one in the middle gets them listed once a call."""
+        packets = self.path.application.outstanding
+        if not index or index == len(packets) - 1:
+            return next(iter(packets.values()) if not index else reversed(packets.values()), None)
+        if self._packets is None:
+            self._packets = list(packets.values())
+        return self._packets[index] if index < len(self._packets) else None
 
     def log(self, value: int) -> None:
         """The helper: a number for whoever follows the trace."""

@@ -38,7 +38,7 @@ def entry(directory: Path) -> Entry:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise PluginError(f"{file}: {error}") from error
-    for key in {*document, *KEYS}:
+    for key in sorted({*document, *KEYS}):
         if key not in KEYS or not isinstance(document.get(key), str):
             raise PluginError(f"{file}: {key}: a plugin.toml holds {' and '.join(KEYS)}, each a text, and nothing else")
     built = directory / f"{directory.name}.o"

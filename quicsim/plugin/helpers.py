@@ -7,14 +7,13 @@ connection.
 from __future__ import annotations
 
 import struct
-from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 import vm
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
-    from quicsim.quic.path import Path
+    from quicsim.quic.packet import Packet
 
 __all__ = ["C_PROTOTYPES", "HELPERS", "PACKET_FORMAT", "CallContext"]
 
@@ -29,12 +28,11 @@ class CallContext(Protocol):
     def connection(self) -> Connection:
         """The connection that the plugin is attached to."""
 
-    @property
-    def path(self) -> Path:
-        """The path that the operation is about."""
-
     def run_default(self) -> int:
         """Commit what the program wrote, run the profile's default, show the program what it changed."""
+
+    def outstanding(self, index: int) -> Packet | None:
+        """The index-th packet of the application space in flight, the oldest first; None: there are fewer."""
 
     def log(self, value: int) -> None:
         """Put a number into the trace."""
@@ -45,10 +43,9 @@ def _run_default(context: CallContext) -> int:
 
 
 def _outstanding(context: CallContext, index: int, target: memoryview) -> bool:
-    packets = context.path.application.outstanding
-    if index >= len(packets):
+    packet = context.outstanding(index)
+    if packet is None:
         return False
-    packet = next(islice(packets.values(), index, None))
     PACKET_FORMAT.pack_into(target, 0, packet.number, packet.sent_ns, packet.size_bytes, packet.ack_eliciting)
     return True
 

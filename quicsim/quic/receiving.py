@@ -30,45 +30,48 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["accept", "process_ack", "process_frames", "receive"]
+__all__ = ["is_new", "process_ack", "process_frames", "receive"]
 
 
 def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
-    """Process a datagram's packets in order. A packet for which there are no keys is dropped (RFC 9000 12.2)."""
+    """Process a datagram's packets in order. A packet for which there are no keys is dropped (RFC 9000 12.2).
+
+    A packet counts as received, and so is acknowledged, only once ReadPacket let it in.
+    """
     operations = connection.operations
     path.bytes_received += datagram.size_bytes
     for packet in datagram.packets:
         space = path.spaces[packet.space]
         if not space.can_receive or not operations.read_packet(connection, path, packet):
             continue
+        received = space.received
+        received.add(packet.number, connection.now_ns)
+        connection.counts.packets_received += 1
+        recorder = connection.recorder
+        recorder.record(Code.PACKET_RECEIVED, connection.now_ns, packet.number << 2 | packet.space, packet.size_bytes)
+        if recorder.subscribers:
+            emit_received(connection, packet)
+        if not connection.is_confirmed and packet.space is HANDSHAKE and not connection.is_client:
+            path.validate()  # RFC 9000 section 8.1
+            path.discard(INITIAL)  # RFC 9001 section 4.9.1
         operations.parse_frames(connection, path, space, packet)
         if packet.ack_eliciting and space.can_receive:
-            received = space.received
             received.unreported_ack_eliciting += 1
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
 
 
-def accept(connection: Connection, path: Path, packet: Packet) -> int:
-    """Take note of a packet's arrival; 0 for a duplicate. The default of ReadPacket."""
-    received = path.spaces[packet.space].received
-    number = packet.number
-    if number <= received.largest and received.is_duplicate(number):
-        return 0
-    received.add(number, connection.now_ns)
-    connection.counts.packets_received += 1
-    if not connection.is_confirmed and packet.space is HANDSHAKE and not connection.is_client:
-        path.validate()  # RFC 9000 section 8.1
-        path.discard(INITIAL)  # RFC 9001 section 4.9.1
+def emit_received(connection: Connection, packet: Packet) -> None:
+    """Tell the trace's subscribers of a packet that was let in."""
+    space = Space(packet.space).name.lower()
+    frames = tuple(packet.frames)
     recorder = connection.recorder
-    recorder.record(Code.PACKET_RECEIVED, connection.now_ns, number << 2 | packet.space, packet.size_bytes)
-    if recorder.subscribers:
-        recorder.emit(
-            PacketReceived(
-                connection.now_ns, recorder.name, Space(packet.space).name.lower(), number, packet.size_bytes,
-                tuple(packet.frames),
-            )
-        )  # fmt: skip
-    return 1
+    recorder.emit(PacketReceived(connection.now_ns, recorder.name, space, packet.number, packet.size_bytes, frames))
+
+
+def is_new(connection: Connection, path: Path, packet: Packet) -> int:
+    """1 for a packet that was not received before (RFC 9000 section 12.3). The default of ReadPacket."""
+    received = path.spaces[packet.space].received
+    return 0 if packet.number <= received.largest and received.is_duplicate(packet.number) else 1
 
 
 def process_frames(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:

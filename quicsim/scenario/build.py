@@ -99,12 +99,26 @@ def simulate(
     clock.run(until=clock.any_of([application.finished, clock.timeout(scenario.time_limit_ns)]))
     if not application.finished.processed:
         limit_s = scenario.time_limit_ns / NANOSECONDS_PER_SECOND
-        raise Unfinished(f"the application had not finished after time_limit = {limit_s:g} s; raise time_limit")
+        ends = "; ".join(standing(name, side) for name, side in sides.items())
+        raise Unfinished(
+            f"the application had not finished after time_limit = {limit_s:g} s. {ends}. "
+            f"Raise time_limit, or look with `quicsim trace` at what it waits for"
+        )
     for link in network.links.values():
         check_conservation(link)
     counts = measure_counts(sides, network)
     metrics, samples = application.measure(started_ns)
     return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes))
+
+
+def standing(name: HostName, side: Side) -> str:
+    """Where one end stands, for whoever asks why a run did not finish."""
+    connection = side.endpoint.connection
+    last_s = connection.now_ns / NANOSECONDS_PER_SECOND
+    return (
+        f"The {name} is {connection.state.value}, was last active at {last_s:g} s and has "
+        f"{connection.path.bytes_in_flight} bytes in flight"
+    )
 
 
 def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, object, None]:

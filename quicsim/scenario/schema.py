@@ -89,6 +89,13 @@ class Host(Table):
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
 
+    @field_validator("max_ack_delay_ns")
+    @classmethod
+    def _is_valid_on_the_wire(cls, value: int | None) -> int | None:
+        if value is not None and value >= (1 << 14) * 1_000_000:
+            raise ValueError("must be below 2^14 ms (RFC 9000 section 18.2)")
+        return value
+
     @field_validator("datagram_size_bytes")
     @classmethod
     def _carries_an_initial(cls, value: int | None) -> int | None:

@@ -214,3 +214,22 @@ def test_over_whole_runs_fields_fit_their_types_and_defaults_keep_their_rules(pr
     assert pipe.client.delivered == back
     rare = {"InitOpaqueData", "RetransmissionTimeout", "DetectLoss", "SelectRetransmission"}
     assert {operation.name for operation in OPERATIONS} - watches[0].seen <= rare
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "broken"),
+    [
+        ("SetTimer", {"result": 60 * 10**9}, 0),
+        ("SetTimer", {"result": 60 * 10**9 + 1}, 1),
+        ("SetTimer", {"result": 2**64 - 1}, 1),
+        ("SetTimer", {"result": 0, "ack_eliciting_outstanding": 1, "handshake_confirmed": 1}, 1),
+        ("UpdateRTT", {"result": 1, "smoothed_rtt_ns": 1, "has_sample": 2}, 1),
+        ("UpdateRTT", {"result": 1, "smoothed_rtt_ns": 1, "minimum_rtt_ns": 2**63}, 1),
+        ("RetransmissionTimeout", {"pto_count": 33}, 1),
+        ("RetransmissionTimeout", {"pto_count": 32, "space_timeouts": 32, "ping_needed": 1}, 0),
+    ],
+)
+def test_rules_keep_a_connection_alive(name, values, broken):
+    operation = operation_named(name)
+    given = {field.name: 0 for field in operation.inputs} | {"result": 0} | values
+    assert sum(rule.broken_by(given) for rule in operation.rules) == broken

@@ -471,3 +471,27 @@ def test_watching_changes_nothing():
 def test_states_are_those_of_the_table():
     pipe = exchange()
     assert pipe.client.state is pipe.server.state is ConnectionState.CONFIRMED
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_read_packet_drops_was_not_received(profile):
+    """A packet that ReadPacket turned away is neither acknowledged nor processed: the sender repeats its content."""
+    pipe = request_answers(Pipe(profile), response_bytes=20_000)
+    client = pipe.client
+    default = client.operations.read_packet
+    turned_away = []
+
+    def drop_every_fifth(connection, path, packet):
+        let_in = default(connection, path, packet)
+        if packet.space is APPLICATION and packet.number % 5 == 3:
+            turned_away.append(packet.number)
+            return 0
+        return let_in
+
+    client.operations.install(next(o for o in OPERATIONS if o.name == "ReadPacket"), drop_every_fifth)
+    pipe.connect()
+    pipe.run(settled(1))
+    assert turned_away
+    assert not any(number in client.path.application.received.ranges for number in turned_away)
+    assert pipe.sides["client"].delivered == {0: 20_000}
+    assert pipe.server.counts.packets_lost >= len(turned_away) - 1
