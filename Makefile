@@ -2,7 +2,7 @@
 #
 #   make PYTHON=python3.12 test     another interpreter (`make clean` first, if .venv stands already)
 #   make JOBS=8 test                more test processes than two
-#   make ARGS='-k clock -x' test    what else to tell pytest
+#   make ARGS='-k clock -x' test    what else to tell pytest, or `make benchmarks`
 
 PYTHON ?= python3
 JOBS ?= 2
@@ -17,12 +17,13 @@ extras_test := [test]
 extras_lint := [lint,test]
 extras_plugins := [build]
 extras_notebooks := [notebooks,test]
+extras_benchmarks := [benchmarks]
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Two pips at work in one environment break it.
 .NOTPARALLEL:
-.PHONY: help demo test test-long lint format plugins plugins-check notebooks clean stale
+.PHONY: help demo test test-long lint format plugins plugins-check notebooks benchmarks clean stale
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +55,9 @@ plugins-check: $(VENV)/for-plugins ## fail if a committed object or the header d
 
 notebooks: $(VENV)/for-notebooks ## run every notebook from top to bottom
 	@$(BIN)/python -m pytest --nbmake -n $(JOBS) $(ARGS) notebooks
+
+benchmarks: $(VENV)/for-benchmarks ## speed beside SimPy alone and beside ns.py, in one run
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## remove .venv, caches and built distributions; results/ stays
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

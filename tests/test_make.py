@@ -97,11 +97,17 @@ def test_the_first_run_builds_and_the_second_calls_no_pip(machine):
         ("lint", "[lint,test]"),
         ("plugins", "[build]"),
         ("notebooks", "[notebooks,test]"),
+        ("benchmarks", "[benchmarks]"),
     ],
 )
 def test_a_target_installs_the_extras_it_needs(machine, target, extras):
     assert machine.make(f".venv/for-{target}").returncode == 0
     assert machine.calls == ["-m venv .venv", installing(extras)]
+
+
+def test_the_benchmarks_are_told_what_make_was_told(machine):
+    assert machine.make("benchmarks", "ARGS=quic --json").returncode == 0
+    assert machine.calls_file.read_text().splitlines()[-1] == "-m benchmarks quic --json"
 
 
 def test_another_target_adds_to_the_same_environment(machine):
