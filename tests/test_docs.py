@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,11 +76,79 @@ def test_the_readme_shows_the_table_that_figure_3_gives():
     assert all(" ".join(line.split()) in squeezed for line in promised), lines
 
 
+@pytest.mark.long
+def test_the_script_of_the_readme_prints_and_saves(tmp_path):
+    (tmp_path / "script.py").write_text(blocks("README.md", "python")[0])
+    environment = {**os.environ, "PYTHONPATH": str(HOUSE)}
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("variant ")
+    assert {path.name for path in (tmp_path / "results").iterdir()} == {"reaction.png", "reaction.svg"}
+
+
+def test_the_readme_shows_a_test_that_passes():
+    code = blocks("README.md", "python")[1]
+    digest = load("bulk_download", ["transfer.size=100kB"]).run().digest
+    assert "what it was when you committed it" in code
+    names: dict = {}
+    exec(code.replace("what it was when you committed it", digest), names)
+    names["test_a_small_download"]()
+
+
+@pytest.fixture
+def lossy(tmp_path):
+    path = tmp_path / "lossy.toml"
+    path.write_text(blocks("docs/scenarios.md", "toml")[0])
+    return path
+
+
+def test_the_example_of_a_scenario_file_runs(lossy):
+    results = load(lossy).run(replications=2)
+    assert results.variants == ("near", "far", "satellite")
+    near, far, satellite = (
+        [run.metrics["completion_s"] for run in results.runs if run.variant == name] for name in results.variants
+    )
+    assert max(near) < min(far) <= max(far) < min(satellite), "each is farther away than the one before"
+    assert sum(run.counts["datagrams_dropped_wire"] for run in results.runs) > 0, "the link loses"
+
+
+def test_the_overrides_beside_the_example_are_taken(lossy):
+    shown = re.findall(r"--set (\S+)", "\n".join(blocks("docs/scenarios.md", "console")))
+    assert shown
+    changed = load(lossy, shown).variant("near").links["access"]
+    assert changed.loss["server"] != load(lossy).variant("near").links["access"].loss["server"]
+
+
+def test_the_reference_names_every_key_of_a_scenario_file():
+    from quicsim.scenario import schema
+
+    page = (HOUSE / "docs/scenarios.md").read_text()
+    keys = {
+        field.alias or name
+        for table in vars(schema).values()
+        if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
+        for name, field in table.model_fields.items()
+    }
+    sections = {"hosts", "client", "server", "links", "requests", "transfer", "paper", "marks", "variants"}
+    assert {key for key in keys - sections if f"`{key}`" not in page} == set()
+    assert {section for section in sections if not re.search(rf"`\[.*\b{section}\b.*\]`", page)} == set()
+
+
+def test_the_reference_names_every_metric_and_count():
+    page = (HOUSE / "docs/scenarios.md").read_text()
+    for name in ("fig3_tlp", "bulk_download"):
+        scenario = load(name, ["transfer.size=10kB"] if name == "bulk_download" else ["requests.count=1"])
+        [run] = scenario.run([scenario.variants[0]], replications=1).runs
+        assert {each for each in (*run.metrics, *run.counts) if f"`{each}`" not in page} == set()
+
+
 def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
     commands = {command.name for command in app.registered_commands}
-    for page in ("README.md", "docs/first_plugin.md"):
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md"):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 
