@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -29,6 +30,12 @@ Progress: TypeAlias = "Callable[[int, int], None]"
 
 Simulate: TypeAlias = "Callable[[ResolvedScenario, str, int, Sequence[Callable[[Event], None]]], RunRecord]"
 """quicsim.scenario.build.simulate: one replication (the third argument) of one variant."""
+
+
+_WORKER_DIED = (
+    "a worker process died. Workers import the script that starts them: put the call under "
+    '`if __name__ == "__main__":`, or use one job, which also shows any other reason'
+)
 
 
 class SimulationFailed(RuntimeError):  # noqa: N818
@@ -122,6 +129,8 @@ def _here(tasks: Sequence[_Task]) -> Generator[RunRecord]:
 
 
 def _in_workers(tasks: Sequence[_Task], jobs: int) -> Generator[RunRecord]:
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(1)  # a worker that imports an unguarded script; the process that started it says what to do
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     with ProcessPoolExecutor(
         min(jobs, len(tasks)),
@@ -131,8 +140,8 @@ def _in_workers(tasks: Sequence[_Task], jobs: int) -> Generator[RunRecord]:
     ) as pool:
         try:
             yield from pool.map(_call, tasks)
-        except BrokenProcessPool as error:
-            raise SimulationFailed(f"a worker process died; run with one job to see why: {error}") from None
+        except (BrokenProcessPool, EOFError, ConnectionError):  # a worker is gone, or the server that forks them
+            raise SimulationFailed(_WORKER_DIED) from None
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -1,5 +1,8 @@
 """Do runs come in order, the same ones with any number of workers, and fail with a name?"""
 
+import subprocess
+import sys
+
 import pytest
 
 from quicsim.scenario.errors import ScenarioError
@@ -52,6 +55,26 @@ def test_a_failure_names_the_run(path, jobs):
 def test_a_worker_that_dies_is_reported(path):
     with pytest.raises(SimulationFailed, match="a worker process died"):
         load(path, ["variants.slow.time_limit=2ns"]).run(jobs=2)
+
+
+def run_script(directory, *lines):
+    script = directory / "script.py"
+    script.write_text("\n".join(("import quicsim", "scenario = quicsim.scenario('bulk_download')", *lines)))
+    return subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+
+
+def test_a_script_whose_workers_would_start_it_again_is_told_what_to_do(tmp_path):
+    done = run_script(tmp_path, "scenario.run(replications=2, jobs=2)")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert 'put the call under `if __name__ == "__main__":`, or use one job' in last
+    assert done.stderr.count("Traceback") == 1
+    assert "bootstrapping" not in done.stderr
+
+
+def test_a_script_that_guards_its_call_has_workers(tmp_path):
+    done = run_script(tmp_path, "if __name__ == '__main__':", "    print(len(scenario.run(None, 2, jobs=2).runs))")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")
 
 
 @pytest.mark.parametrize(
