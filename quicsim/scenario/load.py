@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quicsim.scenario.run import Progress
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Scenario:
     """A scenario that has been read and checked, with all its variants."""
 
@@ -33,6 +33,11 @@ class Scenario:
     overrides: tuple[str, ...]
     header: Header
     setups: Mapping[str, ResolvedScenario]
+
+    def __repr__(self) -> str:
+        changes = f", with {', '.join(self.overrides)}" if self.overrides else ""
+        runs = f"{self.replications} replications of {', '.join(self.variants)}"
+        return f"<Scenario {self.name}: {runs}, seed {self.seed}{changes}>"
 
     @property
     def title(self) -> str:
@@ -72,9 +77,12 @@ class Scenario:
 
     def with_plugin(self, name_or_path: str) -> Scenario:
         """The same scenario with this plugin in the place of each that its variants use; ScenarioError if none does."""
-        if not any(setup.plugins for setup in self.setups.values()):
-            raise ScenarioError(f"no variant of {self.name} uses a plugin that {name_or_path} could replace")
         objects = {name_or_path: plugin_object(name_or_path)}
+        if not any(setup.plugins for setup in self.setups.values()):
+            raise ScenarioError(
+                f"no variant of {self.name} uses a plugin that {name_or_path} could replace; to add it, use the "
+                f'override --set \'plugins=[{{name="{name_or_path}", from="client"}}]\''
+            )
         return replace(
             self,
             setups={
@@ -108,6 +116,8 @@ def load(name_or_path: str | PathLike[str], overrides: Sequence[str] = ()) -> Sc
 
     An override is "KEY=VALUE" with a dotted key; the value is read as TOML where it is TOML, as text otherwise.
     """
+    if isinstance(overrides, (str, Mapping)) or not all(isinstance(text, str) for text in overrides):
+        raise ScenarioError(f'overrides is {overrides!r}; give a list of texts, for instance ["requests.count=5"]')
     path = _find(name_or_path)
     document = _read(path)
     everywhere: list[_Override] = []
@@ -292,6 +302,11 @@ class _Reader:
         document = _merged(base, overlay)
         for override in overrides:
             document = override.laid_over(document)
+        if unknown := _new_links_without_ends(base, document):
+            for link in unknown:
+                sentence = f"unknown link; {suggestion(link, base['links'])}"
+                self._complain(("links", link), sentence, overrides, variant)
+            return None
         try:
             setup = Setup.model_validate(document)
         except ValidationError as error:
@@ -320,6 +335,14 @@ class _Reader:
         if variant is not None and _has(_overlays(self.document).get(variant, {}), key):
             key = ("variants", variant, *key)
         self.found.append(f"{self.path}: {dotted(key)}: {sentence}" if key else f"{self.path}: {sentence}")
+
+
+def _new_links_without_ends(base: Mapping[str, Any], document: Mapping[str, Any]) -> list[str]:
+    """The links that a variant writes to though its file has none of these names, and does not make either."""
+    known, links = base.get("links"), document.get("links")
+    if not isinstance(known, dict) or not isinstance(links, dict):
+        return []
+    return [name for name, link in links.items() if name not in known and "between" not in _as_table(name, link)]
 
 
 def _written_by(key: Key, overrides: Sequence[_Override]) -> _Override | None:

@@ -86,9 +86,8 @@ def run(
         if value < least:
             raise ScenarioError(f"{name} is {value}; give {least} or more")
     chosen = _chosen(scenario, variants)
-    if plugin is not None:
-        scenario = scenario.with_plugin(plugin)
-    setups = {variant: scenario.variant(variant).model_copy(update={"seed": seed}) for variant in chosen}
+    replaced = scenario if plugin is None else scenario.with_plugin(plugin)
+    setups = {variant: replaced.variant(variant).model_copy(update={"seed": seed}) for variant in chosen}
     tasks = [_Task(simulate, setups[variant], variant, number) for variant in chosen for number in range(replications)]
 
     records: list[RunRecord] = []
@@ -97,7 +96,12 @@ def run(
             records.append(record)
             if progress is not None:
                 progress(len(records), len(tasks))
-    marks = tuple(mark for mark in scenario.marks if mark.variant in chosen)
+    # The paper's numbers are of the scenario's plugins: they say nothing of those that stand in for them.
+    marks = tuple(
+        mark
+        for mark in scenario.marks
+        if mark.variant in chosen and _same_plugins(scenario.variant(mark.variant), setups[mark.variant])
+    )
     return Results(scenario.name, scenario.title, seed, scenario.overrides, plugin, tuple(records), marks)
 
 
@@ -114,10 +118,16 @@ def trace(
     return _Task(simulate, scenario.variant(variant), variant, replication)([subscriber])
 
 
+def _same_plugins(one: ResolvedScenario, other: ResolvedScenario) -> bool:
+    return set(one.plugin_objects.values()) == set(other.plugin_objects.values())
+
+
 def _chosen(scenario: Scenario, variants: Sequence[str] | None) -> list[str]:
     """The variants asked for, in the scenario's order; ScenarioError if one is not there."""
     if variants is None:
         return list(scenario.variants)
+    if isinstance(variants, str):
+        raise ScenarioError(f"variants is {variants!r}; give a list, for instance [{variants!r}]")
     for name in variants:
         scenario.variant(name)
     return [name for name in scenario.variants if name in variants]

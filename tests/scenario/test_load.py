@@ -208,10 +208,33 @@ def test_a_plugin_can_stand_in_for_those_that_are_used(path, tmp_path):
     assert scenario.variant("plugged").plugin_objects == {str(other): other.resolve()}
     assert scenario.variant("plain").plugins == ()
     path.write_text(SCENARIO.replace("plugins =", "time_limit = '5s' #"))
-    with pytest.raises(ScenarioError, match="no variant of two uses a plugin"):
+    with pytest.raises(ScenarioError, match="no variant of two uses a plugin") as caught:
         load(path).with_plugin(str(other))
+    written = str(caught.value).partition("--set '")[2].removesuffix("'")
+    assert load(path, [written]).variant("plain").plugin_objects == {str(other): other.resolve()}
+    with pytest.raises(ScenarioError, match="There is no plugin 'nine'"):
+        load(path).with_plugin("nine")
     with pytest.raises(ScenarioError, match="there is no plugin object"):
         plugin_object(str(tmp_path / "missing.o"))
+
+
+@pytest.mark.parametrize("overrides", ["requests.count=5", {"requests.count": 5}, [5]])
+def test_overrides_that_are_no_list_of_texts_are_refused(path, overrides):
+    with pytest.raises(ScenarioError) as caught:
+        load(path, overrides)
+    assert str(caught.value) == f'overrides is {overrides!r}; give a list of texts, for instance ["requests.count=5"]'
+
+
+def test_a_variant_of_the_file_that_misnames_a_link_is_told_the_known_ones(path):
+    path.write_text(SCENARIO.replace('links.access.rate = "1Mbps"', 'links.acces.rate = "1Mbps"'))
+    assert problems(path) == [f'{path}: variants.slow.links.acces: unknown link; did you mean "access"?']
+    path.write_text(path.read_text().replace("links.acces.", "links.wifi."))
+    assert problems(path) == [f"{path}: variants.slow.links.wifi: unknown link; known here: access"]
+
+
+def test_a_scenario_is_shown_as_a_line(path):
+    shown = repr(load(path, ["seed=4"]))
+    assert shown == "<Scenario two: 8 replications of plain, plugged, slow, seed 4, with seed=4>"
 
 
 def test_a_setup_crosses_to_another_process(path):

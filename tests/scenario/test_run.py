@@ -45,6 +45,19 @@ def test_a_plugin_stands_in(path, tmp_path):
     assert load(path).run(plugin=str(other), replications=1).plugin == str(other)
 
 
+def test_the_paper_s_marks_are_of_its_own_plugins(path, tmp_path):
+    text = path.read_text()
+    plain = text[text.index("[[paper.marks]]") :].replace('"plugged"', '"plain"')
+    path.write_text(text + plain)
+    (tmp_path / "other.o").write_bytes(b"")
+
+    def marked(plugin):
+        return [mark.variant for mark in load(path).run(plugin=plugin, replications=1).marks]
+
+    assert marked(None) == marked(str(tmp_path / "some.o")) == ["plugged", "plain"]
+    assert marked(str(tmp_path / "other.o")) == ["plain"]
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_failure_names_the_run(path, jobs):
     with pytest.raises(SimulationFailed) as caught:
@@ -83,6 +96,7 @@ def test_a_script_that_guards_its_call_has_workers(tmp_path):
         ({"replications": 0}, "replications is 0; give 1 or more"),
         ({"seed": -1}, "seed is -1; give 0 or more"),
         ({"jobs": 0}, "jobs is 0; give 1 or more"),
+        ({"variants": "plain"}, r"variants is 'plain'; give a list, for instance \['plain'\]"),
         ({"variants": ["plian"]}, 'did you mean "plain"'),
         ({"plugin": "no/such.o"}, "there is no plugin object no/such.o"),
     ],
