@@ -1,0 +1,26 @@
+"""Does a scenario still do what it did? Digests of a few runs, the same on every machine.
+
+A digest moves when behaviour does. Whoever meant that puts the new one here, and says in the commit what changed.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+import quicsim
+
+BASELINES = {
+    "fig3_tlp": "e36747c36ce1a6524cbc080d3369283d",
+    "bulk_download": "0217edcbcd2e59ca55176fb48968c95b",
+}
+
+
+def test_every_scenario_has_a_baseline():
+    from quicsim import locate
+
+    assert set(BASELINES) == set(locate.scenarios())
+
+
+@pytest.mark.parametrize(("name", "digest"), BASELINES.items())
+def test_the_digest_is_the_one_that_was(name, digest):
+    assert quicsim.scenario(name).run(replications=2).digest == digest
