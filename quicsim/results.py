@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass
 from html import escape
 from itertools import zip_longest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from quicsim.scenario.schema import PaperMark
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RunRecord:
     """One replication of one variant.
 
@@ -41,8 +42,12 @@ class RunRecord:
     digest: str
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        metrics = ", ".join(f"{name}={value:g}" for name, value in self.metrics.items())
+        return f"<RunRecord {self.variant} {self.replication}: {metrics or 'no metrics'}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Results:
     """All runs of a scenario, variant by variant in the scenario's order, replication by replication."""
 
@@ -59,6 +64,12 @@ class Results:
     def variants(self) -> tuple[str, ...]:
         """The variants that ran."""
         return tuple(dict.fromkeys(run.variant for run in self.runs))
+
+    @property
+    def changes(self) -> str:
+        """In what the runs differ from the scenario as it is written; empty if in nothing but the seed."""
+        plugin = [f"plugin {self.plugin} in place of the variants' own"] if self.plugin else []
+        return "; ".join((*self.overrides, *plugin))
 
     @property
     def digest(self) -> str:
@@ -99,7 +110,10 @@ class Results:
         }
 
     def save(self, directory: Path | str) -> list[Path]:
-        """Write result.json, runs.csv and, where there are samples, samples.csv; each whole or not at all."""
+        """Write result.json, runs.csv and, where there are samples, samples.csv; each whole or not at all.
+
+        What earlier results left there under these names, or as pictures of metrics that these have not, is removed.
+        """
         home = Path(directory)
         files = {home / "result.json": json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"}
         files[home / "runs.csv"] = self._runs_csv()
@@ -107,6 +121,9 @@ class Results:
             files[home / "samples.csv"] = self._samples_csv()
         for path, text in files.items():
             write_atomically(path, text.encode())
+        if home / "samples.csv" not in files:
+            (home / "samples.csv").unlink(missing_ok=True)
+        self.plot.remove_others(home)
         return list(files)
 
     def _runs_csv(self) -> str:
@@ -139,10 +156,19 @@ class Results:
         )
 
     def __str__(self) -> str:
-        return f"{self.title}\nscenario {self.scenario}, seed {self.seed}, digest {self.digest}\n\n{self.summary()}"
+        return f"{self.heading(f'scenario {self.scenario}')}\n\n{self.summary()}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def heading(self, source: str) -> str:
+        """What stands over a table: title; where it is from, seed and digest; what was changed, if any."""
+        changes = f"\nchanged: {self.changes}" if self.changes else ""
+        return f"{self.title}\n{source}; seed {self.seed}, digest {self.digest}{changes}"
 
     def _repr_html_(self) -> str:
-        return f"<p>{escape(self.title)}</p>{self.summary()._repr_html_()}"
+        lines = self.heading(f"scenario {self.scenario}").splitlines()
+        return f"<p>{'<br>'.join(map(escape, lines))}</p>{self.summary()._repr_html_()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,15 +188,43 @@ class Plots:
         The metric may be named with another unit than its own: `completion_ms` for `completion_s`.
         All requests of all runs count where requests were sampled. ValueError names the metrics there are.
         """
+        if by not in ("variant", "replication"):
+            raise ValueError(f'by is {by!r}; write "variant" or "replication"')
         return self._ecdf(view(metric, self.metrics()), by)
 
     def save(self, directory: Path | str) -> list[Path]:
-        """Write the distribution of each metric as PNG and SVG, in a unit that suits it."""
+        """Write the distribution of each metric as PNG and SVG, in a unit that suits it.
+
+        One sample of a variant is no distribution: a metric of which no variant has more is not drawn. Pictures of
+        other metrics that earlier results left there are removed.
+        """
+        self.remove_others(directory)
         written: list[Path] = []
-        for metric in self.metrics():
+        for metric in self._distributed():
             largest = max(max(values) for run in self.results.runs if (values := _values(run, metric)))
             written += self._ecdf(natural_view(metric, largest), "variant").save(directory, f"ecdf_{metric}")
         return written
+
+    def remove_others(self, directory: Path | str) -> None:
+        """Remove the pictures that earlier results left in a directory and these would not replace."""
+        own = {f"ecdf_{metric}" for metric in self._distributed()}
+        for path in Path(directory).glob("ecdf_*"):
+            if path.suffix in (".png", ".svg") and path.stem not in own and path.is_file():
+                path.unlink()
+
+    def _distributed(self) -> list[str]:
+        """The metrics of which some variant has more than one sample."""
+        samples = Counter(
+            (metric, run.variant)
+            for run in self.results.runs
+            for metric in self.metrics()
+            for _ in _values(run, metric)
+        )
+        return [
+            metric
+            for metric in self.metrics()
+            if any(samples[metric, variant] > 1 for variant in self.results.variants)
+        ]
 
     def _ecdf(self, seen: View, by: Literal["variant", "replication"]) -> Chart:
         from quicsim.analysis.plots import Mark, ecdf
@@ -189,7 +243,7 @@ class Plots:
             if mark.metric == seen.metric and mark.variant in self.results.variants
         ]
         drawn = {name: values for name, values in series.items() if values}
-        return ecdf(drawn, seen.label, self.results.title, marks)
+        return ecdf(drawn, seen.label, self.results.title, marks, self.results.changes)
 
 
 def _values(run: RunRecord, metric: str) -> tuple[float, ...]:

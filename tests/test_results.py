@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import replace
+from html import escape
 
 import pytest
 
@@ -84,6 +85,54 @@ def test_a_metric_is_drawn_in_the_unit_asked_for(results):
 def test_pictures_are_written_for_what_was_sampled(results, tmp_path):
     names = [path.name for path in results.plot.save(tmp_path)]
     assert names == ["ecdf_reaction_s.png", "ecdf_reaction_s.svg"]
+
+
+def test_what_was_changed_is_said_wherever_results_are_shown(results):
+    assert "changed" not in f"{results}{results._repr_html_()}"
+    assert results.plot.ecdf("reaction_ms").figure.get_suptitle() == ""
+    changed = replace(results, overrides=("requests.count=3", "seed=1"), plugin="./<o>.o")
+    words = "requests.count=3; seed=1; plugin ./<o>.o in place of the variants' own"
+    assert str(changed).splitlines()[:3] == [
+        "Two variants",
+        f"scenario two; seed 1, digest {results.digest}",
+        f"changed: {words}",
+    ]
+    assert f"<br>changed: {escape(words)}</p>" in changed._repr_html_()
+    figure = changed.plot.ecdf("reaction_ms").figure
+    assert (figure.get_suptitle(), figure.axes[0].get_title()) == ("Two variants", words)
+
+
+def test_results_and_records_are_shown_short(results):
+    assert repr(results) == str(results)
+    assert repr(results.runs[0]) == "<RunRecord plain 0: reaction_s=0.05, completion_s=0.15>"
+
+
+def test_files_of_earlier_results_do_not_stay_beside_the_new(results, tmp_path):
+    home = tmp_path / "out"
+    home.mkdir()
+    for name in ("ecdf_other_s.png", "ecdf_other_s.svg", "ecdf_mine.txt", "mine.png"):
+        (home / name).write_text("earlier")
+    results.plot.save(home)
+    results.save(home)
+    kept = {"ecdf_mine.txt", "mine.png", "result.json", "runs.csv"}
+    drawn = {"ecdf_reaction_s.png", "ecdf_reaction_s.svg"}
+    assert {path.name for path in home.iterdir()} == kept | drawn | {"samples.csv"}
+    replace(results, runs=tuple(replace(run, samples={}, metrics={}) for run in results.runs)).save(home)
+    assert {path.name for path in home.iterdir()} == kept
+
+
+def test_one_sample_is_no_distribution(results, tmp_path):
+    home = tmp_path / "out"
+    home.mkdir()
+    alone = replace(results, runs=tuple(replace(run, samples={}) for run in results.runs[::8]))
+    assert [run.variant for run in alone.runs] == ["plain", "plugged", "slow"]
+    assert alone.plot.save(home) == []
+    assert list(home.iterdir()) == []
+
+
+def test_a_figure_by_anything_else_is_refused(results):
+    with pytest.raises(ValueError, match='by is \'variante\'; write "variant" or "replication"'):
+        results.plot.ecdf("reaction_ms", by="variante")
 
 
 def test_a_file_is_written_whole_or_not_at_all(monkeypatch, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 _SCALES: dict[str, tuple[tuple[str, float], ...]] = {
     "s": (("s", 1.0), ("ms", 1e3), ("us", 1e6)),
@@ -67,4 +68,18 @@ def view(name: str, known: list[str]) -> View:
         for unit, factor in scales:
             if unit == asked and f"{stem}_{own}" in known:
                 return View(f"{stem}_{own}", factor, unit)
-    raise ValueError(f"no metric {name!r}; known: {', '.join(known) or 'none'}, and each in other units")
+    nearest = _nearest(name, known)
+    known_text = f"did you mean {nearest!r}? known" if nearest else "known"
+    raise ValueError(f"no metric {name!r}; {known_text}: {', '.join(known) or 'none'}, and each in other units")
+
+
+def _nearest(name: str, known: list[str]) -> str | None:
+    """The known metric that is written most like this one, in the unit asked for or else a usual one."""
+    stem, _, asked = name.rpartition("_")
+    if not any(unit == asked for scales in _SCALES.values() for unit, _ in scales):
+        stem, asked = name, ""
+    metrics = {metric.removesuffix(f"_{_own_unit(metric)}"): metric for metric in known}
+    for match in get_close_matches(stem, metrics, n=1):
+        units = [unit for unit, _ in _SCALES.get(_own_unit(metrics[match]), ())]
+        return f"{match}_{asked if asked in units else units[1]}" if units else metrics[match]
+    return None

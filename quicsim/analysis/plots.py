@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ _STYLE: dict[Any, Any] = {
 }
 _SIZE_INCHES = (6.4, 4.0)
 _DOTS_PER_INCH = 150
+_SUBTITLE_CHARACTERS = 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,12 @@ class Chart:
         return self.png()
 
 
-def ecdf(series: Mapping[str, Sequence[float]], label: str, title: str, marks: Sequence[Mark] = ()) -> Chart:
+def ecdf(
+    series: Mapping[str, Sequence[float]], label: str, title: str, marks: Sequence[Mark] = (), subtitle: str = ""
+) -> Chart:
     """The share of samples at or below each value, a line a series; `label` names the values, with their unit.
+
+    A subtitle stands small under the title.
 
     Raises ValueError without a series, or with an empty one.
     """
@@ -89,13 +95,23 @@ def ecdf(series: Mapping[str, Sequence[float]], label: str, title: str, marks: S
             _draw_steps(axes, name, samples, colour[name], DASHES[index % len(DASHES)])
         for mark in marks:
             _draw_mark(axes, mark, colour.get(mark.series, "grey"))
-        axes.set(xlabel=label, ylabel="share of samples", title=title, ylim=(0, 1.02))
+        axes.set(xlabel=label, ylabel="share of samples", ylim=(0, 1.02))
+        if subtitle:
+            figure.suptitle(_literal(title))
+            axes.set_title(_literal(textwrap.fill(subtitle, _SUBTITLE_CHARACTERS)), fontsize=8, color="#555555")
+        else:
+            axes.set_title(_literal(title))
         axes.margins(x=0.08)
         axes.grid(visible=True, color="#DDDDDD", linewidth=0.6)
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return Chart(figure)
+
+
+def _literal(text: str) -> str:
+    """A text without the meaning that matplotlib finds between two dollars."""
+    return text.replace("$", r"\$")
 
 
 def _draw_steps(axes: Axes, name: str, samples: Sequence[float], colour: str, dashes: str) -> None:

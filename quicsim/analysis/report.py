@@ -73,6 +73,8 @@ def _interval(metric: str, estimate: Estimate) -> str:
     match estimate.spread:
         case Spread.DETERMINISTIC:
             return "deterministic"
+        case Spread.TOO_FEW if estimate.count == 1:
+            return "one run"
         case Spread.TOO_FEW:
             return "too few runs"
         case Spread.INTERVAL:

@@ -75,7 +75,7 @@ def _progress(*, visible: bool) -> Iterator[Progress | None]:
 
 
 def _show(results: Results, source: str, written: list[Path]) -> None:
-    print(f"{results.title}\n{source}; seed {results.seed}, digest {results.digest}\n")
+    print(f"{results.heading(source)}\n")
     _show_table(results.summary())
     for note, runs in Counter(note for run in results.runs for note in dict.fromkeys(run.notes)).items():
         print(f"\nnote, in {runs} of {len(results.runs)} runs: {note}", end="")

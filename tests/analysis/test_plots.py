@@ -38,6 +38,14 @@ def test_labels_name_units_counts_and_what_is_deterministic():
     assert [text.get_text() for text in axes.texts] == ["paper: 50 ms"]
 
 
+def test_a_subtitle_stands_under_the_title_as_it_is_written():
+    figure = ecdf(SERIES, "x", "A title", subtitle="path=$a$ " + "word " * 40).figure
+    assert figure.get_suptitle() == "A title"
+    lines = figure.axes[0].get_title().splitlines()
+    assert lines[0].startswith(r"path=\$a\$ word")
+    assert len(lines) > 1
+
+
 def test_the_same_numbers_are_the_same_bytes(tmp_path):
     one, other = chart(), chart()
     assert one.svg() == other.svg() == one.svg()

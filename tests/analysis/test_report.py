@@ -23,7 +23,9 @@ def test_the_table_stands_beside_the_paper():
 
 def test_columns_that_say_nothing_are_left_out():
     summary = summarise({("a", "packets"): {0: 3.0}}, {})
-    assert str(summary) == "variant  metric   n  median  95 % interval\na        packets  1       3   too few runs"
+    assert str(summary) == "variant  metric   n  median  95 % interval\na        packets  1       3        one run"
+    summary = summarise({("a", "packets"): {0: 3.0, 1: 4.0}}, {})
+    assert str(summary).endswith("too few runs")
 
 
 def test_only_replications_that_both_have_are_paired():
@@ -61,5 +63,21 @@ def test_a_view_may_ask_for_another_unit():
     assert view("completion_ms", ["completion_s"]) == View("completion_s", 1e3, "ms")
     assert view("completion_s", ["completion_s"]) == View("completion_s", 1.0, "s")
     assert view("goodput_Mbps", ["goodput_bps"]) == View("goodput_bps", 1e-6, "Mbps")
-    with pytest.raises(ValueError, match="no metric 'complation_ms'; known: completion_s"):
-        view("complation_ms", ["completion_s"])
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("reaction", "did you mean 'reaction_ms'? known"),
+        ("raection_us", "did you mean 'reaction_us'? known"),
+        ("reaction_Mbps", "did you mean 'reaction_ms'? known"),
+        ("goodput", "did you mean 'goodput_Mbps'? known"),
+        ("packets_lost", "did you mean 'packets_sent'? known"),
+        ("speed", "known"),
+    ],
+)
+def test_an_unknown_metric_is_told_the_nearest(name, nearest):
+    known = ["reaction_s", "goodput_bps", "packets_sent"]
+    with pytest.raises(ValueError, match="no metric") as caught:
+        view(name, known)
+    assert str(caught.value) == f"no metric {name!r}; {nearest}: {', '.join(known)}, and each in other units"

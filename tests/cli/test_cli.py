@@ -70,6 +70,9 @@ def test_overrides_and_plugin_reach_the_run(quicsim, tmp_path):
     data = json.loads(done.stdout)
     assert (data["overrides"], data["plugin"]) == (["requests.count=5"], "./other.o")
     assert len(data["runs"][0]["samples"]["reaction_s"]) == 5
+    shown = quicsim("run", "./two.toml", "--set", "requests.count=5", "--plugin", "./other.o").stdout
+    assert shown.splitlines()[2] == "changed: requests.count=5; plugin ./other.o in place of the variants' own"
+    assert "30 ms" not in shown
 
 
 @pytest.mark.parametrize(
