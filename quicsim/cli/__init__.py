@@ -6,6 +6,8 @@ Exit codes: 0 done, 1 a simulation failed, 2 the input is wrong, 130 interrupted
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -18,6 +20,35 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _version() -> str:
+    """The installed package's, or what the project file of a checkout says."""
+    import tomllib
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("quicsim")
+    except PackageNotFoundError:
+        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["version"])
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"quicsim {_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
 app.command("plugins")(plugins.plugins)
 app.command("run")(run.run)
 app.command("scenarios")(scenarios.scenarios)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from contextlib import contextmanager
+from errno import EACCES, EEXIST, ENOTDIR
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,14 +43,28 @@ def run(
         from quicsim.scenario.load import load
 
         scenario = load(name, overrides or ())
+        home = output or (None if as_json else Path("results") / scenario.name)
+        if home is not None:
+            _check_writable(home)
         with _progress(visible=not as_json and sys.stderr.isatty()) as progress:
             results = scenario.run(variant or None, replications, seed, jobs, plugin, progress)
-        home = output or (None if as_json else Path("results") / scenario.name)
         written = [] if home is None else _written(results, home)
         if as_json:
             print(json.dumps(results.to_json(), indent=1, allow_nan=False))
         else:
             _show(results, scenario.source, written)
+
+
+def _check_writable(home: Path) -> None:
+    """Raise WrongOutput, before anything is simulated, if results could not be written there; make nothing."""
+    nearest = next(place for place in (home, *home.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        code = EEXIST if nearest == home else ENOTDIR
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        code = EACCES
+    else:
+        return
+    raise WrongOutput(f"{home}: {os.strerror(code)}; give --output a directory that can be written")
 
 
 def _written(results: Results, home: Path) -> list[Path]:

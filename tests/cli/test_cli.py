@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -62,6 +63,31 @@ def test_an_output_that_is_no_directory_is_said_to_be_none(quicsim, tmp_path):
     assert (done.exit_code, done.stdout) == (2, "")
     assert "taken: File exists; give --output a directory that can be written" in done.stderr
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("output", "message"), [("taken", "taken: File exists"), ("taken/in/it", "taken/in/it: Not a directory")]
+)
+def test_an_output_that_cannot_be_is_said_before_anything_runs(quicsim, tmp_path, output, message):
+    (tmp_path / "taken").write_text("mine")
+    before = files(tmp_path)
+    done = quicsim("run", "./two.toml", "--output", output, "--set", "time_limit=1ns")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert files(tmp_path) == before
+
+
+def test_an_output_without_permission_is_said_before_anything_runs(quicsim, monkeypatch):
+    monkeypatch.setattr("os.access", lambda *_: False)
+    done = quicsim("run", "./two.toml", "--output", "new/one", "--set", "time_limit=1ns")
+    assert done.exit_code == 2
+    assert "new/one: Permission denied; give --output" in done.stderr
+
+
+def test_the_version_is_the_package_s(quicsim):
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    done = quicsim("--version")
+    assert (done.exit_code, done.stdout) == (0, f"quicsim {project['version']}\n")
 
 
 def test_overrides_and_plugin_reach_the_run(quicsim, tmp_path):
