@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.operations.fields import NOW
-from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
+from quicsim.operations.fields import NOW, PACKET_SPACE
+from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
 from quicsim.quic.packet import header_size
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ generate_header = Operation(
         NOW,
         Field("packet_number", u64, "packet.number", "the packet being assembled"),
         Field("room_bytes", u16, "packet.room_bytes", "what the packet may take in the datagram"),
-        Field("space", u8, "packet.space", "packet number space: 0 Initial, 1 Handshake, 2 application data"),
+        PACKET_SPACE,
     ),
     output=Output(u16, "bytes of the header, packet number included"),
     rules=(Rule("result >= 1"), Rule("result <= 64")),

@@ -5,8 +5,8 @@ Paper section 3.1.2 (ParseFrames, AfterParseFrames); RFC 9000 sections 12.4 and 
 
 from __future__ import annotations
 
-from quicsim.operations.fields import NOW, SPACE
-from quicsim.operations.operation import Field, Operation, Output, u8, u16, u64
+from quicsim.operations.fields import ACK_ELICITING, NOW, PACKET_NUMBER, PACKET_SIZE, SPACE
+from quicsim.operations.operation import Operation, Output, u16
 from quicsim.quic.receiving import process_frames
 
 __all__ = ["parse_frames"]
@@ -19,10 +19,10 @@ parse_frames = Operation(
     arguments=("connection", "path", "space", "packet"),
     inputs=(
         NOW,
-        Field("packet_number", u64, "packet.number", "the packet"),
-        Field("size_bytes", u16, "packet.size_bytes", "its bytes, header and AEAD tag included"),
+        PACKET_NUMBER,
+        PACKET_SIZE,
         SPACE,
-        Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
+        ACK_ELICITING,
     ),
     output=Output(u16, "frames processed; for information"),
 )

@@ -5,8 +5,8 @@ Paper section 2 (packet reception) and 3.1.2 (AfterPacketRead is `after ReadPack
 
 from __future__ import annotations
 
-from quicsim.operations.fields import NOW
-from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
+from quicsim.operations.fields import ACK_ELICITING, NOW, PACKET_NUMBER, PACKET_SIZE, PACKET_SPACE
+from quicsim.operations.operation import Operation, Output, Rule, u8
 from quicsim.quic.receiving import is_new
 
 __all__ = ["read_packet"]
@@ -19,10 +19,10 @@ read_packet = Operation(
     arguments=("connection", "path", "packet"),
     inputs=(
         NOW,
-        Field("packet_number", u64, "packet.number", "the packet"),
-        Field("size_bytes", u16, "packet.size_bytes", "its bytes, header and AEAD tag included"),
-        Field("space", u8, "packet.space", "packet number space: 0 Initial, 1 Handshake, 2 application data"),
-        Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
+        PACKET_NUMBER,
+        PACKET_SIZE,
+        PACKET_SPACE,
+        ACK_ELICITING,
     ),
     output=Output(u8, "1: let it in; 0: drop it"),
     rules=(Rule("result <= 1"),),

@@ -5,8 +5,8 @@ Paper section 2, figure 1 (fourth box). A plugin that returns 0 holds the packet
 
 from __future__ import annotations
 
-from quicsim.operations.fields import NOW
-from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
+from quicsim.operations.fields import ACK_ELICITING, NOW, PACKET_NUMBER, PACKET_SIZE, PACKET_SPACE
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8
 from quicsim.quic.sending import transmit
 
 __all__ = ["send_packet"]
@@ -19,10 +19,10 @@ send_packet = Operation(
     arguments=("connection", "path", "packet"),
     inputs=(
         NOW,
-        Field("packet_number", u64, "packet.number", "the packet"),
-        Field("size_bytes", u16, "packet.size_bytes", "its bytes, header and AEAD tag included"),
-        Field("space", u8, "packet.space", "packet number space: 0 Initial, 1 Handshake, 2 application data"),
-        Field("ack_eliciting", u8, "packet.ack_eliciting", "1: it asks for an acknowledgement"),
+        PACKET_NUMBER,
+        PACKET_SIZE,
+        PACKET_SPACE,
+        ACK_ELICITING,
         Field("is_probe", u8, "packet.is_probe", "1: it repeats a packet that is still outstanding"),
     ),
     output=Output(
