@@ -60,6 +60,8 @@ def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> 
 
     The compiler runs in the source's directory on a relative name, so that no path of this machine enters the object.
     """
+    if not source.is_file():
+        raise BuildError(f"{source}: there is no such file; give the path of a plugin's C source")
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / f"{source.stem}.o"
         command = [*compiler(clang), *FLAGS, "-I", str(include), source.name, "-o", str(target)]
@@ -74,7 +76,9 @@ def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run as a command; the exit code: 1 where something is stale, 2 for bad input."""
-    parser = argparse.ArgumentParser(prog="python -m quicsim.plugin.build", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m quicsim.plugin.build", description="Build plugins from C: an eBPF object beside each source."
+    )
     parser.add_argument("sources", nargs="*", type=Path, help="C files; default: every plugin that quicsim carries")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where something is stale")
     parser.add_argument("--clang", help="build with this clang instead of the pinned compiler; needs --output")

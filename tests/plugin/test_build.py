@@ -129,3 +129,9 @@ def test_check_writes_nothing_and_tells_what_is_stale(tmp_path, capsys):
     assert files(tmp_path) == ["one.c"]
     assert main([str(place)]) == 0
     assert main(["--check", str(place)]) == 0
+
+
+def test_a_missing_source_is_said_to_be_missing(tmp_path, capsys):
+    assert main([str(tmp_path / "nosuch.c")]) == 2
+    assert "nosuch.c: there is no such file" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
