@@ -43,7 +43,6 @@ def declare_lost(
             connection.recorder.emit(
                 PacketLost(connection.now_ns, connection.recorder.name, space.kind.name.lower(), packet.number, trigger)
             )
-    space.advance()
     last = packets[-1]
     connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
 

@@ -16,7 +16,15 @@ from quicsim.quic.errors import (
     QuicError,
     StreamStateError,
 )
-from quicsim.quic.frames import FRAMES, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, PingFrame, StreamFrame
+from quicsim.quic.frames import (
+    FRAMES,
+    AckFrame,
+    HandshakeDoneFrame,
+    MaxDataFrame,
+    MaxStreamDataFrame,
+    PingFrame,
+    StreamFrame,
+)
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet
 from quicsim.quic.states import ConnectionState
 from tests.quic.pipe import (
@@ -495,3 +503,34 @@ def test_what_read_packet_drops_was_not_received(profile):
     assert not any(number in client.path.application.received.ranges for number in turned_away)
     assert pipe.sides["client"].delivered == {0: 20_000}
     assert pipe.server.counts.packets_lost >= len(turned_away) - 1
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_an_ack_alone_sets_the_timer_anew(profile):
+    """With nothing to send, an ACK still moves the timer: to a loss that is due sooner, and then away altogether."""
+    pipe = Pipe(profile)
+    pipe.connect()
+    pipe.run(both_confirmed)
+    client = pipe.client
+    space = client.path.application
+    packets = []
+    for _ in range(2):
+        client.send(client.open_stream(), 100, fin=True)
+        packets += [packet for datagram in client.datagrams_to_send(pipe.now_ns) for packet in datagram.packets]
+        pipe.now_ns += MILLISECOND_NS
+    before_ns = client.deadline_ns
+    first, second = (packet.number for packet in packets)
+    pipe.now_ns += 5 * MILLISECOND_NS
+
+    def acknowledge(*numbers):
+        ack = Packet(APPLICATION, pipe.server.path.application.next_number, 0, False)
+        pipe.server.path.application.next_number += 1
+        ack.frames = [AckFrame(tuple((number, number) for number in numbers), 0)]
+        ack.size_bytes = 40
+        client.receive(Datagram((ack,), 40, ()), pipe.now_ns)
+        assert client.datagrams_to_send(pipe.now_ns) == []
+
+    acknowledge(second)
+    assert pipe.now_ns < client.deadline_ns == space.loss_time_ns < before_ns
+    acknowledge(second, first)
+    assert client.deadline_ns == 0
