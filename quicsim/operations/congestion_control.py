@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.congestion.base import ACKED, LOST, MARKED, TIMEOUT
+from quicsim.quic.congestion.base import ACKED, LOST, MARKED, RTT, TIMEOUT
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -50,6 +50,8 @@ def controller(connection: Connection, path: Path, event: int, packet_bytes: int
         path.congestion.acked(path, packet_bytes, packet_sent_ns, connection.now_ns)
     elif event in (LOST, MARKED):
         path.congestion.congested(path, packet_sent_ns, connection.now_ns)
+    elif event == RTT:
+        path.congestion.rtt_sampled(path, packet_sent_ns, connection.now_ns)
     elif event == TIMEOUT:
         path.congestion.timed_out(path, connection.now_ns)
     return path.cwnd_bytes

@@ -10,6 +10,7 @@ from quicsim.quic.errors import ConnectionFailed, ProtocolViolation
 from quicsim.quic.frames import AckFrame, CryptoFrame, MaxStreamDataFrame, PingFrame, StreamFrame
 from quicsim.quic.loss import declare_lost, is_persistent_congestion, probe_deadline_ns, probe_timeout_ns, stuck_space
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet
+from quicsim.quic.profiles import profile_named
 from quicsim.quic.sending import transmit
 from quicsim.quic.states import ConnectionState, PathState, SendingProcessState
 from quicsim.quic.streams import ReceivingStream
@@ -414,7 +415,7 @@ def a_path(**values):
 
 
 def reno(*, recovery_lasts_minimum_rtt=False):
-    return NewReno(recovery_lasts_minimum_rtt=recovery_lasts_minimum_rtt)
+    return NewReno(profile_named("picoquic" if recovery_lasts_minimum_rtt else "rfc9002"), [])
 
 
 def test_slow_start_doubles_each_round_trip():

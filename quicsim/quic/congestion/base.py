@@ -44,5 +44,8 @@ class CongestionController(Protocol):
     def congested(self, path: Path, sent_ns: int, now_ns: int) -> None:
         """A packet sent at `sent_ns` was lost or marked."""
 
+    def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
+        """The path's round-trip time was measured anew by a packet sent at `sent_ns`."""
+
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Nothing got through for so long that the window must collapse; `congested` was told of the loss before."""

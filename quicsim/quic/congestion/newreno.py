@@ -12,6 +12,7 @@ from quicsim.quic.states import SendingProcessState
 
 if TYPE_CHECKING:
     from quicsim.quic.path import Path
+    from quicsim.quic.profiles import Profile
 
 __all__ = ["NewReno"]
 
@@ -24,8 +25,8 @@ class NewReno:
 
     __slots__ = ("_avoided_bytes", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
 
-    def __init__(self, *, recovery_lasts_minimum_rtt: bool) -> None:
-        self._recovery_lasts_minimum_rtt = recovery_lasts_minimum_rtt
+    def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        self._recovery_lasts_minimum_rtt = profile.recovery_lasts_minimum_rtt
         self._recovery_start_ns = -1
         self._avoided_bytes = 0
 
@@ -58,6 +59,9 @@ class NewReno:
         path.ssthresh_bytes = max(path.cwnd_bytes // 2, path.minimum_window_bytes)
         path.cwnd_bytes = path.ssthresh_bytes
         self._avoided_bytes = 0
+
+    def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
+        """NewReno does not go by delay."""
 
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Collapse to the minimum window (section 7.6.2); the loss behind it has set the threshold already."""
