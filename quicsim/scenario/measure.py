@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quicsim.apps.requests import Requester
     from quicsim.net.topology import Network
     from quicsim.scenario.build import Side
-    from quicsim.scenario.schema import HostName
+    from quicsim.scenario.values import HostName
 
 __all__ = ["RequestsMeasured", "TransferMeasured", "measure_counts"]
 

@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -24,10 +22,9 @@ from pydantic import (
 
 from quicsim.net.loss import fault_matcher
 from quicsim.scenario.errors import shown
+from quicsim.scenario.plugin_use import PluginUse
+from quicsim.scenario.values import HOST_NAMES, Duration, HostName, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
-
-HostName = Literal["client", "server"]
-HOST_NAMES: tuple[HostName, ...] = ("client", "server")
 
 
 def _positive(value: int) -> int:
@@ -55,19 +52,12 @@ def _probability(value: object) -> Fraction:
     return probability
 
 
-Duration = Annotated[int, BeforeValidator(duration_ns)]
 Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
 PositiveSize = Annotated[Size, AfterValidator(_positive), AfterValidator(_varint)]
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
 Count = Annotated[StrictInt, Field(ge=0)]
 PositiveCount = Annotated[StrictInt, Field(ge=1)]
-
-
-class Table(BaseModel):
-    """A table of a scenario file: unknown keys are errors, values do not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Host(Table):
@@ -244,28 +234,6 @@ class Transfer(Table):
     size_bytes: PositiveSize = Field(alias="size")
     request_size_bytes: PositiveSize = Field(alias="request_size")
     sender: HostName = Field("server", alias="from")
-
-
-class PluginUse(Table):
-    """A plugin on this connection: pushed to the peer, or attached by the application on its own host."""
-
-    name: str
-    """A plugin's name, or the path of an ELF object."""
-    sender: HostName = Field(alias="from")
-    receiver: HostName | None = Field(None, alias="to")
-    when: Literal["handshake done"] = "handshake done"
-    """Of a plugin that is pushed; its own host attaches one at once."""
-
-    @model_validator(mode="after")
-    def _only_a_push_waits(self) -> Self:
-        if "when" in self.model_fields_set and not self.pushed:
-            raise ValueError("when is for a plugin that is pushed; name the other host in to, or leave when out")
-        return self
-
-    @property
-    def pushed(self) -> bool:
-        """Whether the bytecode crosses the network; otherwise `sender` attaches it to itself at once."""
-        return self.receiver not in (None, self.sender)
 
 
 class Setup(Table):
