@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Code",
     "ConnectionStateUpdated",
+    "DatagramMarked",
     "Event",
     "LossTimerUpdated",
     "MetricsUpdated",
@@ -83,6 +84,15 @@ class PacketDropped(Event):
     index: int
     size_bytes: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramMarked(Event):
+    """A queue marked congestion on a datagram; `index` counts the datagrams offered to this link direction."""
+
+    qlog_name: ClassVar[str] = "quicsim:datagram_marked"
+    index: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,11 +277,12 @@ class Code:
     PLUGIN_CALLED: Final = 8
     PLUGIN_FAULTED: Final = 9
     PLUGIN_DETACHED: Final = 10
-    PLUGIN_ACCEPTED: Final = 11
-    PLUGIN_REPLACED: Final = 12
-    PLUGIN_RECALLED: Final = 13
-    PLUGIN_REMOVED: Final = 14
-    PLUGIN_STOPPED: Final = 15
+    DATAGRAM_MARKED: Final = 11
+    PLUGIN_ACCEPTED: Final = 12
+    PLUGIN_REPLACED: Final = 13
+    PLUGIN_RECALLED: Final = 14
+    PLUGIN_REMOVED: Final = 15
+    PLUGIN_STOPPED: Final = 16
 
 
 RECORD_FORMAT = "BHIQQQ"

@@ -77,4 +77,5 @@ def measure_counts(sides: Mapping[HostName, Side], network: Network) -> dict[str
     totals["datagrams_dropped_queue"] = sum(direction.dropped_queue for direction in directions)
     totals["datagrams_dropped_wire"] = sum(direction.dropped_loss + direction.dropped_fault for direction in directions)
     totals["datagrams_in_flight"] = sum(direction.in_flight for direction in directions)
+    totals["datagrams_marked"] = sum(direction.marked for direction in directions)
     return totals

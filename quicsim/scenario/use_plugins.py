@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from quicsim.events import PluginStopped
 from quicsim.plugin.package import Plugin, PluginError, load_plugin
 from quicsim.scenario.errors import ScenarioError
 
@@ -92,5 +93,9 @@ class Used:
 
 
 def note_trouble(notes: list[str], event: PluginTrouble) -> None:
-    """Turn what went wrong with a plugin into a sentence for the results; when it did, a trace tells."""
-    notes.append(f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}")
+    """Turn what went wrong with a plugin into a sentence for the results; when it did, a trace tells.
+
+    What stopped at one end has been told by that end; that the other heard of it is no news to a reader of both.
+    """
+    if not isinstance(event, PluginStopped):
+        notes.append(f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}")
