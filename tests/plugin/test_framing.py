@@ -6,6 +6,7 @@ from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
 from quicsim.operations import PARAMETRISED, OperationTable, Slot, operation_named
 from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
 from quicsim.plugin.package import PluginError, load_plugin
+from quicsim.quic.congestion.base import LOST
 from quicsim.quic.frames import PLUGIN_FRAME_TYPES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.packet import APPLICATION
 from tests.plugin.pipe import Pipe, compiled, is_default, plugin, set_word, word
@@ -279,7 +280,7 @@ def test_a_window_lowered_after_parse_frames_is_the_controller_s(pipe):
     pipe.step()
     assert 9_000 <= path.cwnd_bytes <= 9_000 + path.datagram_bytes
     window = path.cwnd_bytes
-    path.congestion.congested(path, pipe.now_ns, pipe.now_ns)
+    connection.operations.congestion_control(connection, path, LOST, 1_200, pipe.now_ns)
     assert path.cwnd_bytes == window // 2
     set_word(attachment, 2, 100)  # below the minimum: the rules hold here as well
     pipe.settle()
