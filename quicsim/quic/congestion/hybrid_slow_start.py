@@ -1,5 +1,7 @@
-"""When does slow start end before anything is lost? Ha and Rhee, "Hybrid Slow Start for High-Bandwidth and
-Long-Distance Networks" (2008), by delay alone, with the values of Linux's CUBIC that quic-go had in 2017.
+"""When does slow start end before anything is lost? When the delay grows.
+
+Ha and Rhee, "Hybrid Slow Start for High-Bandwidth and Long-Distance Networks" (2008), without the trains of ACKs; the
+values are those of Linux's CUBIC that quic-go had in 2017.
 """
 
 from __future__ import annotations
