@@ -55,7 +55,7 @@ class ConnectionPlugins:
         self._check_anchors(plugin, old)
         attachment = Attachment(plugin, self.connection, self._on_fault, chosen)
         if old is not None:
-            self._take_off(old)
+            self.attachments.remove(old)
         self.attachments.append(attachment)
         self.connection.at_end_of_call(lambda: self._install(attachment, old))
         return attachment
@@ -77,12 +77,8 @@ class ConnectionPlugins:
 
     def withdraw(self, attachment: Attachment, reason: str) -> None:
         """Detach without telling the peer."""
-        self._take_off(attachment)
-        self.connection.at_end_of_call(lambda: self._uninstall(attachment, reason))
-
-    def _take_off(self, attachment: Attachment) -> None:
-        attachment.enabled = False
         self.attachments.remove(attachment)
+        self.connection.at_end_of_call(lambda: self._uninstall(attachment, reason))
 
     def _check_anchors(self, plugin: Plugin, old: Attachment | None) -> None:
         for anchor in plugin.anchors:
@@ -106,6 +102,8 @@ class ConnectionPlugins:
         recorder = connection.recorder
         plugin = attachment.plugin
         if going is not None:
+            going.enabled = False
+            going.give_back()
             recorder.record(Code.PLUGIN_REPLACED, connection.now_ns, len(going.programs), going.faults)
             if recorder.subscribers:
                 recorder.emit(PluginReplaced(connection.now_ns, recorder.name, going.plugin.name, plugin.name))
@@ -126,6 +124,8 @@ class ConnectionPlugins:
             return  # attached in the same call
         for program in attachment.programs:
             self._rebuild(program.anchor.operation)
+        attachment.enabled = False
+        attachment.give_back()
         connection = self.connection
         recorder = connection.recorder
         recorder.record(Code.PLUGIN_DETACHED, connection.now_ns, len(attachment.programs), attachment.faults)
