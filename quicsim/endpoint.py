@@ -80,13 +80,15 @@ class Endpoint:
                 for label in datagram.labels:
                     self.stream_starts_ns.setdefault(label, []).append(now_ns)
                 size_bytes = datagram.size_bytes + self.header_bytes
-                send(WireDatagram(datagram, size_bytes, datagram.labels, self.host.name, self.peer))
+                send(WireDatagram(datagram, size_bytes, datagram.labels, self.host.name, self.peer, datagram.ecn))
             if not events:
                 break
         self._alarm.set(connection.deadline_ns or None)
 
     def _on_datagram(self, datagram: WireDatagram) -> None:
-        self.connection.receive(datagram.payload, self.clock.now)
+        payload = datagram.payload
+        payload.ecn = datagram.ecn
+        self.connection.receive(payload, self.clock.now)
         self.flush()
 
     def _on_deadline(self) -> None:

@@ -147,9 +147,10 @@ class Connection:
         name = settings.congestion_control or profile.congestion_control
         if name not in CONTROLLERS:
             raise QuicError(f"there is no congestion control {name!r}; there are {', '.join(CONTROLLERS)}")
-        controller = CONTROLLERS[name](recovery_lasts_minimum_rtt=profile.recovery_lasts_minimum_rtt)
+        self.paths: list[Path] = []
+        controller = CONTROLLERS[name](profile, self.paths)
         self.path = Path(0, profile, chosen(settings.datagram_bytes, profile.datagram_bytes), controller)
-        self.paths = [self.path]
+        self.paths.append(self.path)
         self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}
         self.receiving_streams: dict[int, ReceivingStream] = {}

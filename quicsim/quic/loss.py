@@ -44,7 +44,7 @@ def declare_lost(
                 PacketLost(connection.now_ns, connection.recorder.name, space.kind.name.lower(), packet.number, trigger)
             )
     last = packets[-1]
-    connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
+    connection.operations.congestion_control(connection, path, LOST, sum(p.size_bytes for p in packets), last.sent_ns)
 
 
 def is_persistent_congestion(connection: Connection, path: Path, packets: list[Packet]) -> bool:

@@ -36,6 +36,7 @@ class Path:
         "cwnd_bytes",
         "datagram_bytes",
         "deadline_ns",
+        "ecn_codepoint",
         "expired_ns",
         "expiries",
         "first_rtt_sample_ns",
@@ -81,6 +82,8 @@ class Path:
         """When the retransmission timer expired last, and how often at that instant."""
         self.expiries = 0
         self.probes_left = 0
+        self.ecn_codepoint = 0
+        """What its datagrams are sent with: 0 not ECT, 1 ECT(1), 2 ECT(0) (RFC 3168 section 5)."""
         self.state = PathState.UNVALIDATED
         self.sending_state = SendingProcessState.APPLICATION_LIMITED
 

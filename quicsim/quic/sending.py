@@ -70,7 +70,10 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
             stopped_by = _NOTHING_LEFT
             break
         first = packets[0]
-        datagrams.append(Datagram(packets, first.size_bytes, first.labels) if len(packets) == 1 else coalesced(packets))
+        ecn = path.ecn_codepoint
+        datagrams.append(
+            Datagram(packets, first.size_bytes, first.labels, ecn) if len(packets) == 1 else coalesced(packets, ecn)
+        )
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     path.timer_expired = False
     if not datagrams:
@@ -132,11 +135,11 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[P
     return tuple(packets)
 
 
-def coalesced(packets: tuple[Packet, ...]) -> Datagram:
+def coalesced(packets: tuple[Packet, ...], ecn: int) -> Datagram:
     """Those of several packets that were sent, in one datagram (RFC 9000 section 12.2)."""
     sent = tuple(packet for packet in packets if packet.sent_ns >= 0)
     labels = tuple(label for packet in sent for label in packet.labels)
-    return Datagram(sent, sum(packet.size_bytes for packet in sent), labels)
+    return Datagram(sent, sum(packet.size_bytes for packet in sent), labels, ecn)
 
 
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
