@@ -162,7 +162,7 @@ def test_a_trace_whose_reader_has_gone_ends_without_a_word():
 
 
 def test_an_event_s_times_are_exact():
-    event = LossTimerUpdated(10**12 + 1, "server", "set", 1_050_000_001)
+    event = LossTimerUpdated(10**12 + 1, "server", "set", 1_050_000_001, 0)
     assert line(event) == "1000000.000001 ms  server   quic:timer_updated  event_type=set deadline=1050.000001ms"
 
 
