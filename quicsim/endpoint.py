@@ -57,6 +57,9 @@ class Endpoint:
         """Applications: called with each event of the connection."""
         self.stream_starts_ns: dict[str, list[int]] = {}
         """When each packet with the first bytes of a stream went out, by the datagram's label."""
+        self._senders: dict[int, Callable[[WireDatagram], object]] = {}
+        """By path: what puts a datagram on its way to the peer's address."""
+        self._sources: dict[int, str] = {}
         self._alarm = Alarm(clock, number, self._on_deadline)
         host.on_datagram(self._on_datagram)
 

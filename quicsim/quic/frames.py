@@ -120,8 +120,8 @@ class HandshakeDoneFrame(NamedTuple):
 
 
 Frame = (
-    PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | CryptoFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame
-    | HandshakeDoneFrame
+    PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | CryptoFrame | StreamFrame | MaxDataFrame
+    | MaxStreamDataFrame | HandshakeDoneFrame
 )  # fmt: skip
 
 

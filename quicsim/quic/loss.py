@@ -42,9 +42,7 @@ def declare_lost(
         recorder.record(Code.PACKET_LOST, connection.now_ns, path.path_id << 8 | space.kind, packet.number)
         if recorder.subscribers:
             kind = space.kind.name.lower()
-            recorder.emit(
-                PacketLost(connection.now_ns, recorder.name, kind, packet.number, trigger, path.path_id)
-            )
+            recorder.emit(PacketLost(connection.now_ns, recorder.name, kind, packet.number, trigger, path.path_id))
     last = packets[-1]
     connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
 

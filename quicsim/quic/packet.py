@@ -72,6 +72,7 @@ class Packet:
         "sent_ns",
         "size_bytes",
         "space",
+        "takes_stream_data",
     )
 
     def __init__(self, space: Space, number: int, room_bytes: int, new_content: bool) -> None:
@@ -84,6 +85,8 @@ class Packet:
         self.frames: list[Frame] = []
         self.new_content = new_content
         """The congestion window has room for what was never sent, and there is some."""
+        self.takes_stream_data = True
+        """False: it is for what its path has for itself, and no scheduler has chosen the path."""
         self.size_bytes = 0
         self.sent_ns = -1
         self.ack_eliciting = False

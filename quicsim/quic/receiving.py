@@ -74,9 +74,7 @@ def emit_received(connection: Connection, path: Path, packet: Packet) -> None:
     frames = tuple(packet.frames)
     recorder = connection.recorder
     recorder.emit(
-        PacketReceived(
-            connection.now_ns, recorder.name, space, packet.number, packet.size_bytes, frames, path.path_id
-        )
+        PacketReceived(connection.now_ns, recorder.name, space, packet.number, packet.size_bytes, frames, path.path_id)
     )
 
 
@@ -147,9 +145,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
 }
 
 
-def process_ack(
-    connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame | PathAckFrame
-) -> int:
+def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame | PathAckFrame) -> int:
     """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
     newly = space.acknowledge(frame)
     if not newly:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
-from quicsim.quic.frames import FRAMES, PaddingFrame
+from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame
 from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.packet import (
     AEAD_TAG_BYTES,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["MAXIMUM_PROBES", "assemble", "begin", "finish", "has_content", "hold_back", "is_idle", "run", "send",
-           "set_timer", "transmit"]  # fmt: skip
+__all__ = ["MAXIMUM_PROBES", "assemble", "begin", "finish", "has_content", "has_stream_data", "is_idle", "run",
+           "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
 MAXIMUM_EXPIRIES = 8  # assumed: a timer that expires so often at one instant would do so for ever
@@ -117,26 +117,32 @@ def expire_overdue_timer(connection: Connection, path: Path) -> None:
         path.timer_expired = True
 
 
-def is_idle(connection: Connection, path: Path) -> bool:
-    """Whether a run of the sending process would send nothing and leave the timer as it is.
+def is_idle(connection: Connection) -> bool:
+    """Whether a run of the sending process would send nothing and leave the timers as they are.
 
     A plugin at its first or its last step may see that differently: then it is never idle.
     """
     operations = connection.operations
-    space = path.application
-    ack_deadline_ns = space.received.deadline_ns
-    return not (
-        path.timer_is_stale
-        or path.timer_expired
-        or connection.ready_streams
-        or 0 < ack_deadline_ns <= connection.now_ns
-        or space.pending
-        or space.lost
-        or space.ping_needed
+    if (
+        connection.ready_streams
         or not connection.is_confirmed
         or operations.select_retransmission is not operations.default_select_retransmission
         or operations.set_timer is not operations.default_set_timer
-    )
+    ):
+        return False
+    for path in connection.paths:
+        space = path.application
+        if (
+            path.timer_is_stale
+            or path.timer_expired
+            or 0 < space.received.deadline_ns <= connection.now_ns
+            or space.pending
+            or space.lost
+            or space.ping_needed
+            or space.duplicates
+        ):
+            return not path.is_open
+    return True
 
 
 def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[Packet, ...]:
@@ -201,6 +207,11 @@ def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
     if space.kind is not APPLICATION:
         stream = space.crypto.sending
         return stream.sent < stream.written
+    return has_stream_data(connection)
+
+
+def has_stream_data(connection: Connection) -> bool:
+    """Whether a stream has something new that both flow control limits allow."""
     if not connection.ready_streams:
         return False
     if connection.flow.peer_limit > connection.flow.sent:
@@ -216,6 +227,16 @@ def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
     for space in path.open_spaces:
         if space.lost or has_content(connection, space):
             return _PACED if window_is_open else _WINDOW_FULL
+    return _NOTHING_LEFT
+
+
+def window_or_nothing(connection: Connection, path: Path) -> SendingProcessInput:
+    """The same for one of several paths, on which stream data may go but need not."""
+    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    if window_is_open and path.paced_until_ns <= connection.now_ns:
+        return _NOTHING_LEFT
+    if path.application.lost or has_content(connection, path.application):
+        return _PACED if window_is_open else _WINDOW_FULL
     return _NOTHING_LEFT
 
 
@@ -252,14 +273,15 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
             space.ack_eliciting_in_flight += 1
             space.last_ack_eliciting_sent_ns = now_ns
     if packet.carries_ack:
-        space.received.reported(now_ns)
+        if len(connection.paths) == 1:
+            space.received.reported(now_ns)
+        else:
+            report_acknowledged(connection, space, packet)
     if packet.space is HANDSHAKE and connection.is_client:
         path.discard(INITIAL)  # RFC 9001 section 4.9.1
     connection.counts.packets_sent += 1
     recorder = connection.recorder
-    recorder.record(
-        Code.PACKET_SENT, now_ns, path.path_id << 56 | packet.number << 2 | packet.space, packet.size_bytes
-    )
+    recorder.record(Code.PACKET_SENT, now_ns, path.path_id << 56 | packet.number << 2 | packet.space, packet.size_bytes)
     if recorder.subscribers:
         recorder.emit(
             PacketSent(
@@ -268,6 +290,15 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
             )
         )  # fmt: skip
     return 1
+
+
+def report_acknowledged(connection: Connection, space: PacketNumberSpace, packet: Packet) -> None:
+    """Note which spaces' ACKs a packet carries, whichever path it takes."""
+    for frame in packet.frames:
+        if isinstance(frame, PathAckFrame):
+            connection.paths[frame.path_id].application.received.reported(connection.now_ns)
+        elif isinstance(frame, AckFrame):
+            space.received.reported(connection.now_ns)
 
 
 def set_timer(connection: Connection, path: Path) -> None:
