@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Code",
     "ConnectionStateUpdated",
+    "DatagramMarked",
     "Event",
     "LossTimerUpdated",
     "MetricsUpdated",
@@ -80,6 +81,15 @@ class PacketDropped(Event):
     index: int
     size_bytes: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DatagramMarked(Event):
+    """A queue marked congestion on a datagram; `index` counts the datagrams offered to this link direction."""
+
+    qlog_name: ClassVar[str] = "quicsim:datagram_marked"
+    index: int
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +234,7 @@ class Code:
     PLUGIN_CALLED: Final = 8
     PLUGIN_FAULTED: Final = 9
     PLUGIN_DETACHED: Final = 10
+    DATAGRAM_MARKED: Final = 11
 
 
 RECORD_FORMAT = "BHIQQQ"

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["Datagram", "DropReason"]
+__all__ = ["CE", "ECT_0", "ECT_1", "NOT_ECT", "Datagram", "DropReason"]
+
+# The codepoints of the ECN field (RFC 3168 section 5). Plain integers: every datagram carries one.
+NOT_ECT: Final = 0
+ECT_1: Final = 1
+ECT_0: Final = 2
+CE: Final = 3
 
 
 @dataclass(slots=True, eq=False)
@@ -17,8 +23,9 @@ class Datagram:
         payload: whatever the two endpoints exchange: bytes, or a packet's symbols.
         size_bytes: what it takes on the wire, UDP and IP headers included.
         labels: what link rules may go by, such as "stream-start:4".
-        source: name of the host that sent it; the network writes it.
-        destination: name of the host that it goes to; the network writes it.
+        source: address that it was sent from; the network writes it.
+        destination: host or address that it goes to; the network writes it.
+        ecn: its ECN codepoint: NOT_ECT, ECT_1, ECT_0, or CE, which a queue makes of ECT_1 and ECT_0.
     """
 
     payload: Any
@@ -26,13 +33,14 @@ class Datagram:
     labels: tuple[str, ...] = ()
     source: str = ""
     destination: str = ""
+    ecn: int = NOT_ECT
 
 
 class DropReason(Enum):
     """Why a datagram did not arrive."""
 
     QUEUE = "queue"
-    """The queue before the link had no room for it."""
+    """The queue before the link did not take it: there was no room, or it asked for less traffic so."""
     LOSS = "loss"
     """Chance took it on the wire."""
     FAULT = "fault"

@@ -19,9 +19,9 @@ from heapq import heappush
 from typing import TYPE_CHECKING, Protocol
 
 from quicsim.clock import ARRIVAL, DEPARTURE
-from quicsim.net.datagram import Datagram, DropReason
+from quicsim.net.datagram import CE, NOT_ECT, Datagram, DropReason
 from quicsim.net.loss import fault_matcher
-from quicsim.net.queue import DropTail
+from quicsim.net.queue import ACCEPT, MARK, DropTail
 from quicsim.randomness import threshold
 
 if TYPE_CHECKING:
@@ -77,6 +77,9 @@ class LinkObserver(Protocol):
     def dropped(self, direction_number: int, index: int, time_ns: int, size_bytes: int, reason: DropReason) -> None:
         """The datagram of this index, counted from 1 in its direction, was dropped now."""
 
+    def marked(self, direction_number: int, index: int, time_ns: int, size_bytes: int) -> None:
+        """The queue marked congestion on the datagram of this index now."""
+
 
 class LinkDirection:
     """One direction of a link: a queue, a sender of constant rate, and a wire.
@@ -84,14 +87,16 @@ class LinkDirection:
     Args:
         clock: the clock that arrivals are put on.
         number: number of this direction, unique on the clock; it orders arrivals at one instant.
-        name: such as "access:client>server"; its random streams are called "loss:" and "jitter:" and the name.
+        name: such as "access:client>server"; its random streams are called "loss:", "jitter:" and "queue:" and
+            the name.
         spec: rate, delay, queue, losses.
-        streams: where loss and jitter are drawn from.
+        streams: where loss, jitter and the queue's chance are drawn from.
         deliver: called with each datagram that arrives.
-        observer: told of each datagram that is dropped.
+        observer: told of each datagram that is dropped or marked.
 
     Attributes:
         offered, delivered, dropped_queue, dropped_loss, dropped_fault: datagrams so far.
+        marked: datagrams that the queue made CE so far.
         delivered_bytes: bytes delivered so far, as sized on the wire.
         waiting: (instant its service begins, ns; size, bytes) of each datagram that may still wait, oldest first.
         waiting_bytes: their sizes together. Both are brought up to date by each arrival, before the queue decides.
@@ -124,6 +129,7 @@ class LinkDirection:
         "dropped_fault",
         "dropped_loss",
         "dropped_queue",
+        "marked",
         "name",
         "number",
         "observer",
@@ -150,14 +156,14 @@ class LinkDirection:
         self.deliver = deliver
         self.observer = observer
         self.offered = self.delivered = self.delivered_bytes = 0
-        self.dropped_queue = self.dropped_loss = self.dropped_fault = 0
+        self.dropped_queue = self.dropped_loss = self.dropped_fault = self.marked = 0
         self.waiting: deque[tuple[int, int]] = deque()
         self.waiting_bytes = 0
         self.departure_ns = clock.now
         # The departure is this many 1/rate nanoseconds after the exact end of service.
         self._ceiling_excess = 0
         self._service: dict[int, tuple[int, int]] = {}  # size in bytes: divmod(its service time in ns * rate, rate)
-        self._admit = spec.queue.admission()
+        self._admit = spec.queue.admission(spec.rate_bps, streams.stream(f"queue:{name}"))
         self._decides_when_idle = spec.queue.decides_when_idle
         self._matchers = [fault_matcher(rule) for rule in spec.faults]
         self._loss = streams.stream(f"loss:{name}")
@@ -186,11 +192,13 @@ class LinkDirection:
             self.waiting_bytes -= waiting.popleft()[1]
         departure_ns = self.departure_ns
         is_busy = departure_ns > now_ns
-        if (is_busy or self._decides_when_idle) and not self._admit(self, now_ns, size_bytes):
-            self.dropped_queue += 1
-            if self.observer is not None:
-                self.observer.dropped(self.number, index, now_ns, size_bytes, DropReason.QUEUE)
-            return
+        if is_busy or self._decides_when_idle:
+            verdict = self._admit(self, now_ns, size_bytes)
+            if verdict is not ACCEPT and not (verdict is MARK and self._mark(datagram, now_ns)):
+                self.dropped_queue += 1
+                if self.observer is not None:
+                    self.observer.dropped(self.number, index, now_ns, size_bytes, DropReason.QUEUE)
+                return
 
         try:
             service_ns, service_rest = self._service[size_bytes]
@@ -235,6 +243,17 @@ class LinkDirection:
         """Datagrams accepted that have neither arrived nor been lost: on the wire, and in the clock's heap."""
         return len(self._wire) + sum(function == self._lose for _, _, _, function, _ in self._heap)
 
+    def _mark(self, datagram: Datagram, now_ns: int) -> bool:
+        """Mark congestion on a datagram; False where its sender does not know marks."""
+        if datagram.ecn == NOT_ECT:
+            return False
+        if datagram.ecn != CE:
+            datagram.ecn = CE
+            self.marked += 1
+            if self.observer is not None:
+                self.observer.marked(self.number, self.offered, now_ns, datagram.size_bytes)
+        return True
+
     def _arrive(self, datagram: Datagram) -> None:
         wire = self._wire
         wire.popleft()
@@ -277,9 +296,9 @@ class Link:
         name: such as "access".
         ends: the names of its two ends.
         specs: how it treats what the first end sends, and what the second end sends.
-        streams: where losses and jitter are drawn from.
+        streams: where losses, jitter and the queues' chance are drawn from.
         delivers: called with each datagram that reaches the second end, and the first end.
-        observer: told of each datagram that is dropped.
+        observer: told of each datagram that is dropped or marked.
 
     Attributes:
         forward: from the first end to the second, "access:client>server".

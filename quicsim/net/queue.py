@@ -1,4 +1,4 @@
-"""Is there room for a datagram that comes to a busy link?
+"""Is a datagram that comes to a busy link accepted, marked or dropped?
 
 A discipline decides once, when the datagram arrives, from what then waits. The datagram in service does not wait: it
 has left the queue, as in the paper's emulated links (tc-bfifo, tc-pfifo on Linux).
@@ -8,16 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Sized
 
-__all__ = ["Admission", "Backlog", "Discipline", "DropTail"]
+    from quicsim.randomness import Stream
+
+__all__ = ["ACCEPT", "DROP", "MARK", "Admission", "Backlog", "Discipline", "DropTail", "Verdict"]
+
+
+class Verdict(Enum):
+    """What becomes of a datagram that arrives at a queue."""
+
+    ACCEPT = "accept"
+    MARK = "mark"
+    """Accept it with congestion marked on it (RFC 3168), where its ECN field allows that; drop it otherwise."""
+    DROP = "drop"
+
+
+ACCEPT: Final = Verdict.ACCEPT
+MARK: Final = Verdict.MARK
+DROP: Final = Verdict.DROP
 
 
 class Backlog(Protocol):
     """What a discipline may see of the link direction that it guards, at the instant of an arrival."""
+
+    @property
+    def offered(self) -> int:
+        """The arrival's index, counted from 1: what a random draw about it goes by."""
 
     @property
     def waiting(self) -> Sized:
@@ -32,8 +53,8 @@ class Backlog(Protocol):
         """When the last datagram accepted so far leaves: the link is idle where that is not after now."""
 
 
-Admission: TypeAlias = Callable[[Backlog, int, int], bool]
-"""Called as `admit(backlog, now_ns, size_bytes)` for an arrival; whether the datagram is accepted."""
+Admission: TypeAlias = Callable[[Backlog, int, int], Verdict]
+"""Called as `admit(backlog, now_ns, size_bytes)` for each arrival that it decides on; what becomes of it."""
 
 
 class Discipline(Protocol):
@@ -43,8 +64,8 @@ class Discipline(Protocol):
     def decides_when_idle(self) -> bool:
         """Whether it also decides on datagrams that find the link idle; otherwise those are accepted unasked."""
 
-    def admission(self) -> Admission:
-        """A decider with a state of its own, for one link direction."""
+    def admission(self, rate_bps: int, chance: Stream) -> Admission:
+        """A decider with a state of its own, for one link direction of this rate; `chance` is its random stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +87,24 @@ class DropTail:
             if limit is not None and limit < 0:
                 raise ValueError(f"{name} is {limit}; give 0 or more, or None for no limit")
 
-    def admission(self) -> Admission:
-        """The decider; it keeps no state beyond what the link shows it."""
+    def admission(self, rate_bps: int, chance: Stream) -> Admission:
+        """The decider; it keeps no state beyond what the link shows it, and leaves nothing to chance."""
         limit_bytes, limit_packets = self.limit_bytes, self.limit_packets
         if limit_packets is None:
             if limit_bytes is None:
                 return _always
 
-            def within_bytes(backlog: Backlog, now_ns: int, size_bytes: int) -> bool:
-                return backlog.waiting_bytes + size_bytes <= limit_bytes
+            def within_bytes(backlog: Backlog, now_ns: int, size_bytes: int) -> Verdict:
+                return ACCEPT if backlog.waiting_bytes + size_bytes <= limit_bytes else DROP
 
             return within_bytes
 
-        def within_packets(backlog: Backlog, now_ns: int, size_bytes: int) -> bool:
-            return len(backlog.waiting) < limit_packets and (
-                limit_bytes is None or backlog.waiting_bytes + size_bytes <= limit_bytes
-            )
+        def within_packets(backlog: Backlog, now_ns: int, size_bytes: int) -> Verdict:
+            fits = limit_bytes is None or backlog.waiting_bytes + size_bytes <= limit_bytes
+            return ACCEPT if fits and len(backlog.waiting) < limit_packets else DROP
 
         return within_packets
 
 
-def _always(backlog: Backlog, now_ns: int, size_bytes: int) -> bool:
-    return True
+def _always(backlog: Backlog, now_ns: int, size_bytes: int) -> Verdict:
+    return ACCEPT

@@ -1,17 +1,17 @@
 """Which way does a datagram go from host to host? Hosts and routers joined by links, with static routes.
 
-A route is one of the fewest links; among those, the one whose first link was added first. Hosts end routes, routers
-pass them on. Routes are worked out as links are added, so a datagram costs a dictionary look-up at its source, and
-none at a router of two links, which has no choice.
+A route is one of the fewest links; among those, the one whose first link was added first (`quicsim.net.routing`).
+Hosts end routes, routers pass them on. Routes are worked out as links are added, so a datagram costs a dictionary
+look-up at most where it is passed on, and none at a router of two links, which has no choice.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from quicsim.net.link import DirectionSpec, Link, LinkDirection, LinkObserver
+from quicsim.net.routing import address, first_links, route
 
 if TYPE_CHECKING:
     from quicsim.clock import Clock
@@ -33,51 +33,88 @@ class _Node:
     Attributes:
         name: unique in the network.
         receiver: called with each datagram that arrives here.
-        outgoing, incoming: the directions that leave and reach it, in the order that their links were added in.
-        routes: the outgoing direction's `send`, by the name of each host that can be reached.
+        outgoing: the directions that leave it, by their links' names, in the order that these were added in.
+        incoming: the directions that reach it, likewise.
+        routes: the outgoing direction's `send`, by each host and address that can be reached.
     """
 
     def __init__(self, name: str, receiver: Send) -> None:
         self.name = name
         self.receiver = receiver
-        self.outgoing: list[LinkDirection] = []
-        self.incoming: list[LinkDirection] = []
+        self.outgoing: dict[str, LinkDirection] = {}
+        self.incoming: dict[str, LinkDirection] = {}
         self.routes: dict[str, Send] = {}
 
     def rewire(self) -> None:
         """Have the incoming directions deliver to where their datagrams now go."""
-        for direction in self.incoming:
+        for direction in self.incoming.values():
             direction.deliver = self.receiver
 
     def _no_route(self, destination: str) -> NetworkError:
-        reachable = ", ".join(sorted(self.routes)) or "none"
+        reachable = ", ".join(sorted(to for to in self.routes if "@" not in to)) or "none"
         return NetworkError(f"{self.name} has no route to host {destination!r}; it reaches: {reachable}")
 
 
 class Host(_Node):
     """Where datagrams begin and end. Made by `Network.add_host`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, network: Network) -> None:
         super().__init__(name, self._refuse)
+        self._network = network
+        self._senders: dict[str, Send] = {}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What datagrams from here say that they come from, by link: the name, or with several links `host@link`."""
+        several = len(self.outgoing) > 1
+        return {link: address(self.name, link) if several else self.name for link in self.outgoing}
+
+    def rewire(self) -> None:
+        """Deliver to the receiver, and forget the ways out, which may have changed."""
+        super().rewire()
+        self._senders.clear()
 
     def on_datagram(self, receive: Send) -> None:
         """Have `receive(datagram)` called for each datagram that arrives here, at once, from the clock's loop."""
         self.receiver = receive
         self.rewire()
 
+    def sender(self, to: str, via: str | None = None) -> Send:
+        """What sends a datagram from here to the host or address `to`, by the link called `via` first.
+
+        Without `via` it goes as routed. Source and destination are written on each datagram. It is good for as long as
+        no link is added.
+
+        Raises:
+            NetworkError: there is no such link here, or no route.
+        """
+        if via is not None and via not in self.outgoing:
+            raise NetworkError(f"{self.name} has no link {via!r}; it has: {', '.join(self.outgoing) or 'none'}")
+        hops = self._network.route(self.name, to, via)
+        if hops is None:
+            raise self._no_route(to) if via is None else NetworkError(f"{self.name} has no route to {to!r} by {via!r}")
+        first = hops[0]
+        source = self.addresses[first]
+        send = self.outgoing[first].send
+
+        def send_from_here(datagram: Datagram) -> None:
+            datagram.source = source
+            datagram.destination = to
+            send(datagram)
+
+        return send_from_here
+
     def send(self, datagram: Datagram, to: str) -> None:
-        """Send a datagram to the host called `to`, now. Writes its source and destination.
+        """Send a datagram to the host or address `to`, now, as routed. Writes its source and destination.
 
         Raises:
             NetworkError: there is no route.
         """
         try:
-            first = self.routes[to]
+            send = self._senders[to]
         except KeyError:
-            raise self._no_route(to) from None
-        datagram.source = self.name
-        datagram.destination = to
-        first(datagram)
+            send = self._senders[to] = self.sender(to)
+        send(datagram)
 
     def _refuse(self, datagram: Datagram) -> None:
         raise NetworkError(f"a datagram reached host {self.name}, which has no receiver; give one to on_datagram")
@@ -104,7 +141,7 @@ class Router(_Node):
     def rewire(self) -> None:
         """Deliver to the look-up, or between two links straight to the other one."""
         if len(self.outgoing) == 2:
-            for direction, onward in zip(self.incoming, reversed(self.outgoing), strict=True):
+            for direction, onward in zip(self.incoming.values(), reversed(self.outgoing.values()), strict=True):
                 direction.deliver = onward.send
         else:
             super().rewire()
@@ -115,8 +152,8 @@ class Network:
 
     Args:
         clock: the clock it runs on. At one instant arrivals run in the order that their links were added in.
-        streams: where losses and jitter are drawn from.
-        observer: told of each datagram that is dropped.
+        streams: where losses, jitter and the queues' chance are drawn from.
+        observer: told of each datagram that is dropped or marked.
 
     Attributes:
         nodes: hosts and routers by name.
@@ -136,9 +173,20 @@ class Network:
         Raises:
             NetworkError: the name is taken.
         """
-        host = Host(self._new_name(name))
+        host = Host(self._new_name(name), self)
         self.nodes[name] = host
         return host
+
+    def host(self, name: str) -> Host:
+        """The host of this name.
+
+        Raises:
+            NetworkError: there is none.
+        """
+        node = self.nodes.get(name)
+        if not isinstance(node, Host):
+            raise NetworkError(f"there is no host {name!r}; there are: {', '.join(sorted(self._hosts())) or 'none'}")
+        return node
 
     def add_router(self, name: str) -> Router:
         """Add a router.
@@ -185,8 +233,8 @@ class Network:
         )
         self.links[name] = link
         for sender, receiver, direction in ((first, second, link.forward), (second, first, link.backward)):
-            sender.outgoing.append(direction)
-            receiver.incoming.append(direction)
+            sender.outgoing[name] = direction
+            receiver.incoming[name] = direction
         self._route()
         return link
 
@@ -195,27 +243,21 @@ class Network:
             raise NetworkError(f"there is a host or router {name!r} already; give another name")
         return name
 
+    def route(self, source: str, to: str, via: str | None = None) -> list[str] | None:
+        """The links from a node to a host or address, by the link `via` first; None where there is no way."""
+        hops = route(source, to, self._ends(), self._hosts(), via)
+        return None if hops is None else [hop.link for hop in hops]
+
+    def _ends(self) -> dict[str, tuple[str, str]]:
+        return {name: link.ends for name, link in self.links.items()}
+
+    def _hosts(self) -> set[str]:
+        return {name for name, node in self.nodes.items() if isinstance(node, Host)}
+
     def _route(self) -> None:
         """Work out every route anew, then where each direction delivers."""
-        far_end = {direction: node for node in self.nodes.values() for direction in node.incoming}
+        ends, hosts = self._ends(), self._hosts()
         for node in self.nodes.values():
-            node.routes = _routes_from(node, far_end)
-        for node in self.nodes.values():
+            firsts = first_links(node.name, ends, hosts)
+            node.routes = {to: node.outgoing[link].send for to, link in firsts.items()}
             node.rewire()
-
-
-def _routes_from(source: Host | Router, far_end: Mapping[LinkDirection, Host | Router]) -> dict[str, Send]:
-    """Breadth first, through routers only: each host's first link on a route of the fewest links."""
-    routes: dict[str, Send] = {}
-    seen = {source.name}
-    reached = deque((far_end[first], first) for first in source.outgoing)
-    while reached:
-        node, first = reached.popleft()
-        if node.name in seen:
-            continue
-        seen.add(node.name)
-        if isinstance(node, Host):
-            routes[node.name] = first.send
-        else:
-            reached.extend((far_end[onward], first) for onward in node.outgoing)
-    return routes

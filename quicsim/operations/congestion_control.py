@@ -31,7 +31,7 @@ congestion_control = Operation(
         Field("bytes_in_flight", u64, "path.bytes_in_flight", "bytes sent, not acknowledged and not lost"),
         Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
         Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
-        Field("packet_bytes", u32, "packet_bytes", "that packet's size"),
+        Field("packet_bytes", u32, "packet_bytes", "that packet's size; the sum of all for packets lost at once"),
         Field("event", u8, "event", "1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet"),
     ),
     output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes"),
@@ -48,8 +48,10 @@ def controller(connection: Connection, path: Path, event: int, packet_bytes: int
     """Hand the event to the path's own controller."""
     if event == ACKED:
         path.congestion.acked(path, packet_bytes, packet_sent_ns, connection.now_ns)
-    elif event in (LOST, MARKED):
-        path.congestion.congested(path, packet_sent_ns, connection.now_ns)
+    elif event == LOST:
+        path.congestion.congested(path, packet_bytes, packet_sent_ns, connection.now_ns)
+    elif event == MARKED:
+        path.congestion.congested(path, 0, packet_sent_ns, connection.now_ns)
     elif event == RTT:
         path.congestion.rtt_sampled(path, packet_sent_ns, connection.now_ns)
     elif event == TIMEOUT:

@@ -44,7 +44,7 @@ def declare_lost(
             kind = space.kind.name.lower()
             recorder.emit(PacketLost(connection.now_ns, recorder.name, kind, packet.number, trigger, path.path_id))
     last = packets[-1]
-    connection.operations.congestion_control(connection, path, LOST, last.size_bytes, last.sent_ns)
+    connection.operations.congestion_control(connection, path, LOST, sum(p.size_bytes for p in packets), last.sent_ns)
 
 
 def is_persistent_congestion(connection: Connection, path: Path, packets: list[Packet]) -> bool:

@@ -46,6 +46,16 @@ class Profile:
     """How far a stream's does."""
     path_report_interval_ns: int = 0
     """How often the peer is told the paths' round-trip times, as long as a stream is open; 0: never."""
+    back_off: tuple[int, int] = (1, 2)
+    """What a congestion event leaves of the window, as a fraction; RFC 9002 section 7.3.2 halves it."""
+    window_packet_bytes: int = 0
+    """What a window that is counted in packets takes for one, whatever is sent; 0: a datagram."""
+    maximum_window_packets: int = 0
+    """A coupled window grows no further; 0: without limit."""
+    growth_fraction_bits: int = 32
+    """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
+    proportional_rate_reduction: bool = False
+    """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
         """The congestion window before the first acknowledgement."""
@@ -100,7 +110,7 @@ MP_QUIC = Profile(
     assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,
     max_data_bytes=48 << 10,
     max_stream_data_bytes=32 << 10,
-    congestion_control="olia",
+    congestion_control="newreno",
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
     is_multipath=True,

@@ -6,7 +6,6 @@ One call of `simulate` is one replication of one variant; everything it uses is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,8 @@ from quicsim.apps.bulk import Receiver, Sender
 from quicsim.apps.requests import Answerer, Requester
 from quicsim.clock import Clock
 from quicsim.endpoint import Endpoint
-from quicsim.events import Code, Event, PacketDropped, PluginTrouble, Recorder, Trace
-from quicsim.net.link import DirectionSpec, LinkDirection, check_conservation
-from quicsim.net.queue import DropTail
-from quicsim.net.topology import Network
+from quicsim.events import Code, DatagramMarked, Event, PacketDropped, PluginTrouble, Recorder, Trace
+from quicsim.net.link import check_conservation
 from quicsim.operations import OperationTable
 from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.package import PluginError, load_plugin
@@ -25,17 +22,20 @@ from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
+from quicsim.scenario.build_network import build_network, client_paths, directions
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.measure import RequestsMeasured, TransferMeasured, measure_counts
-from quicsim.scenario.schema import HOST_NAMES
+from quicsim.scenario.values import HOST_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from simpy.events import Event as SimPyEvent
 
     from quicsim.net.datagram import DropReason
-    from quicsim.scenario.schema import Host, HostName, Link, QueueLimit, ResolvedScenario
+    from quicsim.net.topology import Network
+    from quicsim.scenario.schema import Host, ResolvedScenario
+    from quicsim.scenario.values import HostName
 
 __all__ = ["Unfinished", "simulate"]
 
@@ -46,8 +46,8 @@ class Unfinished(RuntimeError):  # noqa: N818
     """The scenario's time limit came before its application was done."""
 
 
-class DropObserver:
-    """Tells the trace of each datagram that a link drops."""
+class LinkTrace:
+    """Tells the trace of each datagram that a link drops or marks."""
 
     def __init__(self, recorders: Sequence[Recorder]) -> None:
         self._recorders = recorders
@@ -58,6 +58,13 @@ class DropObserver:
         recorder.record(Code.DATAGRAM_DROPPED, time_ns, index, size_bytes)
         if recorder.subscribers:
             recorder.emit(PacketDropped(time_ns, recorder.name, index, size_bytes, reason.value))
+
+    def marked(self, direction_number: int, index: int, time_ns: int, size_bytes: int) -> None:
+        """See `quicsim.net.link.LinkObserver`."""
+        recorder = self._recorders[direction_number]
+        recorder.record(Code.DATAGRAM_MARKED, time_ns, index, size_bytes)
+        if recorder.subscribers:
+            recorder.emit(DatagramMarked(time_ns, recorder.name, index, size_bytes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +94,9 @@ def simulate(
     trace.subscribers.extend(subscribers)
     streams = Streams(scenario.seed, replication)
     recorders: list[Recorder] = []
-    network = Network(clock, streams, DropObserver(recorders))
+    network = build_network(scenario, clock, streams, LinkTrace(recorders))
     sides: Sides = {name: build_side(scenario, name, network, clock, trace) for name in HOST_NAMES}
-    recorders += [trace.component(direction.name) for direction in add_links(scenario, network)]
+    recorders += [trace.component(direction.name) for direction in directions(network)]
     notes: list[str] = []
     use_plugins(scenario, sides, notes)
     application = build_application(scenario, sides)
@@ -127,38 +134,6 @@ def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, objec
     client.connect()
 
 
-def add_links(scenario: ResolvedScenario, network: Network) -> list[LinkDirection]:
-    """Join the hosts by the scenario's links; returns the directions by their numbers."""
-    directions: list[LinkDirection] = []
-    for name, link in scenario.links.items():
-        first, second = link.between
-        specs: Mapping[str, DirectionSpec] = {s: direction_spec(scenario, link, s) for s in link.between}
-        built = network.add_link(name, first, second, specs)
-        directions += [built.forward, built.backward]
-    return directions
-
-
-def direction_spec(scenario: ResolvedScenario, link: Link, sender: HostName) -> DirectionSpec:
-    """What the link does to what `sender` sends; the receiving host's jitter is part of it."""
-    receiver = scenario.hosts.server if sender == "client" else scenario.hosts.client
-    faults = [fault.drop for fault in link.faults if fault.sender == sender]
-    if every := link.drop_every.get(sender, 0):
-        faults.append(f"every {every}th datagram")
-    return DirectionSpec(
-        rate_bps=link.rate_bps[sender],
-        delay_ns=link.delay_ns[sender],
-        queue=drop_tail(link.queue.limit_of(sender)),
-        loss=link.loss.get(sender, Fraction(0)),
-        faults=tuple(faults),
-        jitter_ns=receiver.receive_jitter_ns,
-    )
-
-
-def drop_tail(limit: QueueLimit) -> DropTail:
-    """A queue that holds so many bytes, or so many packets."""
-    return DropTail(limit_packets=limit.amount) if limit.unit == "packets" else DropTail(limit_bytes=limit.amount)
-
-
 def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
@@ -171,6 +146,7 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         max_stream_data_bytes=host.max_stream_data_bytes,
         certificate_chain_bytes=scenario.hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
+        address_count=len(client_paths(scenario)) if name == "client" else 1,
     )
     connection = Connection(
         is_client=name == "client",
@@ -181,11 +157,12 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
     )
     endpoint = Endpoint(
         clock,
-        network.add_host(name),
+        network.host(name),
         "server" if name == "client" else "client",
         connection,
         number=HOST_NAMES.index(name),
         header_bytes=scenario.udp_ip_header_bytes,
+        links=client_paths(scenario) if name == "client" else (),
     )
     return Side(endpoint, ConnectionPlugins(connection))
 

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from quicsim import locate
+from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
-from quicsim.scenario.schema import HOST_NAMES, PER_SENDER, File, Header, PaperMark, ResolvedScenario, Setup
+from quicsim.scenario.network import PER_SENDER, senders
+from quicsim.scenario.schema import File, Header, PaperMark, ResolvedScenario, Setup
 
 if TYPE_CHECKING:
     from quicsim.results import Results
@@ -210,7 +212,7 @@ class _Override:
             return [*node[:index], self._assigned(node[index], rest), *node[index + 1 :]]
         if rest and self.key[: -len(key)] == ("links",) and part not in node:
             raise ScenarioError(f"{self}: unknown link; {suggestion(part, node)}")
-        return {**node, part: self._assigned(_as_table(part, node.get(part)) if rest else None, rest)}
+        return {**node, part: self._assigned(_as_table(part, node) if rest else None, rest)}
 
 
 def _toml_or_text(value: str) -> Any:
@@ -221,12 +223,13 @@ def _toml_or_text(value: str) -> Any:
     return parsed["value"] if len(parsed) == 1 else value
 
 
-def _as_table(key: str, value: Any) -> Any:
-    """What stands at a key, as something that another table can be laid over."""
+def _as_table(key: str, node: Mapping[str, Any]) -> Any:
+    """What stands at a key of a table, as something that another table can be laid over."""
+    value = node.get(key)
     if isinstance(value, (dict, list)):
         return value
     if key in PER_SENDER and value is not None:
-        return dict.fromkeys(HOST_NAMES, value)
+        return dict.fromkeys(senders(node), value)
     return {}
 
 
@@ -234,7 +237,7 @@ def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, An
     """Tables are merged, anything else is replaced."""
     merged = dict(base)
     for key, value in overlay.items():
-        table = _as_table(key, base.get(key))
+        table = _as_table(key, base)
         merged[key] = _merged(table, value) if isinstance(value, dict) and isinstance(table, dict) else value
     return merged
 
@@ -313,6 +316,10 @@ class _Reader:
             for key, sentence in problems(error, File, document):
                 self._complain(key, sentence, overrides, variant)
             return None
+        if wrong := list(network_problems(setup)):
+            for key, sentence in wrong:
+                self._complain(key, sentence, overrides, variant)
+            return None
         objects: dict[str, Path] = {}
         for number, use in enumerate(setup.plugins):
             key = ("plugins", str(number), "name")
@@ -342,7 +349,7 @@ def _new_links_without_ends(base: Mapping[str, Any], document: Mapping[str, Any]
     known, links = base.get("links"), document.get("links")
     if not isinstance(known, dict) or not isinstance(links, dict):
         return []
-    return [name for name, link in links.items() if name not in known and "between" not in _as_table(name, link)]
+    return [name for name in links if name not in known and "between" not in _as_table(name, links)]
 
 
 def _written_by(key: Key, overrides: Sequence[_Override]) -> _Override | None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from quicsim.apps.requests import Requester
     from quicsim.net.topology import Network
     from quicsim.scenario.build import Side
-    from quicsim.scenario.schema import HostName
+    from quicsim.scenario.values import HostName
 
 __all__ = ["RequestsMeasured", "TransferMeasured", "measure_counts"]
 
@@ -77,4 +77,5 @@ def measure_counts(sides: Mapping[HostName, Side], network: Network) -> dict[str
     totals["datagrams_dropped_queue"] = sum(direction.dropped_queue for direction in directions)
     totals["datagrams_dropped_wire"] = sum(direction.dropped_loss + direction.dropped_fault for direction in directions)
     totals["datagrams_in_flight"] = sum(direction.in_flight for direction in directions)
+    totals["datagrams_marked"] = sum(direction.marked for direction in directions)
     return totals

@@ -1,79 +1,23 @@
 """What may a scenario say? The tables and keys of scenarios/*.toml, and what each becomes inside.
 
-Keys in a file read `delay = "5ms"`; attributes read `delay_ns`, so that no number loses its unit on the way.
+network.py has those of links and queues, values.py what may stand at a key.
 """
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 
-from quicsim.net.loss import fault_matcher
-from quicsim.scenario.errors import shown
+from quicsim.scenario.network import Link
+from quicsim.scenario.values import Count, Duration, HostName, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
-
-HostName = Literal["client", "server"]
-HOST_NAMES: tuple[HostName, ...] = ("client", "server")
-
-
-def _positive(value: int) -> int:
-    if value <= 0:
-        raise ValueError("must be greater than 0")
-    return value
-
-
-def _varint(value: int) -> int:
-    if value >= 1 << 62:
-        raise ValueError("must be less than 2**62 bytes, beyond which no stream goes (RFC 9000 section 4.5)")
-    return value
-
-
-def _probability(value: object) -> Fraction:
-    """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
-        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1")
-    try:
-        probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
-    except (ValueError, ZeroDivisionError, OverflowError):
-        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1") from None
-    if not 0 <= probability <= 1:
-        raise ValueError(f"{shown(value)} is not a probability; it must lie between 0 and 1")
-    return probability
-
-
-Duration = Annotated[int, BeforeValidator(duration_ns)]
-Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
-Size = Annotated[int, BeforeValidator(size_bytes)]
-PositiveSize = Annotated[Size, AfterValidator(_positive), AfterValidator(_varint)]
-Probability = Annotated[Fraction, BeforeValidator(_probability)]
-Count = Annotated[StrictInt, Field(ge=0)]
-PositiveCount = Annotated[StrictInt, Field(ge=1)]
-
-
-class Table(BaseModel):
-    """A table of a scenario file: unknown keys are errors, values do not change once read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class Host(Table):
     """One end of the connection."""
 
-    profile: Literal["picoquic", "rfc9002"]
+    profile: Literal["picoquic", "rfc9002", "mp-quic"]
     congestion_control: Literal["newreno"] | None = None
     """None: the profile's."""
     datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
@@ -109,6 +53,8 @@ class ClientHost(Host):
 
     start_phase_ns: Duration = Field(0, alias="start_phase")
     """The instant of connecting is drawn uniformly below this: hosts are not started on the same nanosecond."""
+    paths: tuple[str, ...] = ()
+    """Links of this host that carry a path each, in order; none: one path, as routed."""
 
 
 class ServerHost(Host):
@@ -130,100 +76,6 @@ class Hosts(Table):
 
     client: ClientHost
     server: ServerHost
-
-
-class QueueLimit(NamedTuple):
-    """How much may wait: bytes, or packets."""
-
-    amount: int
-    unit: Literal["bytes", "packets"]
-
-
-def _queue_limit(value: str) -> QueueLimit:
-    if isinstance(value, str):
-        amount, _, unit = value.strip().partition(" ")
-        if unit.strip() in ("packet", "packets") and amount.isdecimal():
-            return QueueLimit(int(amount), "packets")
-    return QueueLimit(size_bytes(value), "bytes")
-
-
-Limit = Annotated[QueueLimit, BeforeValidator(_queue_limit)]
-
-
-class Queue(Table):
-    """What waits before a link; the packet in service does not count."""
-
-    kind: Literal["drop-tail"]
-    limit: Limit
-    at_least: Mapping[HostName, Limit] = {}
-    """By sending host: its limit is never below this."""
-
-    @model_validator(mode="after")
-    def _same_unit(self) -> Self:
-        for host, floor in self.at_least.items():
-            if floor.unit != self.limit.unit:
-                raise ValueError(f"at_least.{host} counts {floor.unit} and limit counts {self.limit.unit}")
-        return self
-
-    def limit_of(self, sender: HostName) -> QueueLimit:
-        """The limit of the queue into which `sender` puts its datagrams."""
-        return max(self.limit, self.at_least.get(sender, self.limit))
-
-
-class Fault(Table):
-    """A loss by rule, in the words of quicsim.net.loss."""
-
-    drop: str
-    sender: HostName = Field(alias="from")
-
-    @field_validator("drop")
-    @classmethod
-    def _is_a_rule(cls, value: str) -> str:
-        fault_matcher(value)
-        return value
-
-
-class Link(Table):
-    """A duplex link. What differs by direction is a mapping by sending host."""
-
-    between: tuple[HostName, HostName]
-    rate_bps: Mapping[HostName, Rate] = Field(alias="rate")
-    delay_ns: Mapping[HostName, Duration] = Field(alias="delay")
-    queue: Queue
-    loss: Mapping[HostName, Probability] = {}
-    """Probability that a datagram is lost, where it is not 0."""
-    drop_every: Mapping[HostName, Count] = {}
-    """Each n-th datagram is lost; 0: none."""
-    faults: tuple[Fault, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _one_value_for_both_directions(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {
-            key: dict.fromkeys(HOST_NAMES, value) if key in PER_SENDER and not isinstance(value, Mapping) else value
-            for key, value in data.items()
-        }
-
-    @field_validator("between")
-    @classmethod
-    def _two_ends(cls, value: tuple[HostName, HostName]) -> tuple[HostName, HostName]:
-        if value[0] == value[1]:
-            raise ValueError(f'joins "{value[0]}" to itself')
-        return value
-
-    @field_validator("rate_bps", "delay_ns")
-    @classmethod
-    def _both_directions(cls, value: Mapping[HostName, int], info: ValidationInfo) -> Mapping[HostName, int]:
-        for host in HOST_NAMES:
-            if host not in value:
-                raise ValueError(f'says nothing for what "{host}" sends; add {host} = ...')
-        return value
-
-
-PER_SENDER = ("rate", "delay", "loss", "drop_every")
-"""Keys of a link that take one value, or a table by sending host."""
 
 
 class Requests(Table):
@@ -280,13 +132,6 @@ class Setup(Table):
     """A run that has not finished by then stops with an error."""
     udp_ip_header_bytes: Size = Field(28, alias="udp_ip_header")  # given: IPv4 20 + UDP 8
     """What each datagram weighs on the wire beside its payload."""
-
-    @field_validator("links")
-    @classmethod
-    def _one_link(cls, value: Mapping[str, Link]) -> Mapping[str, Link]:
-        if len(value) != 1:
-            raise ValueError(f"{len(value)} links; exactly one, between client and server, can be simulated")
-        return value
 
     @model_validator(mode="after")
     def _one_application(self) -> Self:

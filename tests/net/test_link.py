@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicsim.clock import ARRIVAL, DEPARTURE, TIMER, Clock
-from quicsim.net.datagram import Datagram, DropReason
+from quicsim.net.datagram import CE, ECT_0, ECT_1, NOT_ECT, Datagram, DropReason
 from quicsim.net.link import DirectionSpec, Link, LinkDirection, check_conservation
-from quicsim.net.queue import DropTail
+from quicsim.net.queue import ACCEPT, MARK, DropTail
 from quicsim.randomness import Streams
 
 from .plain import OFFER, PlainLink, PlainLoop
@@ -311,3 +311,37 @@ def test_a_specification_out_of_range_is_refused(changes, message):
 def test_a_negative_limit_is_refused():
     with pytest.raises(ValueError, match="limit_bytes is -1; give 0 or more"):
         DropTail(limit_bytes=-1)
+
+
+class MarksEverySecond:
+    """A discipline that asks to mark each datagram of an even index."""
+
+    decides_when_idle = True
+
+    def admission(self, rate_bps, chance):
+        return lambda backlog, now_ns, size_bytes: MARK if backlog.offered % 2 == 0 else ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("sent", "received", "marked", "dropped"),
+    [
+        (NOT_ECT, [NOT_ECT], 0, 1),  # it cannot be marked
+        (ECT_0, [ECT_0, CE], 1, 0),
+        (ECT_1, [ECT_1, CE], 1, 0),
+        (CE, [CE, CE], 0, 0),  # it has been
+    ],
+)
+def test_a_mark_is_set_where_the_sender_knows_marks_and_a_drop_elsewhere(sent, received, marked, dropped):
+    class Observer(Drops):
+        def marked(self, direction_number, index, time_ns, size_bytes):
+            self.log.append(("marked", index, time_ns))
+
+    clock, arrivals, observer = Clock(), [], Observer()
+    link = one_direction(clock, megabit(queue=MarksEverySecond()), arrivals.append, observer=observer)
+    for _ in range(2):
+        link.send(Datagram(None, 100, ecn=sent))
+    clock.run()
+    assert [datagram.ecn for datagram in arrivals] == received
+    assert (link.marked, link.dropped_queue) == (marked, dropped)
+    assert observer.log == [("marked", 2, 0)] * marked + [("dropped", 2, 0)] * dropped
+    check_conservation(link)

@@ -151,3 +151,74 @@ def test_a_host_without_a_receiver_says_so():
     built.nodes["a"].send(Datagram(None, 100), to="b")
     with pytest.raises(NetworkError, match="reached host b, which has no receiver"):
         built.clock.run()
+
+
+TWO_PATHS = "cr rs ct ts"
+"""From host c to host s by router r, or by router t."""
+
+
+def test_a_host_with_several_links_has_an_address_on_each():
+    built = network("c s", "r t", TWO_PATHS)
+    assert built.host("c").addresses == {"cr": "c@cr", "ct": "c@ct"}
+    assert built.nodes["r"].routes.keys() == {"c", "c@cr", "s", "s@rs"}
+    assert network("a b", links="ab").host("a").addresses == {"ab": "a"}
+
+
+@pytest.mark.parametrize("via", ["cr", "ct"])
+def test_a_path_leaves_by_its_link_and_its_answer_comes_back_by_it(via):
+    built = network("c s", "r t", TWO_PATHS)
+    arrivals_at(built, "c")
+    seen = []
+
+    def answer(datagram):
+        seen.append((datagram.source, datagram.destination))
+        built.host("s").sender(datagram.source)(Datagram("answer", 1000))
+
+    built.host("s").on_datagram(answer)
+    send = built.host("c").sender("s", via)
+    for _ in range(3):
+        send(Datagram("question", 1000))
+    built.clock.run()
+    assert seen == [(f"c@{via}", "s")] * 3
+    for name in TWO_PATHS.split():
+        link = built.links[name]
+        used = name in (via, f"{via[1]}s")
+        assert (link.forward.delivered, link.backward.delivered) == ((3, 3) if used else (0, 0))
+
+
+def test_a_path_need_not_be_the_shortest():
+    built = network("c s", "r", "cs cr rs")
+    back = arrivals_at(built, "c")
+    there = arrivals_at(built, "s")
+    built.host("c").sender("s", "cr")(Datagram("long", 1000))
+    built.host("c").sender("s")(Datagram("short", 1000))
+    built.host("s").sender("c@cr")(Datagram("back", 1000))
+    built.clock.run()
+    assert there == [("short", 2 * MILLISECOND_NS), ("long", 4 * MILLISECOND_NS)]
+    assert back == [("back", 4 * MILLISECOND_NS)]
+    assert built.route("c", "s", "cr") == ["cr", "rs"]
+    assert built.route("c", "s") == ["cs"]
+
+
+@pytest.mark.parametrize(
+    ("to", "via", "message"),
+    [
+        ("s", "rs", "c has no link 'rs'; it has: cr, ct"),
+        ("s", "ct", "c has no route to 's' by 'ct'"),
+        ("z", None, "c has no route to host 'z'; it reaches: s"),
+        ("s@ct", None, "c has no route to host 's@ct'; it reaches: s"),
+    ],
+)
+def test_a_way_that_is_none_is_named(to, via, message):
+    with pytest.raises(NetworkError, match=message):
+        network("c s", "r t", "cr rs ct").host("c").sender(to, via)
+
+
+def test_a_link_added_later_is_taken_where_it_is_shorter():
+    built = network("a b", "r", "ar rb")
+    arrivals_at(built, "b")
+    built.host("a").send(Datagram(None, 100), to="b")
+    built.add_link("ab", "a", "b", FAST)
+    built.host("a").send(Datagram(None, 100), to="b")
+    built.clock.run()
+    assert (built.links["ab"].forward.delivered, built.links["rb"].forward.delivered) == (1, 1)

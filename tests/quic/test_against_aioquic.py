@@ -39,7 +39,7 @@ TOLERANCE_PERCENT = {
 """What the measurement's own tolerance says of each row."""
 
 MISSES_PERCENT = {
-    "small-10K-r10-rtt20": -6.3,  # aioquic paces within the initial window, which RFC 9002 section 7.7 lets go in a burst
+    "small-10K-r10-rtt20": -6.3,  # aioquic paces within the initial window, which RFC 9002 allows as a burst
     "periodic100-5M-r50-rtt50": 7.0,  # aioquic fills a window of eleven packets with a shorter one; ours leaves it idle
 }
 """Rows that miss their tolerance, with the deviation measured and its likely cause."""

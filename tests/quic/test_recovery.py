@@ -458,18 +458,18 @@ def test_a_window_that_is_not_used_does_not_grow(state):
 def test_the_window_is_halved_once_a_round_trip(minimum_rtt, sent_ns, now_ns, window):
     path, controller = a_path(minimum_window_bytes=2_400), reno(recovery_lasts_minimum_rtt=minimum_rtt)
     path.rtt.minimum_ns = 100
-    controller.congested(path, 900, 1_000)
+    controller.congested(path, 1_200, 900, 1_000)
     assert (path.cwnd_bytes, path.ssthresh_bytes) == (6_000, 6_000)
     controller.acked(path, 1_200, min(sent_ns, 1_000), min(now_ns, 1_100))
     assert path.cwnd_bytes == 6_000, "nothing grows in recovery"
-    controller.congested(path, sent_ns, now_ns)
+    controller.congested(path, 1_200, sent_ns, now_ns)
     assert path.cwnd_bytes == path.ssthresh_bytes == window
 
 
 def test_the_window_never_falls_below_two_datagrams():
     path, controller = a_path(), reno()
     for instant in range(10, 100, 10):
-        controller.congested(path, instant, instant)
+        controller.congested(path, 1_200, instant, instant)
     assert path.cwnd_bytes == path.minimum_window_bytes == 2_400
 
 

@@ -12,7 +12,7 @@ import quicsim
 from quicsim import locate
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import headers, load, plugin_object
-from quicsim.scenario.schema import QueueLimit
+from quicsim.scenario.network import QueueLimit
 from tests.scenario.fake import SCENARIO
 
 

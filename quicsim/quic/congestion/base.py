@@ -41,8 +41,8 @@ class CongestionController(Protocol):
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """A packet in flight was acknowledged."""
 
-    def congested(self, path: Path, sent_ns: int, now_ns: int) -> None:
-        """A packet sent at `sent_ns` was lost or marked."""
+    def congested(self, path: Path, lost_bytes: int, sent_ns: int, now_ns: int) -> None:
+        """Packets were lost, together this large, the last of them sent at `sent_ns`; or marked: nothing was lost."""
 
     def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
         """The path's round-trip time was measured anew by a packet sent at `sent_ns`."""

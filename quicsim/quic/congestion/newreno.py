@@ -23,9 +23,10 @@ _CONGESTION_LIMITED = SendingProcessState.CONGESTION_LIMITED
 class NewReno:
     """Slow start, congestion avoidance by one datagram a round trip, half the window on loss."""
 
-    __slots__ = ("_avoided_bytes", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
+    __slots__ = ("_avoided_bytes", "_back_off", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        self._back_off = profile.back_off
         self._recovery_lasts_minimum_rtt = profile.recovery_lasts_minimum_rtt
         self._recovery_start_ns = -1
         self._avoided_bytes = 0
@@ -51,12 +52,13 @@ class NewReno:
             self._avoided_bytes -= path.cwnd_bytes
             path.cwnd_bytes += path.datagram_bytes
 
-    def congested(self, path: Path, sent_ns: int, now_ns: int) -> None:
-        """Halve the window, once a round trip (section 7.3.2)."""
+    def congested(self, path: Path, lost_bytes: int, sent_ns: int, now_ns: int) -> None:
+        """Cut the window, once a round trip (section 7.3.2)."""
         if self._in_recovery(path, sent_ns, now_ns):
             return
         self._recovery_start_ns = now_ns
-        path.ssthresh_bytes = max(path.cwnd_bytes // 2, path.minimum_window_bytes)
+        kept, of = self._back_off
+        path.ssthresh_bytes = max(path.cwnd_bytes * kept // of, path.minimum_window_bytes)
         path.cwnd_bytes = path.ssthresh_bytes
         self._avoided_bytes = 0
 

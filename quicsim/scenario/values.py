@@ -1,0 +1,56 @@
+"""What may stand at a key? Quantities with their units, chances, names; each is read into an exact integer or fraction.
+
+Keys in a file read `delay = "5ms"`; attributes read `delay_ns`, so that no number loses its unit on the way.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictInt
+
+from quicsim.scenario.errors import shown
+from quicsim.units import duration_ns, rate_bps, size_bytes
+
+HostName = Literal["client", "server"]
+HOST_NAMES: tuple[HostName, ...] = ("client", "server")
+
+
+def _positive(value: int) -> int:
+    if value <= 0:
+        raise ValueError("must be greater than 0")
+    return value
+
+
+def _varint(value: int) -> int:
+    if value >= 1 << 62:
+        raise ValueError("must be less than 2**62 bytes, beyond which no stream goes (RFC 9000 section 4.5)")
+    return value
+
+
+def _probability(value: object) -> Fraction:
+    """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1")
+    try:
+        probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1") from None
+    if not 0 <= probability <= 1:
+        raise ValueError(f"{shown(value)} is not a probability; it must lie between 0 and 1")
+    return probability
+
+
+Duration = Annotated[int, BeforeValidator(duration_ns)]
+Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
+Size = Annotated[int, BeforeValidator(size_bytes)]
+PositiveSize = Annotated[Size, AfterValidator(_positive), AfterValidator(_varint)]
+Probability = Annotated[Fraction, BeforeValidator(_probability)]
+Count = Annotated[StrictInt, Field(ge=0)]
+PositiveCount = Annotated[StrictInt, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """A table of a scenario file: unknown keys are errors, values do not change once read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
