@@ -11,7 +11,7 @@ import quicsim
 
 BASELINES = {
     "fig3_tlp": "e36747c36ce1a6524cbc080d3369283d",
-    "bulk_download": "0217edcbcd2e59ca55176fb48968c95b",
+    "bulk_download": "3c14c855b2777bb92493b58be0940ee8",
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, PACKET_SIZE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u64
+from quicsim.quic.packet import APPLICATION
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -59,7 +60,7 @@ def held_until_ns(connection: Connection, path: Path, spacing_ns: int, full_ns: 
 def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
     """1.25 windows a round trip, after bursts of at most an initial window."""
     rtt = path.rtt
-    if not rtt.has_sample:
+    if not rtt.has_sample or packet.space is not APPLICATION:
         return 0
     full_ns = rtt.smoothed_ns * path.datagram_bytes * 4 // (5 * path.cwnd_bytes)
     spacing_ns = full_ns * packet.size_bytes // path.datagram_bytes
@@ -70,7 +71,7 @@ def five_quarters_of_the_window(connection: Connection, path: Path, packet: Pack
 def window_a_round_trip(connection: Connection, path: Path, packet: Packet) -> int:
     """One packet every SRTT * MTU / cwnd."""
     rtt = path.rtt
-    if not rtt.has_sample:
+    if not rtt.has_sample or packet.space is not APPLICATION:
         return 0
     full_ns = rtt.smoothed_ns * path.datagram_bytes // path.cwnd_bytes
     spacing_ns = full_ns * packet.size_bytes // path.datagram_bytes

@@ -103,7 +103,8 @@ def tail_probes_then_timeout(connection: Connection, path: Path) -> int:
     space = path.application
     if space.loss_time_ns or not space.ack_eliciting_in_flight:
         return space.loss_time_ns
-    return space.last_ack_eliciting_sent_ns + probe_or_timeout_ns(path)
+    # An ACK that ends a back-off may bring the deadline to before now.
+    return max(space.last_ack_eliciting_sent_ns + probe_or_timeout_ns(path), connection.now_ns)
 
 
 @set_timer.default("picoquic")

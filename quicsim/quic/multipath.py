@@ -39,15 +39,17 @@ def run(connection: Connection) -> list[Datagram]:
         sending.begin(connection, path)
     report_paths(connection)
     sent = [False] * len(connection.paths)
+    held_on: Path | None = None
     while (chosen := next_on_any(connection)) is not None:
         path, packet = chosen
         datagram = sending.send(connection, path, (packet,))
         if datagram is None:
+            held_on = path
             break
         datagrams.append(datagram)
         sent[path.path_id] = True
         note_duplicate(connection, path, packet)
-    for path, packet in own_packets(connection, paths):
+    for path, packet in own_packets(connection, [path for path in paths if path is not held_on]):
         datagram = sending.send(connection, path, (packet,))
         if datagram is not None:
             datagrams.append(datagram)
@@ -71,7 +73,7 @@ def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
     packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, path.window_is_open and has_content)
     if origin is not path:
         packet.origin = origin.application
-    if not selected and not packet.new_content:
+    if not selected and (not packet.new_content or path.paced_until_ns > connection.now_ns):
         return None
     assembled = sending.assemble(connection, path, packet, selected)
     return None if assembled is None else (path, assembled)
@@ -88,7 +90,10 @@ def next_retransmission(connection: Connection) -> tuple[Path, int]:
         if not path.is_open:
             continue
         space = path.application
-        if is_default and not (space.lost or space.duplicates or path.timer_expired):
+        is_probing = path.timer_expired or space.ping_needed
+        if is_default and not (space.lost or space.duplicates or is_probing):
+            continue
+        if path.paced_until_ns > connection.now_ns and not is_probing:
             continue
         selected = operations.select_retransmission(connection, path, space)
         if selected:
@@ -100,12 +105,17 @@ def own_packets(connection: Connection, paths: list[Path]) -> Iterator[tuple[Pat
     """What each path has for itself: its control frames, a probe, and the ACKs that are due there."""
     now_ns = connection.now_ns
     ack_paths = {ack_path(connection, path) for path in paths if 0 < path.application.received.deadline_ns <= now_ns}
+    is_alone = len(connection.paths) == 1
     for path in paths:
         space = path.application
         wanted = space.ping_needed or path in ack_paths
-        while wanted or (space.pending and path.window_is_open):
-            packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, path.window_is_open)
-            packet.takes_stream_data = False
+        while True:
+            may_fill = path.window_is_open and (path.paced_until_ns <= now_ns or space.ping_needed)
+            new_content = may_fill and (bool(space.pending) or (is_alone and has_stream_data(connection)))
+            if not wanted and not new_content:
+                break
+            packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, new_content)
+            packet.takes_stream_data = is_alone
             assembled = sending.assemble(connection, path, packet, 0)
             if assembled is None:
                 break
