@@ -6,7 +6,6 @@ Anything with the four calls of `SansIO` can stand there.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from quicsim.clock import Alarm
@@ -107,8 +106,7 @@ class Endpoint:
 
     def _on_datagram(self, datagram: WireDatagram) -> None:
         payload = datagram.payload
-        if datagram.ecn != payload.ecn:
-            payload = replace(payload, ecn=datagram.ecn)  # a router marked it
+        payload.ecn = datagram.ecn
         self.connection.receive(payload, self.clock.now)
         if not self._links and datagram.source != self._peer_addresses.get(payload.path_id, self.peer):
             self._peer_addresses[payload.path_id] = datagram.source

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define QUICSIM_ABI_MAJOR 1
-#define QUICSIM_ABI_MINOR 0
+#define QUICSIM_ABI_MINOR 1
 
 #define SEC(name) __attribute__((section(name), used))
 
@@ -35,6 +35,8 @@ struct quicsim_manifest {
     }
 
 #define MILLISECONDS 1000000ULL /* in nanoseconds */
+
+enum { ECN_NOT_ECT = 0, ECN_ECT_1 = 1, ECN_ECT_0 = 2, ECN_CE = 3 }; /* RFC 3168 section 5 */
 
 enum { SPACE_INITIAL = 0, SPACE_HANDSHAKE = 1, SPACE_APPLICATION = 2 };
 
@@ -60,7 +62,8 @@ struct quic_path {
     uint32_t outstanding_count; /* packets of the application space in flight */
     uint16_t datagram_bytes; /* a full datagram, UDP payload */
     uint8_t path_id; /* the path's identifier */
-    uint8_t padding_83[5];
+    uint8_t ecn_codepoint; /* what datagrams are sent with; set_ecn() sets it */
+    uint8_t padding_84[172];
 };
 
 /* The connection; paths[0] is the first path. */
@@ -121,6 +124,10 @@ struct generate_frames {
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t padding_27[5];
     uint64_t result; /* bytes of frames in the packet; for information: the frames themselves count */
+    uint8_t carries_ack; /* 1: an ACK frame is in the packet */
+    uint8_t ack_eliciting; /* 1: a frame in the packet asks for an ACK */
+    uint8_t is_probe; /* 1: it repeats a packet that is still outstanding */
+    uint8_t padding_43[5];
 };
 
 /* SendPacket: Hands the protected packet to the network and registers it as sent.
@@ -251,6 +258,8 @@ struct read_packet {
     uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
     uint8_t padding_20[4];
     uint64_t result; /* 1: let it in; 0: drop it */
+    uint8_t ecn; /* the codepoint that it arrived with: 0 not ECT, 1 ECT(1), 2 ECT(0), 3 CE */
+    uint8_t padding_33[7];
 };
 
 /* ParseFrames: Parses the frames of a packet and processes each.
@@ -349,6 +358,22 @@ struct init_opaque_data {
     uint64_t result; /* ignored */
 };
 
+/* ParseFrames:0x1c00 to :0x1cff: Parses one frame of a type that only a plugin knows.
+ * Returns 1: understood; 0: skipped; for information.
+ * Anchors: replace 0x0011, before 0x4011, after 0x8011, and the frame type times 0x10000. Source: paper section 3.1.2;
+ * RFC 9000 section 12.4.
+ * Rule: result <= 1. */
+struct parse_frame {
+    uint64_t now_ns; /* the simulation clock */
+    uint64_t packet_number; /* the packet */
+    uint16_t frame_type; /* the frame's type */
+    uint16_t frame_length; /* its bytes behind type and length, for read_frame() */
+    uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
+    uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
+    uint8_t padding_22[2];
+    uint64_t result; /* 1: understood; 0: skipped; for information */
+};
+
 /* Helpers: functions of the host. */
 
 /* What the operation's default returns. Only in a replace/ program and at most once a call; what the program wrote so
@@ -363,5 +388,26 @@ static uint64_t (*const time_ns)(void) = (void *)3;
 
 /* Put a number into the trace. */
 static void (*const log_value)(uint64_t value) = (void *)4;
+
+/* Append a frame of the plugin's own, in a program of GenerateFrames. An even type asks the peer for an ACK, an odd
+ * one does not. False: there is no room in the packet or, for one that asks for an ACK, in the congestion window; the
+ * peer does not have the plugin; or it is a packet of the handshake. A lost frame is not repeated. */
+static bool (*const append_frame)(uint32_t type, const void *data, uint32_t length) = (void *)5;
+
+/* Copy bytes of the frame, in a program of ParseFrames:0x1c00 to :0x1cff; returns how many there were. */
+static uint32_t (*const read_frame)(uint32_t offset, void *target, uint32_t length) = (void *)6;
+
+/* Copy bytes of the packet that the operation is about: its frames, as they stand on the wire; returns how many there
+ * were. */
+static uint32_t (*const packet_bytes)(uint32_t offset, void *target, uint32_t length) = (void *)7;
+
+/* The codepoint that the path's datagrams are sent with: ECN_... */
+static uint32_t (*const get_ecn)(void) = (void *)8;
+
+/* Send the path's datagrams with this codepoint, until the plugin is detached: ECN_NOT_ECT, ECN_ECT_1 or ECN_ECT_0. */
+static void (*const set_ecn)(uint32_t codepoint) = (void *)9;
+
+/* The path that the operation is about: its place in connection->paths. */
+static uint32_t (*const path_index)(void) = (void *)10;
 
 #endif

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
-from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
+from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
 from quicsim.quic.frames import (
     AckFrame,
     CryptoFrame,
@@ -45,6 +45,9 @@ generate_frames = Operation(
         Field("selected", u64, "selected", "what SelectRetransmission returned"),
         Field("room_bytes", u16, "packet.room_bytes", "what frames may take in this packet"),
         SPACE,
+        Field("carries_ack", u8, "packet.carries_ack", "1: an ACK frame is in the packet", since=1),
+        Field("ack_eliciting", u8, "packet.ack_eliciting", "1: a frame in the packet asks for an ACK", since=1),
+        Field("is_probe", u8, "packet.is_probe", "1: it repeats a packet that is still outstanding", since=1),
     ),
     output=Output(u16, "bytes of frames in the packet; for information: the frames themselves count"),
     rules=(Rule("result <= room_bytes"),),

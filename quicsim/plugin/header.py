@@ -9,7 +9,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from quicsim.operations import OPERATIONS, Operation, Slot
+from quicsim.operations import OPERATIONS, PARAMETRISED, Operation, Slot
 from quicsim.plugin.context import ABI_MAJOR, ABI_MINOR, MAXIMUM_PATHS
 from quicsim.plugin.helpers import C_PROTOTYPES, HELPERS
 from quicsim.plugin.layout import CONNECTION, PATH, Layout, operation_layout
@@ -58,6 +58,8 @@ struct quicsim_manifest {{
 
 #define MILLISECONDS 1000000ULL /* in nanoseconds */
 
+enum {{ ECN_NOT_ECT = 0, ECN_ECT_1 = 1, ECN_ECT_0 = 2, ECN_CE = 3 }}; /* RFC 3168 section 5 */
+
 enum {{ SPACE_INITIAL = 0, SPACE_HANDSHAKE = 1, SPACE_APPLICATION = 2 }};
 
 struct quic_packet {{
@@ -80,6 +82,7 @@ def c_header() -> str:
         + connection.replace("};", f"    struct quic_path paths[{MAXIMUM_PATHS}];\n}};")
     )
     parts += [operation_section(operation) for operation in OPERATIONS]
+    parts += [operation_section(operation) for operation in PARAMETRISED]
     parts.append("/* Helpers: functions of the host. */\n")
     parts += [prototype(helper.number, helper.name) for helper in HELPERS]
     parts.append("#endif\n")
@@ -104,9 +107,12 @@ def structure(name: str, layout: Layout) -> str:
 
 def operation_section(operation: Operation) -> str:
     """An operation's structure, under a comment that says what it is for and which anchors it has."""
-    anchors = ", ".join(f"{slot.name.lower()} {operation.anchor(slot):#06x}" for slot in Slot)
+    name, anchors = operation.name, ", ".join(f"{slot.name.lower()} {operation.anchor(slot):#06x}" for slot in Slot)
+    if (parameter := operation.parameter) is not None:
+        name += f":{parameter.values[0]:#x} to :{parameter.values[-1]:#x}"
+        anchors += f", and the {parameter.meaning} times 0x10000"
     comment = [
-        f"{operation.name}: {operation.meaning}",
+        f"{name}: {operation.meaning}",
         f"Returns {operation.output.meaning}.",
         f"Anchors: {anchors}. Source: {operation.source}.",
         *(f"Rule: {rule.text}{f' when {rule.when}' if rule.when else ''}." for rule in operation.rules),

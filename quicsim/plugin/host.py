@@ -92,6 +92,7 @@ class ConnectionPlugins:
             return  # attached in the same call
         for program in attachment.programs:
             self._rebuild(program.anchor.operation)
+        attachment.give_back()
         connection = self.connection
         recorder = connection.recorder
         recorder.record(Code.PLUGIN_DETACHED, connection.now_ns, len(attachment.programs), attachment.faults)

@@ -75,6 +75,9 @@ def load_plugin(data: bytes, *, source: str) -> Plugin:
     anchors = tuple(anchor_of(section, source) for section in program.entries)
     if not anchors:
         raise PluginError(f'{source}: no program; a section such as SEC("replace/SetTimer") holds one')
+    for number, anchor in enumerate(anchors):
+        if twin := [other.section for other in anchors[:number] if other.number == anchor.number]:
+            raise PluginError(f"{source}: sections {twin[0]!r} and {anchor.section!r} are the same anchor")
     if missing := [number for number in program.helper_calls if number not in HELPERS.by_number]:
         known = ", ".join(f"{helper.number} ({helper.name})" for helper in HELPERS)
         raise PluginError(f"{source}: calls helper {missing[0]}, which does not exist; the helpers are {known}")
@@ -86,6 +89,7 @@ def load_plugin(data: bytes, *, source: str) -> Plugin:
 def anchor_of(section: str, source: str) -> Anchor:
     """The anchor that a code section's name stands for. Raises PluginError with the names that exist."""
     slot_name, separator, operation_name = section.partition("/")
+    base = operation_name.partition(":")[0]
     slots = {slot.name.lower(): slot for slot in Slot}
     if not separator or slot_name not in slots:
         raise PluginError(
@@ -95,9 +99,9 @@ def anchor_of(section: str, source: str) -> Anchor:
         operation = operation_named(operation_name)
     except KeyError:
         known = ", ".join(operation.name for operation in OPERATIONS)
-        raise PluginError(
-            f"{source}: section {section!r}: no operation {operation_name!r}; there are {known}"
-        ) from None
+        raise PluginError(f"{source}: section {section!r}: no operation {base!r}; there are {known}") from None
+    except ValueError as error:
+        raise PluginError(f"{source}: section {section!r}: {error}") from None
     return Anchor(operation, slots[slot_name], section)
 
 

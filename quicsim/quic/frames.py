@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACK_DELAY_UNIT_NS",
     "FRAMES",
+    "PLUGIN_FRAME_TYPES",
     "AckFrame",
     "CryptoFrame",
     "Frame",
@@ -29,6 +30,7 @@ __all__ = [
     "PathAckFrame",
     "PathsFrame",
     "PingFrame",
+    "PluginFrame",
     "StreamFrame",
     "decode_frames",
     "encode_frame",
@@ -119,9 +121,37 @@ class HandshakeDoneFrame(NamedTuple):
     """The server confirms the handshake. Section 19.20."""
 
 
+PLUGIN_FRAME_TYPES = range(0x1C00, 0x1D00)
+"""Assumed: a block of two-byte types that all begin with the byte 0x5C.
+
+RFC 9000 section 22.4 keeps the one-byte types (up to 0x3f) for standards (0x30 and 0x31 are RFC 9221's); of the others
+these 256 are in nobody's registration.
+"""
+
+
+class PluginFrame(NamedTuple):
+    """A frame that only plugins understand: type, length, bytes. Who does not know the type skips it.
+
+    The type's lowest bit tells, also those who skip it, whether the frame asks for an acknowledgement: even types do.
+    """
+
+    frame_type: int
+    data: bytes
+
+    @property
+    def length(self) -> int:
+        """The bytes behind type and length."""
+        return len(self.data)
+
+    @property
+    def ack_eliciting(self) -> bool:
+        """Whether a packet with this frame asks for an acknowledgement."""
+        return not self.frame_type & 1
+
+
 Frame = (
     PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | CryptoFrame | StreamFrame | MaxDataFrame
-    | MaxStreamDataFrame | HandshakeDoneFrame
+    | MaxStreamDataFrame | HandshakeDoneFrame | PluginFrame
 )  # fmt: skip
 
 
@@ -314,6 +344,20 @@ def _decode_stream(data: bytes, frame_type: int, offset: int) -> tuple[StreamFra
     return StreamFrame(stream_id, start, len(content), bool(frame_type & 0x01), content), offset
 
 
+def _plugin_size(frame: PluginFrame) -> int:
+    return varint_size(frame.frame_type) + varint_size(len(frame.data)) + len(frame.data)
+
+
+def _encode_plugin(frame: PluginFrame) -> bytes:
+    return encode_varint(frame.frame_type) + encode_varint(len(frame.data)) + frame.data
+
+
+def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
+    frame_type, offset = decode_varint(data, offset - 1)
+    content, offset = _take(data, offset)
+    return PluginFrame(frame_type, content), offset
+
+
 def _take(data: bytes, offset: int) -> tuple[bytes, int]:
     length, offset = decode_varint(data, offset)
     if offset + length > len(data):
@@ -337,6 +381,8 @@ _ROWS = (
     _fixed(0x10, MaxDataFrame, "max_data"),
     _fixed(0x11, MaxStreamDataFrame, "max_stream_data"),
     _fixed(0x1E, HandshakeDoneFrame, "handshake_done"),
+    # Not repeated when it is lost: only the plugin knows what it would say by then.
+    FrameRow((0x5C,), PluginFrame, "plugin", True, False, _plugin_size, _encode_plugin, _decode_plugin),
 )
 
 FRAMES: dict[type[Any], FrameRow] = {row.frame: row for row in _ROWS}

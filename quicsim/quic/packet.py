@@ -61,6 +61,7 @@ class Packet:
     __slots__ = (
         "ack_eliciting",
         "carries_ack",
+        "ecn",
         "frames",
         "in_flight",
         "is_probe",
@@ -94,6 +95,8 @@ class Packet:
         self.in_flight = False
         """Counted in bytes in flight: from its sending until it is acknowledged or lost (RFC 9002 section 2)."""
         self.is_probe = False
+        self.ecn = 0
+        """The codepoint that it arrived with (RFC 3168 section 5); the receiver's."""
         self.labels: tuple[str, ...] = ()
         """What link rules may match: which streams begin in this packet."""
 
@@ -110,6 +113,7 @@ class Datagram:
     labels: tuple[str, ...]
     path_id: int = 0
     ecn: int = 0
+    """The codepoint in the IP header (RFC 3168 section 5): what it is sent with, then what it arrives with."""
 
 
 _LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2

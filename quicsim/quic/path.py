@@ -69,8 +69,6 @@ class Path:
         self.peer_rtt_ns = 0
         """The smoothed round-trip time that the peer reports; 0: none."""
         self.packets_sent = 0
-        self.ecn_codepoint = 0
-        """What the IP header of each datagram says (RFC 3168 section 5); 0: not ECN-capable."""
         self.datagram_bytes = datagram_bytes
         self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
         self.application = self.spaces[APPLICATION]
@@ -101,6 +99,8 @@ class Path:
         """What PacePacket said last: no packet in flight goes out before."""
         self.pacing_schedule_ns = 0
         """When the packets sent so far would have gone out, evenly spaced."""
+        self.ecn_codepoint = 0
+        """What its datagrams are sent with: 0 not ECT, 1 ECT(1), 2 ECT(0) (RFC 3168 section 5)."""
         self.state = PathState.UNVALIDATED
         self.sending_state = SendingProcessState.APPLICATION_LIMITED
 

@@ -21,6 +21,7 @@ from quicsim.quic.frames import (
     PathAckFrame,
     PathsFrame,
     PingFrame,
+    PluginFrame,
     StreamFrame,
 )
 from quicsim.quic.packet import HANDSHAKE, INITIAL, Datagram, Packet, Space
@@ -44,6 +45,7 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
     path.bytes_received += datagram.size_bytes
     path.is_potentially_failed = False
     for packet in datagram.packets:
+        packet.ecn = datagram.ecn
         space = path.spaces[packet.space]
         if not space.can_receive or not operations.read_packet(connection, path, packet):
             continue
@@ -91,9 +93,20 @@ def process_frames(connection: Connection, path: Path, space: PacketNumberSpace,
             connection.on_stream_frame(frame)
         elif isinstance(frame, AckFrame):
             connection.operations.process_ack(connection, path, space, frame)
+        elif isinstance(frame, PluginFrame):
+            process_plugin_frame(connection, path, space, packet, frame)
         else:
             _HANDLERS[frame.__class__](connection, path, space, frame)
     return len(packet.frames)
+
+
+def process_plugin_frame(
+    connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet, frame: PluginFrame
+) -> None:
+    """Hand a frame to whoever is attached to ParseFrames for its type; nobody: it is skipped."""
+    parse = connection.operations.parse_frame.get(frame.frame_type)
+    if parse is not None:
+        parse(connection, path, space, packet, frame)
 
 
 def _ignore(connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame) -> None:

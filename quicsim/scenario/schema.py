@@ -18,7 +18,7 @@ class Host(Table):
     """One end of the connection."""
 
     profile: Literal["picoquic", "rfc9002", "mp-quic"]
-    congestion_control: Literal["newreno"] | None = None
+    congestion_control: Literal["newreno", "olia"] | None = None
     """None: the profile's."""
     datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
     """UDP payload of a full packet; None: the profile's."""

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frames import (
     FRAMES,
+    PLUGIN_FRAME_TYPES,
     AckFrame,
     CryptoFrame,
     HandshakeDoneFrame,
@@ -19,6 +20,7 @@ from quicsim.quic.frames import (
     PathAckFrame,
     PathsFrame,
     PingFrame,
+    PluginFrame,
     StreamFrame,
     decode_frames,
     encode_frame,
@@ -61,6 +63,7 @@ FRAMES_OF = {
     MaxDataFrame: st.builds(MaxDataFrame, NUMBERS),
     MaxStreamDataFrame: st.builds(MaxStreamDataFrame, NUMBERS, NUMBERS),
     HandshakeDoneFrame: st.just(HandshakeDoneFrame()),
+    PluginFrame: st.builds(PluginFrame, st.sampled_from(PLUGIN_FRAME_TYPES), st.binary(max_size=300)),
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.quic.congestion.base import CongestionController, CongestionEvent
 from quicsim.quic.congestion.newreno import NewReno
+from quicsim.quic.congestion.olia import Olia
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTROLLERS", "CongestionController", "CongestionEvent"]
 
-CONTROLLERS: dict[str, Callable[[Profile, list[Path]], CongestionController]] = {"newreno": NewReno}
+CONTROLLERS: dict[str, Callable[[Profile, list[Path]], CongestionController]] = {"newreno": NewReno, "olia": Olia}
 """Each makes the controller of one path out of the profile and the connection's paths, its own among them once it is
 there: a list that grows, where a coupled controller finds its siblings as `path.congestion`.
 """
