@@ -8,6 +8,9 @@
  * `op` holds the operation's inputs, `connection` the connection and its paths, `state` the plugin's own memory on this
  * connection, zeroed when it is attached. The function's result is the operation's output; that of a before/ or after/
  * program is ignored. Fields are read-only unless they say "writable".
+ *
+ * Where the plugin.toml beside the source has tables [parameters.NAME], the build makes "parameters.h" of them: include
+ * it, and read `parameters.NAME`, which is what was chosen when the plugin was attached.
  */
 #ifndef QUICSIM_H
 #define QUICSIM_H

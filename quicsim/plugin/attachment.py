@@ -7,6 +7,7 @@ the plugin is done on this connection.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import vm
@@ -22,11 +23,12 @@ from quicsim.plugin.marshal import (
     OperationView,
     RuleBroken,
 )
+from quicsim.plugin.parameters import VALUE_SECTION, packed
 from quicsim.quic.frames import PLUGIN_FRAME_TYPES, PluginFrame, encode_frame, frame_size
 from quicsim.quic.packet import APPLICATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from quicsim.plugin.package import Anchor, Plugin
     from quicsim.quic.connection import Connection
@@ -45,9 +47,15 @@ class Attachment:
     """A plugin on one connection: its memory, shared by all its programs, and its record."""
 
     def __init__(
-        self, plugin: Plugin, connection: Connection, on_fault: Callable[[Attachment, PluginFaulted, bool], None]
+        self,
+        plugin: Plugin,
+        connection: Connection,
+        on_fault: Callable[[Attachment, PluginFaulted, bool], None],
+        chosen: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.plugin = plugin
+        self.data = {VALUE_SECTION: packed(plugin.parameters, chosen)} if plugin.parameters else {}
+        """What stands in the place of the object's own data: the parameters that were chosen."""
         self.connection = connection
         self.enabled = True
         """False: no program of it runs any more."""
@@ -111,7 +119,7 @@ class Program:
         self._journal = Journal()
         self._operation_view = OperationView(anchor.operation)
         self._connection_view = ConnectionView(self.connection)
-        self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET)
+        self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET, data=attachment.data)
         for region in shared:
             self.machine.memory.unmap(region.number)
             self.machine.memory.map(region)
