@@ -8,6 +8,9 @@
  * `op` holds the operation's inputs, `connection` the connection and its paths, `state` the plugin's own memory on this
  * connection, zeroed when it is attached. The function's result is the operation's output; that of a before/ or after/
  * program is ignored. Fields are read-only unless they say "writable".
+ *
+ * Where the plugin.toml beside the source has tables [parameters.NAME], the build makes "parameters.h" of them: include
+ * it, and read `parameters.NAME`, which is what was chosen when the plugin was attached.
  */
 #ifndef QUICSIM_H
 #define QUICSIM_H
@@ -16,7 +19,7 @@
 #include <stdint.h>
 
 #define QUICSIM_ABI_MAJOR 1
-#define QUICSIM_ABI_MINOR 0
+#define QUICSIM_ABI_MINOR 1
 
 #define SEC(name) __attribute__((section(name), used))
 
@@ -35,6 +38,8 @@ struct quicsim_manifest {
     }
 
 #define MILLISECONDS 1000000ULL /* in nanoseconds */
+
+enum { ECN_NOT_ECT = 0, ECN_ECT_1 = 1, ECN_ECT_0 = 2, ECN_CE = 3 }; /* RFC 3168 section 5 */
 
 enum { SPACE_INITIAL = 0, SPACE_HANDSHAKE = 1, SPACE_APPLICATION = 2 };
 
@@ -60,7 +65,8 @@ struct quic_path {
     uint32_t outstanding_count; /* packets of the application space in flight */
     uint16_t datagram_bytes; /* a full datagram, UDP payload */
     uint8_t path_id; /* the path's identifier */
-    uint8_t padding_83[5];
+    uint8_t ecn_codepoint; /* what datagrams are sent with; set_ecn() sets it */
+    uint8_t padding_84[172];
 };
 
 /* The connection; paths[0] is the first path. */
@@ -121,6 +127,10 @@ struct generate_frames {
     uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
     uint8_t padding_27[5];
     uint64_t result; /* bytes of frames in the packet; for information: the frames themselves count */
+    uint8_t carries_ack; /* 1: an ACK frame is in the packet */
+    uint8_t ack_eliciting; /* 1: a frame in the packet asks for an ACK */
+    uint8_t is_probe; /* 1: it repeats a packet that is still outstanding */
+    uint8_t padding_43[5];
 };
 
 /* SendPacket: Hands the protected packet to the network and registers it as sent.
@@ -195,6 +205,49 @@ struct decide_ack {
     uint64_t result; /* instant by which an ACK goes out, ns; not after now: at once */
 };
 
+/* SelectPath: Schedules: chooses the path of the next packet with data, new or repeated.
+ * Returns index of the path in connection->paths, plus 1; 0: none can send.
+ * Anchors: replace 0x0008, before 0x4008, after 0x8008. Source: paper sections 2 and 3.3; De Coninck and Bonaventure,
+ * Multipath QUIC (CoNEXT 2017).
+ * Rule: result <= path_count. */
+struct select_path {
+    uint64_t now_ns; /* the simulation clock */
+    uint8_t path_count; /* how many paths there are */
+    uint8_t retransmits; /* 1: the packet repeats another one, and the window does not hold it */
+    uint8_t origin; /* the path that carried that one; 0 where nothing is repeated */
+    uint8_t padding_11[5];
+    uint64_t result; /* index of the path in connection->paths, plus 1; 0: none can send */
+};
+
+/* SelectACKPath: Chooses the path that a path's acknowledgements travel on.
+ * Returns index of the path in connection->paths, plus 1; one that is not open counts as received_on.
+ * Anchors: replace 0x0009, before 0x4009, after 0x8009. Source: paper section 3.2.1.
+ * Rule: result >= 1.
+ * Rule: result <= path_count. */
+struct select_ack_path {
+    uint64_t now_ns; /* the simulation clock */
+    uint8_t path_count; /* how many paths there are */
+    uint8_t received_on; /* the path whose packets are to be acknowledged */
+    uint8_t padding_10[6];
+    uint64_t result; /* index of the path in connection->paths, plus 1; one that is not open counts as received_on */
+};
+
+/* PacePacket: Spaces packets in flight over the round trip instead of sending them in bursts.
+ * Returns no packet in flight goes out before this instant, probes excepted; not after now: at once.
+ * Anchors: replace 0x000a, before 0x400a, after 0x800a. Source: RFC 9002 section 7.7; paper section 2 (packet
+ * sending).
+ * Rule: result <= now_ns + 60000000000.
+ * Rule: schedule_ns <= now_ns + 60000000000. */
+struct pace_packet {
+    uint64_t now_ns; /* the simulation clock */
+    uint16_t size_bytes; /* its bytes, header and AEAD tag included */
+    uint8_t padding_10[6];
+    uint64_t cwnd_bytes; /* congestion window */
+    uint64_t smoothed_rtt_ns; /* smoothed round-trip time */
+    uint64_t schedule_ns; /* when the packets so far would have gone out, evenly spaced (writable) */
+    uint64_t result; /* no packet in flight goes out before this instant, probes excepted; not after now: at once */
+};
+
 /* ReadPacket: Lets an unprotected packet in, or drops it: only what is let in is acknowledged and processed.
  * Returns 1: let it in; 0: drop it.
  * Anchors: replace 0x0010, before 0x4010, after 0x8010. Source: paper sections 2 and 3.1.2; RFC 9000 sections 12.2,
@@ -208,6 +261,8 @@ struct read_packet {
     uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
     uint8_t padding_20[4];
     uint64_t result; /* 1: let it in; 0: drop it */
+    uint8_t ecn; /* the codepoint that it arrived with: 0 not ECT, 1 ECT(1), 2 ECT(0), 3 CE */
+    uint8_t padding_33[7];
 };
 
 /* ParseFrames: Parses the frames of a packet and processes each.
@@ -306,6 +361,22 @@ struct init_opaque_data {
     uint64_t result; /* ignored */
 };
 
+/* ParseFrames:0x1c00 to :0x1cff: Parses one frame of a type that only a plugin knows.
+ * Returns 1: understood; 0: skipped; for information.
+ * Anchors: replace 0x0011, before 0x4011, after 0x8011, and the frame type times 0x10000. Source: paper section 3.1.2;
+ * RFC 9000 section 12.4.
+ * Rule: result <= 1. */
+struct parse_frame {
+    uint64_t now_ns; /* the simulation clock */
+    uint64_t packet_number; /* the packet */
+    uint16_t frame_type; /* the frame's type */
+    uint16_t frame_length; /* its bytes behind type and length, for read_frame() */
+    uint8_t space; /* packet number space: 0 Initial, 1 Handshake, 2 application data */
+    uint8_t ack_eliciting; /* 1: it asks for an acknowledgement */
+    uint8_t padding_22[2];
+    uint64_t result; /* 1: understood; 0: skipped; for information */
+};
+
 /* Helpers: functions of the host. */
 
 /* What the operation's default returns. Only in a replace/ program and at most once a call; what the program wrote so
@@ -320,5 +391,26 @@ static uint64_t (*const time_ns)(void) = (void *)3;
 
 /* Put a number into the trace. */
 static void (*const log_value)(uint64_t value) = (void *)4;
+
+/* Append a frame of the plugin's own, in a program of GenerateFrames. An even type asks the peer for an ACK, an odd
+ * one does not. False: there is no room in the packet or, for one that asks for an ACK, in the congestion window; the
+ * peer does not have the plugin; or it is a packet of the handshake. A lost frame is not repeated. */
+static bool (*const append_frame)(uint32_t type, const void *data, uint32_t length) = (void *)5;
+
+/* Copy bytes of the frame, in a program of ParseFrames:0x1c00 to :0x1cff; returns how many there were. */
+static uint32_t (*const read_frame)(uint32_t offset, void *target, uint32_t length) = (void *)6;
+
+/* Copy bytes of the packet that the operation is about: its frames, as they stand on the wire; returns how many there
+ * were. */
+static uint32_t (*const packet_bytes)(uint32_t offset, void *target, uint32_t length) = (void *)7;
+
+/* The codepoint that the path's datagrams are sent with: ECN_... */
+static uint32_t (*const get_ecn)(void) = (void *)8;
+
+/* Send the path's datagrams with this codepoint, until the plugin is detached: ECN_NOT_ECT, ECN_ECT_1 or ECN_ECT_0. */
+static void (*const set_ecn)(uint32_t codepoint) = (void *)9;
+
+/* The path that the operation is about: its place in connection->paths. */
+static uint32_t (*const path_index)(void) = (void *)10;
 
 #endif

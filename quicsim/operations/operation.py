@@ -9,12 +9,12 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, TypeVar
 
 from quicsim.operations.rules import Rule
 
-__all__ = ["CType", "Field", "Operation", "Output", "Rule", "Slot", "u8", "u16", "u32", "u64"]
+__all__ = ["CType", "Field", "Operation", "Output", "Parameter", "Rule", "Slot", "u8", "u16", "u32", "u64"]
 
 Default = TypeVar("Default", bound=Callable[..., int])
 
@@ -52,7 +52,8 @@ class Field:
     """One value a program can read: its C name and type, and where the host finds it.
 
     `of` is a dotted path that starts at one of the operation's arguments. The unit is the last part of the name.
-    `writable` fields are written back when the program returns without a fault; the others may only be read.
+    `writable` fields are written back when the program returns without a fault; the others may only be read. `since` is
+    the ABI's minor version that appended the field: it stands behind all older ones, so that older objects still fit.
     """
 
     name: str
@@ -60,6 +61,19 @@ class Field:
     of: str
     meaning: str
     writable: bool = False
+    since: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What an operation is divided by: each of `values` has anchors of its own, `SEC("replace/Name:0x...")`.
+
+    `attribute` is the parametrised operation's name in Python, and its structure's in C.
+    """
+
+    meaning: str
+    values: range
+    attribute: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +105,14 @@ class Operation:
     arguments: tuple[str, ...] = ("connection", "path")
     rules: tuple[Rule, ...] = ()
     defaults: dict[str, Callable[..., int]] = field(default_factory=dict)
+    parameter: Parameter | None = None
+    value: int | None = None
+    """The parameter's value; None: the operation takes no parameter, or has not been given one."""
 
     EVERY_PROFILE: ClassVar[str] = "*"
 
     def __post_init__(self) -> None:
-        if not 0 < self.number < Slot.BEFORE:
+        if not 0 < self.number & 0xFFFF < Slot.BEFORE:
             raise ValueError(f"operation {self.name}: number {self.number:#x} must lie in 1..{Slot.BEFORE - 1:#x}")
         for declared in self.inputs:
             root = declared.of.partition(".")[0]
@@ -126,11 +143,23 @@ class Operation:
     @property
     def attribute(self) -> str:
         """The operation's name in Python: `SetTimer` is `set_timer`."""
+        if self.parameter is not None:
+            return self.parameter.attribute
         return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.name).lower()
 
     def anchor(self, slot: Slot) -> int:
         """The unique identifier of one of the operation's slots."""
         return self.number + slot
+
+    def with_value(self, value: int) -> Operation:
+        """The operation for one value of its parameter, which is part of its number. Raises ValueError."""
+        parameter = self.parameter
+        if parameter is None:
+            raise ValueError(f"operation {self.name} takes no parameter")
+        if value not in parameter.values:
+            first, last = parameter.values[0], parameter.values[-1]
+            raise ValueError(f"{value:#x} is no {parameter.meaning} of {self.name}; it takes {first:#x} to {last:#x}")
+        return replace(self, number=self.number | value << 16, name=f"{self.name}:{value:#x}", value=value)
 
     def default(self, profile: str = EVERY_PROFILE) -> Callable[[Default], Default]:
         """Register the default behaviour: `@operation.default()` for every profile, `@operation.default("name")` for

@@ -5,7 +5,7 @@ Paper section 2 (packet reception) and 3.1.2 (AfterPacketRead is `after ReadPack
 
 from __future__ import annotations
 
-from quicsim.operations.fields import ACK_ELICITING, NOW, PACKET_NUMBER, PACKET_SIZE, PACKET_SPACE
+from quicsim.operations.fields import ACK_ELICITING, ECN, NOW, PACKET_NUMBER, PACKET_SIZE, PACKET_SPACE
 from quicsim.operations.operation import Operation, Output, Rule, u8
 from quicsim.quic.receiving import is_new
 
@@ -23,6 +23,7 @@ read_packet = Operation(
         PACKET_SIZE,
         PACKET_SPACE,
         ACK_ELICITING,
+        ECN,
     ),
     output=Output(u8, "1: let it in; 0: drop it"),
     rules=(Rule("result <= 1"),),

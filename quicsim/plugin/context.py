@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from quicsim.operations import Field, Rule, u8, u16, u32, u64
 
-__all__ = ["ABI_MAJOR", "ABI_MINOR", "CONNECTION_FIELDS", "MAXIMUM_PATHS", "PATH_FIELDS", "PATH_RULES"]
+__all__ = ["ABI_MAJOR", "ABI_MINOR", "CONNECTION_FIELDS", "MAXIMUM_PATHS", "PATH_FIELDS", "PATH_RULES",
+           "PATH_STRIDE_BYTES"]  # fmt: skip
 
 ABI_MAJOR = 1
-ABI_MINOR = 0
+ABI_MINOR = 1
 
 MAXIMUM_PATHS = 8
+PATH_STRIDE_BYTES = 256
+"""Assumed: three times what a path has fields for, so that new ones leave every path where it is."""
 
 CONNECTION_FIELDS = (
     Field("now_ns", u64, "connection.now_ns", "the simulation clock"),
@@ -41,6 +44,7 @@ PATH_FIELDS = (
     Field("outstanding_count", u32, "path.outstanding_count", "packets of the application space in flight"),
     Field("datagram_bytes", u16, "path.datagram_bytes", "a full datagram, UDP payload"),
     Field("path_id", u8, "path.path_id", "the path's identifier"),
+    Field("ecn_codepoint", u8, "path.ecn_codepoint", "what datagrams are sent with; set_ecn() sets it", since=1),
 )
 
 PATH_RULES = (

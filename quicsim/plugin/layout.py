@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quicsim.operations import Field, Operation, u8, u64
-from quicsim.plugin.context import CONNECTION_FIELDS, MAXIMUM_PATHS, PATH_FIELDS
+from quicsim.plugin.context import CONNECTION_FIELDS, MAXIMUM_PATHS, PATH_FIELDS, PATH_STRIDE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CONNECTION", "CONNECTION_SIZE", "PATH", "PATHS_OFFSET", "Layout", "Place", "operation_layout"]
+__all__ = ["CONNECTION", "CONNECTION_SIZE", "PATH", "PATHS_OFFSET", "Layout", "Place", "lay_out", "operation_layout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Layout:
     format: str
 
 
-def lay_out(fields: Sequence[Field]) -> Layout:
+def lay_out(fields: Sequence[Field], least_bytes: int = 0) -> Layout:
     """Place fields in order, each at a multiple of its size; the whole is a multiple of eight bytes."""
     places: list[Place] = []
     padding: list[tuple[int, int]] = []
@@ -52,7 +52,7 @@ def lay_out(fields: Sequence[Field]) -> Layout:
         places.append(Place(field, offset))
         layout_format += field.type.format
         offset += size
-    if gap := -offset % u64.size_bytes:
+    if gap := max(-offset % u64.size_bytes, least_bytes - offset):
         padding.append((offset, gap))
         layout_format += f"{gap}x"
         offset += gap
@@ -60,13 +60,18 @@ def lay_out(fields: Sequence[Field]) -> Layout:
 
 
 def operation_layout(operation: Operation) -> Layout:
-    """An operation's structure: its inputs, then `result`, which an `after` program may read."""
-    return lay_out((*operation.inputs, Field("result", u64, "result", operation.output.meaning)))
+    """An operation's structure: its inputs, then `result`, which an `after` program may read.
+
+    Inputs that a later minor version of the ABI appended stand behind the result.
+    """
+    first = [field for field in operation.inputs if not field.since]
+    appended = sorted((field for field in operation.inputs if field.since), key=lambda field: field.since)
+    return lay_out((*first, Field("result", u64, "result", operation.output.meaning), *appended))
 
 
 CONNECTION = lay_out(
     (*CONNECTION_FIELDS, Field("path_count", u8, "connection.path_count", "how many paths are in use"))
 )
-PATH = lay_out(PATH_FIELDS)
+PATH = lay_out(PATH_FIELDS, PATH_STRIDE_BYTES)
 PATHS_OFFSET = CONNECTION.size_bytes
 CONNECTION_SIZE = PATHS_OFFSET + MAXIMUM_PATHS * PATH.size_bytes

@@ -14,9 +14,10 @@ from quicsim.plugin.context import PATH_RULES
 from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSET, Place, operation_layout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from quicsim.operations import Field, Operation, Output, Rule
+    from quicsim.plugin.journal import Journal
     from quicsim.quic.connection import Connection
 
 __all__ = ["ConnectionView", "OperationView", "RuleBroken"]
@@ -24,6 +25,10 @@ __all__ = ["ConnectionView", "OperationView", "RuleBroken"]
 OPERATION_REGION = vm.HOST_REGION
 CONNECTION_REGION = vm.HOST_REGION + 1
 STATE_REGION = vm.HOST_REGION + 2
+
+
+Target = tuple["Callable[..., object]", str]
+"""What an assignment goes to: a function from the operation's arguments to an object, and the name of its attribute."""
 
 
 class RuleBroken(Exception):  # noqa: N818
@@ -36,12 +41,10 @@ def reader(field: Field, arguments: Sequence[str]) -> Callable[..., int]:
     return function
 
 
-def writer(declared: Field | Output, arguments: Sequence[str]) -> Callable[..., None]:
-    """A function that assigns its last argument to what the field or the output stands for."""
-    scope: dict[str, Any] = {}
-    exec(f"def write({', '.join(arguments)}, value):\n    {declared.of} = value", scope)
-    function: Callable[..., None] = scope["write"]
-    return function
+def target(declared: Field | Output, arguments: Sequence[str]) -> Target:
+    """Where the field or the output is assigned to."""
+    owner, _, attribute = declared.of.rpartition(".")
+    return eval(f"lambda {', '.join(arguments)}: {owner}"), attribute
 
 
 class OperationView:
@@ -52,18 +55,18 @@ class OperationView:
         self.operation = operation
         self._struct = Struct(layout.format)
         self._buffer = bytearray(layout.size_bytes)
-        self._inputs = layout.places[:-1]
         self._names = [place.field.name for place in layout.places]
         self._read = eval(
-            f"lambda {', '.join(operation.arguments)}: ({''.join(place.field.of + ', ' for place in self._inputs)})"
+            f"lambda {', '.join(operation.arguments)}, result: "
+            f"({''.join(place.field.of + ', ' for place in layout.places)})"
         )
         self._writable = [
-            (index, place, writer(place.field, operation.arguments))
-            for index, place in enumerate(self._inputs)
+            (index, place, target(place.field, operation.arguments))
+            for index, place in enumerate(layout.places)
             if place.field.writable
         ]
         output = operation.output
-        self._put_result = writer(output, operation.arguments) if output.of else None
+        self._result_target = target(output, operation.arguments) if output.of else None
         self._arguments: tuple[Any, ...] = ()
         self._given: tuple[int, ...] = ()
         self._values: tuple[int, ...] = ()
@@ -79,30 +82,31 @@ class OperationView:
 
     def refresh(self, result: int) -> None:
         """Copy the inputs in again within a call: the default has run and gave `result`."""
-        self._values = values = self._read(*self._arguments)
-        self._struct.pack_into(self._buffer, 0, *values, result)
+        self._values = self._read(*self._arguments, result)
+        self._struct.pack_into(self._buffer, 0, *self._values)
 
-    def written(self) -> list[tuple[Callable[..., None], int]]:
+    def written(self) -> list[tuple[Target, int]]:
         """What the program changed: assignments to make, with their values. Raises RuleBroken if a rule forbids one."""
         if not self._writable:
             return []
         now = self._struct.unpack(self._buffer)
         assignments = [
-            (write, now[index]) for index, _place, write in self._writable if now[index] != self._values[index]
+            (where, now[index]) for index, _place, where in self._writable if now[index] != self._values[index]
         ]
         if assignments:
-            self._judge(now, [rule for rule in self.operation.rules if "result" not in rule.names])
+            self._judge(self._named(now), [rule for rule in self.operation.rules if "result" not in rule.names])
         return assignments
 
-    def commit(self, assignments: Sequence[tuple[Callable[..., None], int]]) -> None:
+    def commit(self, assignments: Sequence[tuple[Target, int]], journal: Journal) -> None:
         """Make the assignments that `written` gave."""
-        for write, value in assignments:
-            write(*self._arguments, value)
+        for (owner, attribute), value in assignments:
+            journal.set(owner(*self._arguments), attribute, value)
 
-    def put(self, result: int) -> None:
+    def put(self, result: int, journal: Journal) -> None:
         """Assign the result to what the output stands for, if anything."""
-        if self._put_result is not None:
-            self._put_result(*self._arguments, result)
+        if self._result_target is not None:
+            owner, attribute = self._result_target
+            journal.set(owner(*self._arguments), attribute, result)
 
     def check(self, result: int) -> None:
         """Raise RuleBroken unless the output's type and the operation's rules allow `result`.
@@ -112,12 +116,14 @@ class OperationView:
         operation = self.operation
         if result > operation.output.type.maximum:
             raise RuleBroken(f"returned {result}, which is no {operation.output.type.c_name}")
-        self._judge((*self._given, result), [rule for rule in operation.rules if "result" in rule.names])
+        rules = [rule for rule in operation.rules if "result" in rule.names]
+        if rules:
+            self._judge(self._named(self._given) | {"result": result}, rules)
 
-    def _judge(self, fields: Sequence[int], rules: Sequence[Rule]) -> None:
-        if not rules:
-            return
-        values = dict(zip(self._names, fields, strict=True))
+    def _named(self, fields: Sequence[int]) -> dict[str, int]:
+        return dict(zip(self._names, fields, strict=True))
+
+    def _judge(self, values: Mapping[str, int], rules: Sequence[Rule]) -> None:
         for rule in rules:
             if rule.broken_by(values):
                 when = f" when {rule.when}" if rule.when else ""
@@ -125,10 +131,10 @@ class OperationView:
                 raise RuleBroken(f"{self.operation.name} asks for {rule.text}{when}; here {seen}")
 
     def _before_write(self, offset: int, size: int) -> None:
-        for _index, place, _write in self._writable:
+        for _index, place, _where in self._writable:
             if place.offset <= offset and offset + size <= place.end:
                 return
-        names = ", ".join(place.field.name for _index, place, _write in self._writable)
+        names = ", ".join(place.field.name for _index, place, _where in self._writable)
         raise vm.AccessViolation(
             f"write of {size} bytes at offset {offset} of struct {self.operation.attribute}; writable there: {names}"
         )
@@ -163,11 +169,12 @@ class ConnectionView:
                     seen = ", ".join(f"{name} = {values[name]}" for name in sorted(rule.names))
                     raise RuleBroken(f"path {index} asks for {rule.text}; here {seen}")
 
-    def commit(self) -> None:
+    def commit(self, journal: Journal) -> None:
         """Assign to the paths what the program wrote."""
         for (index, number), place in self._dirty.items():
             value = int.from_bytes(self._slice(index, place), "little")
-            _PATH_WRITERS[number](self._connection, self._connection.paths[index], value)
+            owner, attribute = _PATH_TARGETS[number]
+            journal.set(owner(self._connection, self._connection.paths[index]), attribute, value)
         self._dirty.clear()
 
     def _path_value(self, index: int, number: int, path: object) -> int:
@@ -233,5 +240,5 @@ class ConnectionView:
 
 _CONNECTION_READERS = [reader(place.field, ("connection",)) for place in CONNECTION.places]
 _PATH_READERS = [reader(place.field, ("connection", "path")) for place in PATH.places]
-_PATH_WRITERS = [writer(place.field, ("connection", "path")) for place in PATH.places]
+_PATH_TARGETS = [target(place.field, ("connection", "path")) for place in PATH.places]
 _WRITABLE = " and ".join(place.field.name for place in PATH.places if place.field.writable)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import vm
 from quicsim.operations import OPERATIONS, Operation, Slot, operation_named
 from quicsim.plugin.context import ABI_MAJOR, ABI_MINOR
+from quicsim.plugin.errors import PluginError
 from quicsim.plugin.helpers import HELPERS
+from quicsim.plugin.parameters import Parameter, declared
 
 __all__ = ["MANIFEST_SECTION", "MAXIMUM_STATE_BYTES", "Anchor", "Plugin", "PluginError", "load_plugin"]
 
@@ -21,10 +23,6 @@ MANIFEST = struct.Struct("<HHI32s16s")
 """ABI major and minor, bytes of opaque memory, name, version: `struct quicsim_manifest` in quicsim.h."""
 
 MAXIMUM_STATE_BYTES = 64 * 1024
-
-
-class PluginError(ValueError):
-    """An object is no plugin, or not one that may be attached here. The message says where and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +50,8 @@ class Plugin:
     program: vm.Program
     data: bytes
     """The ELF file: what travels."""
+    parameters: tuple[Parameter, ...] = ()
+    """What may be chosen when it is attached."""
 
 
 def load_plugin(data: bytes, *, source: str) -> Plugin:
@@ -75,17 +75,27 @@ def load_plugin(data: bytes, *, source: str) -> Plugin:
     anchors = tuple(anchor_of(section, source) for section in program.entries)
     if not anchors:
         raise PluginError(f'{source}: no program; a section such as SEC("replace/SetTimer") holds one')
+    for number, anchor in enumerate(anchors):
+        if twin := [other.section for other in anchors[:number] if other.number == anchor.number]:
+            raise PluginError(f"{source}: sections {twin[0]!r} and {anchor.section!r} are the same anchor")
     if missing := [number for number in program.helper_calls if number not in HELPERS.by_number]:
         known = ", ".join(f"{helper.number} ({helper.name})" for helper in HELPERS)
         raise PluginError(f"{source}: calls helper {missing[0]}, which does not exist; the helpers are {known}")
     return Plugin(
-        text(raw_name, "name", source), text(raw_version, "version", source), state_bytes, anchors, program, data
+        name=text(raw_name, "name", source),
+        version=text(raw_version, "version", source),
+        state_bytes=state_bytes,
+        anchors=anchors,
+        program=program,
+        data=data,
+        parameters=declared(program.sections, source),
     )
 
 
 def anchor_of(section: str, source: str) -> Anchor:
     """The anchor that a code section's name stands for. Raises PluginError with the names that exist."""
     slot_name, separator, operation_name = section.partition("/")
+    base = operation_name.partition(":")[0]
     slots = {slot.name.lower(): slot for slot in Slot}
     if not separator or slot_name not in slots:
         raise PluginError(
@@ -95,9 +105,9 @@ def anchor_of(section: str, source: str) -> Anchor:
         operation = operation_named(operation_name)
     except KeyError:
         known = ", ".join(operation.name for operation in OPERATIONS)
-        raise PluginError(
-            f"{source}: section {section!r}: no operation {operation_name!r}; there are {known}"
-        ) from None
+        raise PluginError(f"{source}: section {section!r}: no operation {base!r}; there are {known}") from None
+    except ValueError as error:
+        raise PluginError(f"{source}: section {section!r}: {error}") from None
     return Anchor(operation, slots[slot_name], section)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACK_DELAY_UNIT_NS",
     "FRAMES",
+    "PLUGIN_FRAME_TYPES",
     "AckFrame",
     "CryptoFrame",
     "Frame",
@@ -26,7 +27,10 @@ __all__ = [
     "MaxDataFrame",
     "MaxStreamDataFrame",
     "PaddingFrame",
+    "PathAckFrame",
+    "PathsFrame",
     "PingFrame",
+    "PluginFrame",
     "StreamFrame",
     "decode_frames",
     "encode_frame",
@@ -59,6 +63,28 @@ class AckFrame(NamedTuple):
     def range_count(self) -> int:
         """How many ranges the frame carries."""
         return len(self.ranges)
+
+
+class PathAckFrame(NamedTuple):
+    """An AckFrame for the packets of a path, on whichever path it travels. draft-ietf-quic-multipath, PATH_ACK."""
+
+    path_id: int
+    ranges: tuple[tuple[int, int], ...]
+    delay: int
+
+    @property
+    def range_count(self) -> int:
+        """How many ranges the frame carries."""
+        return len(self.ranges)
+
+
+class PathsFrame(NamedTuple):
+    """The smoothed round-trip times that the sender sees: (path, microseconds), 0 for unknown. mp-quic's PATHS frame.
+
+    The type's number is assumed: mp-quic's own lies in gQUIC's numbering.
+    """
+
+    paths: tuple[tuple[int, int], ...]
 
 
 class CryptoFrame(NamedTuple):
@@ -95,9 +121,37 @@ class HandshakeDoneFrame(NamedTuple):
     """The server confirms the handshake. Section 19.20."""
 
 
+PLUGIN_FRAME_TYPES = range(0x1C00, 0x1D00)
+"""Assumed: a block of two-byte types that all begin with the byte 0x5C.
+
+RFC 9000 section 22.4 keeps the one-byte types (up to 0x3f) for standards (0x30 and 0x31 are RFC 9221's); of the others
+these 256 are in nobody's registration.
+"""
+
+
+class PluginFrame(NamedTuple):
+    """A frame that only plugins understand: type, length, bytes. Who does not know the type skips it.
+
+    The type's lowest bit tells, also those who skip it, whether the frame asks for an acknowledgement: even types do.
+    """
+
+    frame_type: int
+    data: bytes
+
+    @property
+    def length(self) -> int:
+        """The bytes behind type and length."""
+        return len(self.data)
+
+    @property
+    def ack_eliciting(self) -> bool:
+        """Whether a packet with this frame asks for an acknowledgement."""
+        return not self.frame_type & 1
+
+
 Frame = (
-    PaddingFrame | PingFrame | AckFrame | CryptoFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame
-    | HandshakeDoneFrame
+    PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | CryptoFrame | StreamFrame | MaxDataFrame
+    | MaxStreamDataFrame | HandshakeDoneFrame | PluginFrame
 )  # fmt: skip
 
 
@@ -174,7 +228,40 @@ def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int
     return PaddingFrame(end - offset + 1), end
 
 
-def _ack_size(frame: AckFrame) -> int:
+def _path_ack_size(frame: PathAckFrame) -> int:
+    return varint_size(frame.path_id) + _ack_size(frame)
+
+
+def _encode_path_ack(frame: PathAckFrame) -> bytes:
+    return bytes([_PATH_ACK]) + encode_varint(frame.path_id) + _encode_ack(frame)[1:]
+
+
+def _decode_path_ack(data: bytes, _: int, offset: int) -> tuple[PathAckFrame, int]:
+    path_id, offset = decode_varint(data, offset)
+    frame, offset = _decode_ack(data, _, offset)
+    return PathAckFrame(path_id, frame.ranges, frame.delay), offset
+
+
+def _paths_size(frame: PathsFrame) -> int:
+    return 1 + varint_size(len(frame.paths)) + sum(varint_size(path) + varint_size(rtt) for path, rtt in frame.paths)
+
+
+def _encode_paths(frame: PathsFrame) -> bytes:
+    values = [len(frame.paths), *(value for pair in frame.paths for value in pair)]
+    return bytes([_PATHS]) + b"".join(map(encode_varint, values))
+
+
+def _decode_paths(data: bytes, _: int, offset: int) -> tuple[PathsFrame, int]:
+    count, offset = decode_varint(data, offset)
+    paths = []
+    for _index in range(count):
+        path_id, offset = decode_varint(data, offset)
+        rtt_us, offset = decode_varint(data, offset)
+        paths.append((path_id, rtt_us))
+    return PathsFrame(tuple(paths)), offset
+
+
+def _ack_size(frame: AckFrame | PathAckFrame) -> int:
     ranges = frame.ranges
     first, last = ranges[0]
     size = 1 + varint_size(len(ranges) - 1)
@@ -188,7 +275,7 @@ def _ack_size(frame: AckFrame) -> int:
     return size
 
 
-def _encode_ack(frame: AckFrame) -> bytes:
+def _encode_ack(frame: AckFrame | PathAckFrame) -> bytes:
     first, last = frame.ranges[0]
     values = [last, frame.delay, len(frame.ranges) - 1, last - first]
     smallest = first
@@ -257,6 +344,20 @@ def _decode_stream(data: bytes, frame_type: int, offset: int) -> tuple[StreamFra
     return StreamFrame(stream_id, start, len(content), bool(frame_type & 0x01), content), offset
 
 
+def _plugin_size(frame: PluginFrame) -> int:
+    return varint_size(frame.frame_type) + varint_size(len(frame.data)) + len(frame.data)
+
+
+def _encode_plugin(frame: PluginFrame) -> bytes:
+    return encode_varint(frame.frame_type) + encode_varint(len(frame.data)) + frame.data
+
+
+def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
+    frame_type, offset = decode_varint(data, offset - 1)
+    content, offset = _take(data, offset)
+    return PluginFrame(frame_type, content), offset
+
+
 def _take(data: bytes, offset: int) -> tuple[bytes, int]:
     length, offset = decode_varint(data, offset)
     if offset + length > len(data):
@@ -264,17 +365,24 @@ def _take(data: bytes, offset: int) -> tuple[bytes, int]:
     return bytes(data[offset : offset + length]), offset + length
 
 
+_PATH_ACK = 0x3E  # draft-ietf-quic-multipath-15
+_PATHS = 0x3D  # assumed
+
 _ROWS = (
     FrameRow(
         (0x00,), PaddingFrame, "padding", False, False, lambda f: f.length, lambda f: bytes(f.length), _decode_padding
     ),
     _fixed(0x01, PingFrame, "ping"),
     FrameRow((0x02,), AckFrame, "ack", False, False, _ack_size, _encode_ack, _decode_ack),
+    FrameRow((_PATHS,), PathsFrame, "paths", True, False, _paths_size, _encode_paths, _decode_paths),
+    FrameRow((_PATH_ACK,), PathAckFrame, "path_ack", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack),
     FrameRow((0x06,), CryptoFrame, "crypto", True, True, _crypto_size, _encode_crypto, _decode_crypto),
     FrameRow(tuple(range(0x08, 0x10)), StreamFrame, "stream", True, True, _stream_size, _encode_stream, _decode_stream),
     _fixed(0x10, MaxDataFrame, "max_data"),
     _fixed(0x11, MaxStreamDataFrame, "max_stream_data"),
     _fixed(0x1E, HandshakeDoneFrame, "handshake_done"),
+    # Not repeated when it is lost: only the plugin knows what it would say by then.
+    FrameRow((0x5C,), PluginFrame, "plugin", True, False, _plugin_size, _encode_plugin, _decode_plugin),
 )
 
 FRAMES: dict[type[Any], FrameRow] = {row.frame: row for row in _ROWS}

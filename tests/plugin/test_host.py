@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from quicsim import locate
 from quicsim.events import PluginAttached, PluginCalled, PluginDetached, PluginOffered, PluginRefused
 from quicsim.operations import OPERATIONS
+from quicsim.plugin.context import ABI_MAJOR, ABI_MINOR
 from quicsim.plugin.exchange import Offer, encode
 from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.package import MANIFEST, PluginError, load_plugin
@@ -160,7 +161,7 @@ def test_a_push_crosses_byte_for_byte_and_acts_on_this_connection(sender, taker,
     assert attachment.plugin.data == TLP
     assert [event.size_bytes for event in pipe.sides[sender].of(PluginOffered)] == [len(TLP)]
     assert everything_is_default(pipe.sides[sender])
-    assert pipe.sides[sender].plugins._offers == {}  # accepted
+    assert pipe.sides[sender].plugins.negotiation._asked == {}  # accepted
     pipe.send(3_000, taker)
     pipe.settle()
     assert pipe.sides[taker].of(PluginCalled)
@@ -191,7 +192,7 @@ def test_the_push_survives_the_loss_of_any_datagram(loser, lost, profile):
     pipe.settle()
     [attachment] = pipe.client.plugins.attachments
     assert attachment.plugin.data == compiled("neutral")
-    assert pipe.server.plugins._offers == {}
+    assert pipe.server.plugins.negotiation._asked == {}
 
 
 @settings(max_examples=25, deadline=None)
@@ -220,10 +221,10 @@ def patched(old, new, count=1, data=TLP):
     return data.replace(old, new)
 
 
-MANIFEST_OF_TLP = MANIFEST.pack(1, 0, 24, b"tlp", b"1.0")
+MANIFEST_OF_TLP = MANIFEST.pack(ABI_MAJOR, ABI_MINOR, 24, b"tlp", b"1.0")
 
 
-def with_manifest(major=1, minor=0, state=24, name=b"tlp", version=b"1.0"):
+def with_manifest(major=ABI_MAJOR, minor=ABI_MINOR, state=24, name=b"tlp", version=b"1.0"):
     return patched(MANIFEST_OF_TLP, MANIFEST.pack(major, minor, state, name, version))
 
 
@@ -240,8 +241,8 @@ REFUSED = {
         "calls helper 99, which does not exist; the helpers are 1 (run_default)",
     ),
     "too much memory": (with_manifest(state=65_537), "asks for 65537 bytes of memory; at most 65536 are given"),
-    "newer minor": (with_manifest(minor=1), "built for ABI 1.1; this is 1.0"),
-    "newer major": (with_manifest(major=2), "built for ABI 2.0; this is 1.0"),
+    "newer minor": (with_manifest(minor=ABI_MINOR + 1), f"built for ABI 1.{ABI_MINOR + 1}; this is 1.{ABI_MINOR}"),
+    "newer major": (with_manifest(major=2), f"built for ABI 2.{ABI_MINOR}; this is 1.{ABI_MINOR}"),
     "no name": (with_manifest(name=b""), "the name b'"),
     "a name that would colour the terminal": (with_manifest(name=b"\x1b[31mred"), "is no printable ASCII text"),
     "no manifest": (patched(b"quicsim.plugin", b"quicsim.plugon"), "no section 'quicsim.plugin'"),

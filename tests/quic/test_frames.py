@@ -10,13 +10,17 @@ from hypothesis import strategies as st
 from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frames import (
     FRAMES,
+    PLUGIN_FRAME_TYPES,
     AckFrame,
     CryptoFrame,
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     PaddingFrame,
+    PathAckFrame,
+    PathsFrame,
     PingFrame,
+    PluginFrame,
     StreamFrame,
     decode_frames,
     encode_frame,
@@ -52,11 +56,14 @@ FRAMES_OF = {
     PaddingFrame: st.builds(PaddingFrame, st.integers(1, 1_300)),
     PingFrame: st.just(PingFrame()),
     AckFrame: ack_frames(),
+    PathAckFrame: st.builds(lambda path_id, frame: PathAckFrame(path_id, *frame), st.integers(0, 255), ack_frames()),
+    PathsFrame: st.builds(PathsFrame, st.lists(st.tuples(NUMBERS, NUMBERS), max_size=8).map(tuple)),
     CryptoFrame: st.builds(CryptoFrame, NUMBERS, st.binary(max_size=300)),
     StreamFrame: st.builds(stream_frame, NUMBERS, NUMBERS, st.binary(max_size=300), st.booleans()),
     MaxDataFrame: st.builds(MaxDataFrame, NUMBERS),
     MaxStreamDataFrame: st.builds(MaxStreamDataFrame, NUMBERS, NUMBERS),
     HandshakeDoneFrame: st.just(HandshakeDoneFrame()),
+    PluginFrame: st.builds(PluginFrame, st.sampled_from(PLUGIN_FRAME_TYPES), st.binary(max_size=300)),
 }
 
 

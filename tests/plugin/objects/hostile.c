@@ -135,7 +135,7 @@ uint64_t replace(struct set_timer *op, struct quic_connection *connection, struc
         *(volatile uint64_t *)((uint8_t *)path + 4) = 1;
         break;
     case WRITE_PADDING:
-        *(volatile uint8_t *)path->padding_83 = 1;
+        ((volatile uint8_t *)(path + 1))[-1] = 1;
         break;
     case WINDOW_TOO_SMALL:
         path->cwnd_bytes = path->minimum_window_bytes - 1;
