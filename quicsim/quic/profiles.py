@@ -59,12 +59,13 @@ class Profile:
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
         """The congestion window before the first acknowledgement."""
-        limit = max(self.initial_window_limit_bytes, 2 * datagram_bytes)
-        return min(self.initial_window_datagrams * datagram_bytes, limit)
+        packet_bytes = self.window_packet_bytes or datagram_bytes
+        limit = max(self.initial_window_limit_bytes, 2 * packet_bytes)
+        return min(self.initial_window_datagrams * packet_bytes, limit)
 
     def minimum_window_bytes(self, datagram_bytes: int) -> int:
         """The smallest congestion window."""
-        return self.minimum_window_fixed_bytes or 2 * datagram_bytes
+        return self.minimum_window_fixed_bytes or 2 * (self.window_packet_bytes or datagram_bytes)
 
 
 RFC9002 = Profile(
@@ -116,7 +117,10 @@ MP_QUIC = Profile(
     back_off=(17, 20),  # 0.85: quic-go's emulation of two connections, where one halves
     window_packet_bytes=1_460,  # quic-go counts its window in TCP segments
     maximum_window_packets=2_500,
-    proportional_rate_reduction=True,
+    growth_fraction_bits=10,  # its OLIA scales by 1,024, as Linux's does: a window of more packets no longer grows
+    # Its sender keeps account for RFC 6937 and nobody asks: whether to send is decided by the bytes in flight and by the
+    # window, which is cut at once.
+    proportional_rate_reduction=False,
     is_multipath=True,
     largest_max_data_bytes=24 << 20,
     largest_max_stream_data_bytes=16 << 20,
