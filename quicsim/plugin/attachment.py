@@ -19,14 +19,16 @@ from quicsim.plugin.marshal import (
     OPERATION_REGION,
     STATE_REGION,
     ConnectionView,
+    CopiedConnectionView,
     OperationView,
     RuleBroken,
 )
 from quicsim.quic.frames import PLUGIN_FRAME_TYPES, PluginFrame, encode_frame, frame_size
 from quicsim.quic.packet import APPLICATION
+from quicsim.quic.profiles import Bridge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from quicsim.plugin.package import Anchor, Plugin
     from quicsim.quic.connection import Connection
@@ -38,6 +40,7 @@ __all__ = ["INSTRUCTION_BUDGET", "MAXIMUM_FAULTS", "Attachment", "Program"]
 INSTRUCTION_BUDGET = 100_000  # assumed: far above any plugin of the paper, far below a visible pause
 MAXIMUM_FAULTS = 3  # assumed: a plugin that faults again and again is broken, not unlucky
 MAXIMUM_PACKETS_ALONE = 8  # assumed: as many as a timer may expire at one instant
+VIEWS = {Bridge.SHARED: ConnectionView, Bridge.COPIED: CopiedConnectionView}
 GENERATE_FRAMES = operation_named("GenerateFrames")
 
 
@@ -45,7 +48,11 @@ class Attachment:
     """A plugin on one connection: its memory, shared by all its programs, and its record."""
 
     def __init__(
-        self, plugin: Plugin, connection: Connection, on_fault: Callable[[Attachment, PluginFaulted, bool], None]
+        self,
+        plugin: Plugin,
+        connection: Connection,
+        on_fault: Callable[[Attachment, PluginFaulted, bool], None],
+        draws: Iterator[int],
     ) -> None:
         self.plugin = plugin
         self.connection = connection
@@ -62,6 +69,8 @@ class Attachment:
         """The packet that a frame of this plugin was appended to last."""
         self.packets_alone = 0
         """Packets in a row, at one instant, that carry nothing but plugins' frames."""
+        self.draws = draws
+        """Random numbers of 64 bits."""
         self._on_fault = on_fault
         state = vm.Region(STATE_REGION, "state", bytearray(plugin.state_bytes), True)
         self.programs: list[Program] = []
@@ -109,8 +118,8 @@ class Program:
         self._packets: list[Packet] | None = None
         self._packet_bytes: bytes | None = None
         self._journal = Journal()
-        self._operation_view = OperationView(anchor.operation)
-        self._connection_view = ConnectionView(self.connection)
+        self._operation_view = OperationView(anchor.operation, self.connection.counts)
+        self._connection_view = VIEWS[self.connection.profile.bridge](self.connection)
         self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET)
         for region in shared:
             self.machine.memory.unmap(region.number)
@@ -275,6 +284,10 @@ class Program:
             raise vm.HelperError(
                 f"append_frame: {MAXIMUM_PACKETS_ALONE} packets in a row at one instant carry plugins' frames only"
             )
+
+    def random(self) -> int:
+        """The helper: the next draw of the plugin's own stream. A fault does not put it back."""
+        return next(self.attachment.draws)
 
     def packet_bytes(self) -> bytes:
         """The helper: the frames of the packet that the operation is about, encoded when they are first asked for."""

@@ -6,6 +6,7 @@ Attaching and detaching take effect when the connection's current call ends.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PluginAttached, PluginDetached, PluginOffered, PluginRefused
@@ -13,9 +14,10 @@ from quicsim.operations import Operation, Slot, operation_named
 from quicsim.plugin.attachment import Attachment, dispatch
 from quicsim.plugin.exchange import Accepted, ExchangeReader, Message, Offer, Refused, encode
 from quicsim.plugin.package import Plugin, PluginError, load_plugin
+from quicsim.randomness import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from quicsim.events import PluginFaulted, PluginTrouble
     from quicsim.quic.connection import Connection
@@ -28,7 +30,7 @@ INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 class ConnectionPlugins:
     """The plugins of one connection, and its side of the exchange."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, streams: Streams | None = None) -> None:
         self.connection = connection
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
@@ -38,6 +40,8 @@ class ConnectionPlugins:
         self._waiting: list[Plugin] = []
         self._offers: dict[int, Plugin] = {}
         self._next_offer = 0
+        self._streams = streams or Streams(0, 0)
+        self._draws: dict[str, Iterator[int]] = {}
         self._exchange_is_open: bool | None = None
         """None: the handshake will tell."""
 
@@ -46,7 +50,7 @@ class ConnectionPlugins:
     def attach(self, plugin: Plugin) -> None:
         """Attach a plugin to this end. Raises PluginError when another one holds an anchor that it wants to replace."""
         self._check_anchors(plugin)
-        attachment = Attachment(plugin, self.connection, self._on_fault)
+        attachment = Attachment(plugin, self.connection, self._on_fault, self._draws_of(plugin.name))
         self.attachments.append(attachment)
         self.connection.at_end_of_call(lambda: self._install(attachment))
 
@@ -57,6 +61,13 @@ class ConnectionPlugins:
         attachment.enabled = False
         self.attachments.remove(attachment)
         self.connection.at_end_of_call(lambda: self._uninstall(attachment, reason))
+
+    def _draws_of(self, plugin: str) -> Iterator[int]:
+        """A plugin's random numbers, by its name: attached again, it goes on where it was."""
+        if plugin not in self._draws:
+            stream = self._streams.stream(f"plugin:{self.connection.recorder.name}:{plugin}")
+            self._draws[plugin] = map(stream.u64, count())
+        return self._draws[plugin]
 
     def _check_anchors(self, plugin: Plugin) -> None:
         for anchor in plugin.anchors:

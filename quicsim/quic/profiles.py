@@ -6,13 +6,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from quicsim.quic.errors import QuicError
 
-__all__ = ["PROFILES", "Profile", "profile_named"]
+__all__ = ["PROFILES", "Bridge", "Profile", "profile_named"]
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+
+
+class Bridge(StrEnum):
+    """How a plugin reaches the connection (paper section 3.3). What it does is the same, what it costs is not."""
+
+    SHARED = "shared"
+    """In memory that both see: a field is read when it is touched."""
+    COPIED = "copied"
+    """In a structure that is filled before each call and read back after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,7 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    bridge: Bridge = Bridge.SHARED
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
         """The congestion window before the first acknowledgement."""

@@ -5,17 +5,28 @@ import pytest
 from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
 from quicsim.operations import PARAMETRISED, OperationTable, Slot, operation_named
 from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
+from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.quic.congestion.base import LOST
 from quicsim.quic.frames import PLUGIN_FRAME_TYPES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.packet import APPLICATION
+from quicsim.randomness import Streams
 from tests.plugin.pipe import Pipe, compiled, is_default, plugin, set_word, word
 
 (
     WITH_EACH_ACK, THEN_LOOP, DEFAULT_THEN_FRAME_THEN_LOOP, FRAME_THEN_DEFAULT_THEN_LOOP, ONLY_FRAMES, BAD_TYPE, LARGE,
     ASKS_FOR_ACK, ROOM_IS_FRESH, WINDOW_THEN_FRAME_THEN_LOOP, LOG_PACKET,
 ) = range(1, 12)  # fmt: skip
-SET, SET_THEN_LOOP, SET_THEN_DEFAULT_THEN_LOOP, APPEND_ELSEWHERE, READ_NO_FRAME, READ_NO_PACKET = range(1, 7)
+(
+    SET,
+    SET_THEN_LOOP,
+    SET_THEN_DEFAULT_THEN_LOOP,
+    APPEND_ELSEWHERE,
+    READ_NO_FRAME,
+    READ_NO_PACKET,
+    DRAW,
+    DRAW_THEN_LOOP,
+) = range(1, 9)
 SEEN, GOT, LENGTH, ANSWER = 2, 3, 4, 5  # words of framing's memory
 QUIET, ASKING = 0x1C01, 0x1C02
 
@@ -287,6 +298,41 @@ def test_a_window_lowered_after_parse_frames_is_the_controller_s(pipe):
     assert any("cwnd_bytes >= minimum_window_bytes" in fault.reason for fault in pipe.client.of(PluginFaulted))
     assert path.cwnd_bytes >= path.minimum_window_bytes
     assert pipe.server.delivered == {0: 60_000}
+
+
+# ----------------------------------------------------------------------------------------------------------- chance
+
+
+def drawn(side, times, mode=DRAW):
+    attachment = side.attach(plugin("marking"), word0=mode)
+    connection = side.connection
+    side.events.clear()
+    for _ in range(times):
+        connection.operations.set_timer(connection, connection.path)
+    if attachment.enabled:
+        side.plugins.detach(attachment, "enough")
+    return side.logged
+
+
+def test_a_plugin_s_chance_is_its_own():
+    pipe, other = Pipe(), Pipe()
+    five = drawn(pipe.client, 5)
+    assert len(set(five)) == 5
+    assert max(five) > 2**32
+    assert set(drawn(pipe.server, 5)).isdisjoint(five)
+    drawn(other.server, 2)
+    # Neither the other end's draws, nor a fault, nor being attached anew moves the next one.
+    assert drawn(other.client, 2) + drawn(other.client, 1, DRAW_THEN_LOOP) + drawn(other.client, 2) == five
+
+
+def test_chance_is_the_replication_s():
+    pipe = Pipe()
+    drawn_by = []
+    for seed, replication in ((0, 0), (0, 1), (1, 0)):
+        pipe.client.plugins = ConnectionPlugins(pipe.client.connection, Streams(seed, replication))
+        drawn_by.append(drawn(pipe.client, 3))
+    assert drawn_by[0] == drawn(Pipe().client, 3)
+    assert len({number for numbers in drawn_by for number in numbers}) == 9
 
 
 # ---------------------------------------------------------------------------------------------- anchors with a type
