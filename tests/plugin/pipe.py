@@ -29,7 +29,8 @@ DELAY_NS = 5 * MILLISECOND
 
 def compiled(name: str) -> bytes:
     """The bytes of a committed object, compiled from the C file beside it."""
-    return (OBJECTS / f"{name}.o").read_bytes()
+    [built] = OBJECTS.rglob(f"{name}.o")
+    return built.read_bytes()
 
 
 def plugin(name: str) -> Plugin:
