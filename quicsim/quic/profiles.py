@@ -7,13 +7,23 @@ the multipath Go stack of 2017, its other one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from quicsim.quic.errors import QuicError
 
-__all__ = ["PROFILES", "Profile", "profile_named"]
+__all__ = ["PROFILES", "Bridge", "Profile", "profile_named"]
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+
+
+class Bridge(StrEnum):
+    """How a plugin reaches the connection (paper section 3.3). What it does is the same, what it costs is not."""
+
+    SHARED = "shared"
+    """In memory that both see: a field is read when it is touched."""
+    COPIED = "copied"
+    """In a structure that is filled before each call and read back after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    bridge: Bridge = Bridge.SHARED
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
         """The congestion window before the first acknowledgement."""
@@ -125,6 +136,7 @@ MP_QUIC = Profile(
     largest_max_data_bytes=24 << 20,
     largest_max_stream_data_bytes=16 << 20,
     path_report_interval_ns=200 * MILLISECOND_NS,  # its run loop's, while a stream is open
+    bridge=Bridge.COPIED,  # into a structure for cgo (paper section 3.3)
 )
 
 PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC)}
