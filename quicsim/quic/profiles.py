@@ -129,7 +129,7 @@ MP_QUIC = Profile(
     window_packet_bytes=1_460,  # quic-go counts its window in TCP segments
     maximum_window_packets=2_500,
     growth_fraction_bits=10,  # its OLIA scales by 1,024, as Linux's does: a window of more packets no longer grows
-    # Its sender keeps account for RFC 6937 and nobody asks: whether to send is decided by the bytes in flight and by the
+    # Its sender keeps account for RFC 6937 and nobody asks: whether to send is decided by the bytes in flight and the
     # window, which is cut at once.
     proportional_rate_reduction=False,
     is_multipath=True,
