@@ -124,6 +124,7 @@ def test_no_frame_goes_before_the_peer_has_confirmed_the_plugin_or_after_it_gave
     for each in (there, here):
         set_word(each, 0, WITH_EACH_ACK)
     pipe.send(500)
+    pipe.send(500, "server")
     pipe.settle()
     assert frames_sent(server)
     assert frames_sent(client)
