@@ -20,7 +20,7 @@ from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
-from quicsim.scenario.build_network import build_network, directions
+from quicsim.scenario.build_network import build_network, client_paths, directions
 from quicsim.scenario.measure import RequestsMeasured, TransferMeasured, measure_counts
 from quicsim.scenario.use_plugins import use_plugins
 from quicsim.scenario.values import HOST_NAMES
@@ -93,7 +93,7 @@ def simulate(
     streams = Streams(scenario.seed, replication)
     recorders: list[Recorder] = []
     network = build_network(scenario, clock, streams, LinkTrace(recorders))
-    sides: Sides = {name: build_side(scenario, name, network, clock, trace) for name in HOST_NAMES}
+    sides: Sides = {name: build_side(scenario, name, network, clock, trace, streams) for name in HOST_NAMES}
     recorders += [trace.component(direction.name) for direction in directions(network)]
     notes: list[str] = []
     use_plugins(scenario, sides, notes)
@@ -132,7 +132,9 @@ def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, objec
     client.connect()
 
 
-def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace) -> Side:
+def build_side(
+    scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace, streams: Streams
+) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
     profile = profile_named(host.profile)
@@ -144,6 +146,7 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         max_stream_data_bytes=host.max_stream_data_bytes,
         certificate_chain_bytes=scenario.hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
+        address_count=len(client_paths(scenario)) if name == "client" else 1,
     )
     connection = Connection(
         is_client=name == "client",
@@ -159,8 +162,9 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         connection,
         number=HOST_NAMES.index(name),
         header_bytes=scenario.udp_ip_header_bytes,
+        links=client_paths(scenario) if name == "client" else (),
     )
-    return Side(endpoint, ConnectionPlugins(connection))
+    return Side(endpoint, ConnectionPlugins(connection, streams))
 
 
 def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasured | TransferMeasured:
