@@ -148,7 +148,7 @@ def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
     commands = {command.name for command in app.registered_commands}
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md"):
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md"):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 
