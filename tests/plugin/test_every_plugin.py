@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim import locate
+from quicsim.operations import Operation
 from quicsim.plugin.catalogue import catalogue
 from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES
@@ -19,7 +20,7 @@ OFFERED = [
     (name, profile)
     for name, entry in ENTRIES.items()
     for profile in PROFILES
-    if all(anchor.operation.offered_by(profile) for anchor in entry.plugin.anchors)
+    if all({profile, Operation.EVERY_PROFILE} & set(anchor.operation.defaults) for anchor in entry.plugin.anchors)
 ]
 LOSSES = st.sets(st.tuples(st.sampled_from(["client", "server"]), st.integers(2, 60)), max_size=8)
 EXCHANGED = {"client": (100, 30_000, 1), "server": (60_000, 20, 700)}
@@ -52,7 +53,8 @@ def driven(name, profile, lost=frozenset(), *, push=False):
 @pytest.mark.parametrize("name", ENTRIES)
 def test_it_is_described_and_can_be_attached_somewhere(name):
     about, plugin = ENTRIES[name].about, ENTRIES[name].plugin
-    assert about.description[0].isupper() and not about.description.endswith(".")
+    assert about.description[0].isupper()
+    assert not about.description.endswith(".")
     assert "section" in about.source
     assert plugin.anchors
     assert any(name == offered for offered, _profile in OFFERED)
