@@ -63,6 +63,7 @@ class PacketSent(Event):
     size_bytes: int
     frames: tuple[object, ...]
     is_probe: bool
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class PacketReceived(Event):
     number: int
     size_bytes: int
     frames: tuple[object, ...]
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class PacketLost(Event):
     space: str
     number: int
     trigger: str
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class LossTimerUpdated(Event):
     qlog_name: ClassVar[str] = "quic:timer_updated"
     event_type: str
     deadline_ns: int
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ class MetricsUpdated(Event):
     latest_rtt_ns: int
     congestion_window: int
     bytes_in_flight: int
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)

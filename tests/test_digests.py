@@ -11,7 +11,7 @@ import quicsim
 
 BASELINES = {
     "fig3_tlp": "a8d391ca984f23470a5734aa0c49bd70",
-    "bulk_download": "0217edcbcd2e59ca55176fb48968c95b",
+    "bulk_download": "3c14c855b2777bb92493b58be0940ee8",
 }
 
 

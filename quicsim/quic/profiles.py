@@ -1,6 +1,7 @@
 """Which host stack does an endpoint imitate? Its constants; its behaviour is in the operations' defaults.
 
-`rfc9002`: RFC 9000 and 9002 as written. `picoquic`: the C stack of August 2018 that the paper instrumented.
+`rfc9002`: RFC 9000 and 9002 as written. `picoquic`: the C stack of August 2018 that the paper instrumented. `mp-quic`:
+the multipath Go stack of 2017, its other one.
 """
 
 from __future__ import annotations
@@ -37,6 +38,14 @@ class Profile:
     recovery_lasts_minimum_rtt: bool
     maximum_timeouts: int
     """The connection fails at this many timeouts in a row; 0: never."""
+    is_multipath: bool = False
+    """Whether the stack opens a path on each of the client's addresses."""
+    largest_max_data_bytes: int = 0
+    """How far the connection's receive window grows by itself; 0: it does not."""
+    largest_max_stream_data_bytes: int = 0
+    """How far a stream's does."""
+    path_report_interval_ns: int = 0
+    """How often the peer is told the paths' round-trip times, as long as a stream is open; 0: never."""
     back_off: tuple[int, int] = (1, 2)
     """What a congestion event leaves of the window, as a fraction; RFC 9002 section 7.3.2 halves it."""
     window_packet_bytes: int = 0
@@ -90,7 +99,31 @@ PICOQUIC = Profile(
     maximum_timeouts=6,
 )
 
-PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC)}
+MP_QUIC = Profile(
+    name="mp-quic",
+    initial_rtt_ns=100 * MILLISECOND_NS,
+    initial_window_datagrams=32,
+    initial_window_limit_bytes=1 << 62,
+    minimum_window_fixed_bytes=0,  # two datagrams
+    datagram_bytes=1_350,
+    max_ack_delay_ns=25 * MILLISECOND_NS,
+    assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,
+    max_data_bytes=48 << 10,
+    max_stream_data_bytes=32 << 10,
+    congestion_control="olia",
+    recovery_lasts_minimum_rtt=False,
+    maximum_timeouts=0,
+    back_off=(17, 20),  # 0.85: quic-go's emulation of two connections, where one halves
+    window_packet_bytes=1_460,  # quic-go counts its window in TCP segments
+    maximum_window_packets=2_500,
+    proportional_rate_reduction=True,
+    is_multipath=True,
+    largest_max_data_bytes=24 << 20,
+    largest_max_stream_data_bytes=16 << 20,
+    path_report_interval_ns=200 * MILLISECOND_NS,  # its run loop's, while a stream is open
+)
+
+PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC)}
 
 
 def profile_named(name: str) -> Profile:

@@ -20,7 +20,7 @@ from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
-from quicsim.scenario.build_network import build_network, directions
+from quicsim.scenario.build_network import build_network, client_paths, directions
 from quicsim.scenario.measure import RequestsMeasured, TransferMeasured, measure_counts
 from quicsim.scenario.use_plugins import use_plugins
 from quicsim.scenario.values import HOST_NAMES
@@ -144,6 +144,7 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         max_stream_data_bytes=host.max_stream_data_bytes,
         certificate_chain_bytes=scenario.hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
+        address_count=len(client_paths(scenario)) if name == "client" else 1,
     )
     connection = Connection(
         is_client=name == "client",
@@ -159,6 +160,7 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         connection,
         number=HOST_NAMES.index(name),
         header_bytes=scenario.udp_ip_header_bytes,
+        links=client_paths(scenario) if name == "client" else (),
     )
     return Side(endpoint, ConnectionPlugins(connection))
 

@@ -78,6 +78,7 @@ def arguments_of(operation, connection):
 
     known = {
         "connection": connection, "path": path, "space": space, "packet": packet, "frame": Frame, "selected": 5,
+        "retransmits": True,
         "sample_ns": 11_000_000, "ack_delay_ns": 1_000, "event": 1, "packet_bytes": 1_200, "packet_sent_ns": 99,
     }  # fmt: skip
     return {name: known[name] for name in operation.arguments}
