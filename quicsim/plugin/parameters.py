@@ -70,7 +70,7 @@ class Parameter:
     @property
     def range_text(self) -> str:
         """What may be chosen, in words."""
-        return f"{self.minimum} to {self.maximum}{' ' if self.unit else ''}{self.unit}"
+        return f"{self.minimum} to {self.maximum}" + (f" ({self.unit})" if self.unit else "")
 
     @property
     def declaration(self) -> str:
@@ -116,7 +116,7 @@ def checked(plugin: str, parameters: Sequence[Parameter], chosen: Mapping[str, o
     numbers: dict[str, int] = {}
     for name, value in chosen.items():
         if name not in by_name:
-            known = ", ".join(f"{each.name} ({each.range_text})" for each in parameters)
+            known = "; ".join(f"{each.name}, {each.range_text}" for each in parameters)
             raise PluginError(f"plugin {plugin}: there is no parameter {name!r}; there are {known or 'none'}")
         try:
             numbers[name] = by_name[name].read(value)

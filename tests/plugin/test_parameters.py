@@ -28,7 +28,7 @@ def test_the_object_says_what_its_plugin_toml_says():
     about = read_description(OBJECTS / "limiter" / "plugin.toml")
     assert about.parameters == LIMITER.parameters
     assert (WINDOW.name, WINDOW.minimum, WINDOW.maximum, WINDOW.default) == ("window", 4096, 10**9, 20_000)
-    assert (PATH.name, PATH.minimum, PATH.maximum, PATH.default, PATH.unit) == ("path", 0, 7, 0, "")
+    assert (PATH.name, PATH.minimum, PATH.maximum, PATH.default, PATH.unit) == ("path", 0, 7, 0, "path")
     assert about.meanings == {"window": "the window is never larger", "path": "the path whose window it is"}
 
 
@@ -58,18 +58,18 @@ def test_what_may_be_chosen(chosen, numbers):
 REFUSED = {
     "unknown": (
         {"windw": 1},
-        "there is no parameter 'windw'; there are window (4096 to 1000000000 bytes), path (0 to 7)",
+        "there is no parameter 'windw'; there are window, 4096 to 1000000000 (bytes); path, 0 to 7 (path)",
     ),
-    "too small": ({"window": 4095}, "parameter window = 4095: it is out of range; give 4096 to 1000000000 bytes"),
+    "too small": ({"window": 4095}, "parameter window = 4095: it is out of range; give 4096 to 1000000000 (bytes)"),
     "too large": ({"window": 10**9 + 1}, "parameter window = 1000000001: it is out of range"),
-    "negative": ({"path": -1}, "parameter path = -1: it is out of range; give 0 to 7"),
+    "negative": ({"path": -1}, "parameter path = -1: it is out of range; give 0 to 7 (path)"),
     "too large as text": ({"window": "2GB"}, "parameter window = '2GB': it is out of range"),
     "no unit": ({"window": "64"}, "parameter window = '64': size '64': the unit is missing"),
     "another unit": ({"window": "64ms"}, "parameter window = '64ms': size '64ms': 'ms' is no unit of size"),
-    "text for a bare number": ({"path": "1"}, "parameter path = '1': give a whole number, 0 to 7"),
-    "a fraction": ({"window": 5000.0}, "parameter window = 5000.0: give a whole number, 4096 to 1000000000 bytes"),
-    "a truth": ({"path": True}, "parameter path = True: give a whole number, 0 to 7"),
-    "nothing": ({"path": None}, "parameter path = None: give a whole number, 0 to 7"),
+    "text for a bare number": ({"path": "1"}, "parameter path = '1': give a whole number, 0 to 7 (path)"),
+    "a fraction": ({"window": 5000.0}, "parameter window = 5000.0: give a whole number, 4096 to 1000000000 (bytes)"),
+    "a truth": ({"path": True}, "parameter path = True: give a whole number, 0 to 7 (path)"),
+    "nothing": ({"path": None}, "parameter path = None: give a whole number, 0 to 7 (path)"),
 }
 
 
@@ -192,9 +192,9 @@ TEXT, VALUES = GOOD[DECLARATION_SECTION], GOOD[VALUE_SECTION]
         (TEXT.replace(b"u64", b"i64"), VALUES, "'window i64 4096 1000000000 bytes' declares no parameter"),
         (TEXT.replace(b"window", b"Window"), VALUES, "declares no parameter"),
         (TEXT.replace(b"bytes", b"\x1b[1mb"), VALUES, "declares no parameter"),
-        (TEXT.replace(b"0 7", b"0 7 "), VALUES, "'path u8 0 7 ' declares no parameter"),
-        (TEXT.replace(b"path", b"window"), VALUES, "a parameter is declared twice"),
-        (TEXT.replace(b"path u8 0 7", b"path u8 0 256"), VALUES, "from 0 to 255"),
+        (TEXT.replace(b"0 7 path", b"0 7 "), VALUES, "'path u8 0 7 ' declares no parameter"),
+        (TEXT.replace(b"path u8", b"window u8"), VALUES, "a parameter is declared twice"),
+        (TEXT.replace(b"path u8 0 7 path", b"path u8 0 256"), VALUES, "from 0 to 255"),
         (TEXT.replace(b"1000000000", b"9" * 21), VALUES, "declares no parameter"),
     ],
 )
