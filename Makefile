@@ -1,7 +1,7 @@
 # One command each; every target first sees to it that .venv is there, current, and holds what that target needs.
 #
 #   make PYTHON=python3.12 test     another interpreter (`make clean` first, if .venv stands already)
-#   make JOBS=8 test                more test processes than two
+#   make JOBS=8 test                more processes than two
 #   make ARGS='-k clock -x' test    what else to tell pytest, or `make benchmarks`
 
 PYTHON ?= python3
@@ -28,8 +28,8 @@ extras_benchmarks := [benchmarks]
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/for-demo ## reproduce figure 3 of the paper: a table, and the picture's name
-	@$(BIN)/quicsim run fig3_tlp
+demo: $(VENV)/for-demo ## reproduce the paper in its quick form: a table, and a report beside the paper's figures
+	@$(BIN)/quicsim reproduce --quick --jobs $(JOBS)
 
 test: $(VENV)/for-test ## the test suite, without the long tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

@@ -12,7 +12,7 @@ from quicsim.clock import Alarm
 from quicsim.net.datagram import Datagram as WireDatagram
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from quicsim.clock import Clock
     from quicsim.net.topology import Host
@@ -43,10 +43,19 @@ class Endpoint:
     """One end of a connection on a host of the network.
 
     `header_bytes` are what UDP and IP add to each datagram; `number` orders this endpoint's timers among others'.
+    `links` are the client's links that carry a path each, the first one also path 0; empty: as the network routes.
     """
 
     def __init__(
-        self, clock: Clock, host: Host, peer: str, connection: Connection, *, number: int, header_bytes: int
+        self,
+        clock: Clock,
+        host: Host,
+        peer: str,
+        connection: Connection,
+        *,
+        number: int,
+        header_bytes: int,
+        links: Sequence[str] = (),
     ) -> None:
         self.clock = clock
         self.host = host
@@ -57,6 +66,11 @@ class Endpoint:
         """Applications: called with each event of the connection."""
         self.stream_starts_ns: dict[str, list[int]] = {}
         """When each packet with the first bytes of a stream went out, by the datagram's label."""
+        self._links = links
+        self._senders: dict[int, Callable[[WireDatagram], object]] = {}
+        """By path: what puts a datagram on its way to the peer's address."""
+        self._peer_addresses: dict[int, str] = {}
+        """By path, as the last datagram had it; the client's are learned, the server has one."""
         self._alarm = Alarm(clock, number, self._on_deadline)
         host.on_datagram(self._on_datagram)
 
@@ -70,7 +84,6 @@ class Endpoint:
         connection = self.connection
         events = connection.events
         now_ns = self.clock.now
-        send = self.host.routes[self.peer]
         while True:
             while events:
                 event = events.popleft()
@@ -80,15 +93,24 @@ class Endpoint:
                 for label in datagram.labels:
                     self.stream_starts_ns.setdefault(label, []).append(now_ns)
                 size_bytes = datagram.size_bytes + self.header_bytes
-                send(WireDatagram(datagram, size_bytes, datagram.labels, self.host.name, self.peer, datagram.ecn))
+                send = self._senders.get(datagram.path_id) or self._first_sender(datagram.path_id)
+                send(WireDatagram(datagram, size_bytes, datagram.labels, ecn=datagram.ecn))
             if not events:
                 break
         self._alarm.set(connection.deadline_ns or None)
+
+    def _first_sender(self, path_id: int) -> Callable[[WireDatagram], object]:
+        link = self._links[max(path_id - 1, 0)] if self._links else None
+        send = self._senders[path_id] = self.host.sender(self.peer, via=link)
+        return send
 
     def _on_datagram(self, datagram: WireDatagram) -> None:
         payload = datagram.payload
         payload.ecn = datagram.ecn
         self.connection.receive(payload, self.clock.now)
+        if not self._links and datagram.source != self._peer_addresses.get(payload.path_id, self.peer):
+            self._peer_addresses[payload.path_id] = datagram.source
+            self._senders[payload.path_id] = self.host.sender(datagram.source)
         self.flush()
 
     def _on_deadline(self) -> None:

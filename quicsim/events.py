@@ -25,13 +25,18 @@ __all__ = [
     "PacketLost",
     "PacketReceived",
     "PacketSent",
+    "PluginAccepted",
     "PluginAttached",
     "PluginCalled",
     "PluginDetached",
     "PluginFaulted",
     "PluginLogged",
     "PluginOffered",
+    "PluginRecalled",
     "PluginRefused",
+    "PluginRemoved",
+    "PluginReplaced",
+    "PluginStopped",
     "PluginTrouble",
     "Recorder",
     "StreamFinished",
@@ -58,6 +63,7 @@ class PacketSent(Event):
     size_bytes: int
     frames: tuple[object, ...]
     is_probe: bool
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,7 @@ class PacketReceived(Event):
     number: int
     size_bytes: int
     frames: tuple[object, ...]
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +105,7 @@ class PacketLost(Event):
     space: str
     number: int
     trigger: str
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,7 @@ class LossTimerUpdated(Event):
     qlog_name: ClassVar[str] = "quic:timer_updated"
     event_type: str
     deadline_ns: int
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,7 @@ class MetricsUpdated(Event):
     latest_rtt_ns: int
     congestion_window: int
     bytes_in_flight: int
+    path_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +156,40 @@ class PluginOffered(Event):
     qlog_name: ClassVar[str] = "quicsim:plugin_offered"
     plugin: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PluginAccepted(Event):
+    """The peer said that it has attached a plugin that was offered."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_accepted"
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRecalled(Event):
+    """The peer was asked to give up a plugin."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_recalled"
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRemoved(Event):
+    """The peer said that it has given up a plugin as it was asked to."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_removed"
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True)
+class PluginStopped(Event):
+    """The peer said that it runs a plugin no more, unasked."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_stopped"
+    what: ClassVar[str] = "was stopped by the peer"
+    plugin: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +253,16 @@ class PluginDetached(Event):
     reason: str
 
 
-PluginTrouble = PluginRefused | PluginFaulted | PluginDetached
+@dataclass(frozen=True, slots=True)
+class PluginReplaced(Event):
+    """A plugin gave up its anchors in the step in which another was attached."""
+
+    qlog_name: ClassVar[str] = "quicsim:plugin_replaced"
+    plugin: str
+    by: str
+
+
+PluginTrouble = PluginRefused | PluginFaulted | PluginDetached | PluginStopped
 """What a reader of the results should hear about, even without a trace."""
 
 
@@ -230,6 +283,11 @@ class Code:
     PLUGIN_FAULTED: Final = 9
     PLUGIN_DETACHED: Final = 10
     DATAGRAM_MARKED: Final = 11
+    PLUGIN_ACCEPTED: Final = 12
+    PLUGIN_REPLACED: Final = 13
+    PLUGIN_RECALLED: Final = 14
+    PLUGIN_REMOVED: Final = 15
+    PLUGIN_STOPPED: Final = 16
 
 
 RECORD_FORMAT = "BHIQQQ"

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
-__all__ = ["UnitError", "duration_ns", "format_duration", "format_rate", "format_size", "rate_bps", "size_bytes"]
+__all__ = ["UnitError", "bytes_per_second", "duration_ns", "format_duration", "format_rate", "format_size", "rate_bps",
+           "size_bytes"]  # fmt: skip
 
 
 class UnitError(ValueError):
@@ -35,6 +36,8 @@ _SIZE = _Quantity(
     {"B": 1, "kB": 10**3, "KiB": 2**10, "MB": 10**6, "MiB": 2**20, "GB": 10**9, "GiB": 2**30},
     "64KiB or 1350B",
 )
+
+_BYTE_RATE = _Quantity("byte rate", "B/s", {f"{unit}/s": factor for unit, factor in _SIZE.units.items()}, "3MB/s")
 
 _NUMBER_AND_UNIT = re.compile(r"(?P<sign>[+-]?)(?P<number>\d+(?:\.\d+)?)\s?(?P<unit>[^\s\d.]*)", re.ASCII)
 _LONGEST = 40  # characters; so that the decimal arithmetic below is exact
@@ -66,6 +69,15 @@ def size_bytes(text: str | int) -> int:
         UnitError: no such size, or no whole number of bytes.
     """
     return _read(text, _SIZE)
+
+
+def bytes_per_second(text: str | int) -> int:
+    """A rate such as "3MB/s", in bytes a second. Units: those of a size, a second.
+
+    Raises:
+        UnitError: no such rate, or no whole number of bytes a second.
+    """
+    return _read(text, _BYTE_RATE)
 
 
 def format_duration(value_ns: int) -> str:

@@ -10,8 +10,8 @@ import pytest
 import quicsim
 
 BASELINES = {
-    "fig3_tlp": "e36747c36ce1a6524cbc080d3369283d",
-    "bulk_download": "0217edcbcd2e59ca55176fb48968c95b",
+    "fig3_tlp": "a8d391ca984f23470a5734aa0c49bd70",
+    "bulk_download": "3c14c855b2777bb92493b58be0940ee8",
 }
 
 

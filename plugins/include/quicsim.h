@@ -8,6 +8,9 @@
  * `op` holds the operation's inputs, `connection` the connection and its paths, `state` the plugin's own memory on this
  * connection, zeroed when it is attached. The function's result is the operation's output; that of a before/ or after/
  * program is ignored. Fields are read-only unless they say "writable".
+ *
+ * Where the plugin.toml beside the source has tables [parameters.NAME], the build makes "parameters.h" of them: include
+ * it, and read `parameters.NAME`, which is what was chosen when the plugin was attached.
  */
 #ifndef QUICSIM_H
 #define QUICSIM_H
@@ -202,6 +205,49 @@ struct decide_ack {
     uint64_t result; /* instant by which an ACK goes out, ns; not after now: at once */
 };
 
+/* SelectPath: Schedules: chooses the path of the next packet with data, new or repeated.
+ * Returns index of the path in connection->paths, plus 1; 0: none can send.
+ * Anchors: replace 0x0008, before 0x4008, after 0x8008. Source: paper sections 2 and 3.3; De Coninck and Bonaventure,
+ * Multipath QUIC (CoNEXT 2017).
+ * Rule: result <= path_count. */
+struct select_path {
+    uint64_t now_ns; /* the simulation clock */
+    uint8_t path_count; /* how many paths there are */
+    uint8_t retransmits; /* 1: the packet repeats another one, and the window does not hold it */
+    uint8_t origin; /* the path that carried that one; 0 where nothing is repeated */
+    uint8_t padding_11[5];
+    uint64_t result; /* index of the path in connection->paths, plus 1; 0: none can send */
+};
+
+/* SelectACKPath: Chooses the path that a path's acknowledgements travel on.
+ * Returns index of the path in connection->paths, plus 1; one that is not open counts as received_on.
+ * Anchors: replace 0x0009, before 0x4009, after 0x8009. Source: paper section 3.2.1.
+ * Rule: result >= 1.
+ * Rule: result <= path_count. */
+struct select_ack_path {
+    uint64_t now_ns; /* the simulation clock */
+    uint8_t path_count; /* how many paths there are */
+    uint8_t received_on; /* the path whose packets are to be acknowledged */
+    uint8_t padding_10[6];
+    uint64_t result; /* index of the path in connection->paths, plus 1; one that is not open counts as received_on */
+};
+
+/* PacePacket: Spaces packets in flight over the round trip instead of sending them in bursts.
+ * Returns no packet in flight goes out before this instant, probes excepted; not after now: at once.
+ * Anchors: replace 0x000a, before 0x400a, after 0x800a. Source: RFC 9002 section 7.7; paper section 2 (packet
+ * sending).
+ * Rule: result <= now_ns + 60000000000.
+ * Rule: schedule_ns <= now_ns + 60000000000. */
+struct pace_packet {
+    uint64_t now_ns; /* the simulation clock */
+    uint16_t size_bytes; /* its bytes, header and AEAD tag included */
+    uint8_t padding_10[6];
+    uint64_t cwnd_bytes; /* congestion window */
+    uint64_t smoothed_rtt_ns; /* smoothed round-trip time */
+    uint64_t schedule_ns; /* when the packets so far would have gone out, evenly spaced (writable) */
+    uint64_t result; /* no packet in flight goes out before this instant, probes excepted; not after now: at once */
+};
+
 /* ReadPacket: Lets an unprotected packet in, or drops it: only what is let in is acknowledged and processed.
  * Returns 1: let it in; 0: drop it.
  * Anchors: replace 0x0010, before 0x4010, after 0x8010. Source: paper sections 2 and 3.1.2; RFC 9000 sections 12.2,
@@ -366,5 +412,8 @@ static void (*const set_ecn)(uint32_t codepoint) = (void *)9;
 
 /* The path that the operation is about: its place in connection->paths. */
 static uint32_t (*const path_index)(void) = (void *)10;
+
+/* The next draw of the plugin's own stream: the same in every run of a replication, whatever else happens. */
+static uint64_t (*const random_u64)(void) = (void *)11;
 
 #endif

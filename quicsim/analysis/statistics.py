@@ -76,3 +76,63 @@ def paired_difference(samples: Sequence[float], baseline: Sequence[float]) -> Es
     if len(samples) != len(baseline):
         raise ValueError(f"pairs need equal lengths, not {len(samples)} and {len(baseline)}")
     return median_estimate([ours - theirs for ours, theirs in zip(samples, baseline, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalence:
+    """What a test of equivalence says: the mean difference lies within the margin, or that was not shown.
+
+    `low` and `high` bound the mean difference with 90 %, which is what two one-sided tests at 5 % amount to.
+    """
+
+    difference: float
+    low: float
+    high: float
+    margin: float
+    p_value: float
+
+    @property
+    def equivalent(self) -> bool:
+        """Whether a difference as large as the margin is ruled out, at 5 %."""
+        return self.p_value < 1 - CONFIDENCE
+
+
+def equivalence(samples: Sequence[float], baseline: Sequence[float], margin: float) -> Equivalence:
+    """Two one-sided paired t tests (Schuirmann 1987): is the mean of `samples[i] - baseline[i]` within +-`margin`?
+
+    Not to find a difference shows nothing; to rule out one as large as the margin does. Where all differences are the
+    same number there is no chance in them, and the number decides. Raises ValueError if the lengths differ, for fewer
+    than two pairs, and for a margin that is not positive.
+    """
+    if len(samples) != len(baseline):
+        raise ValueError(f"pairs need equal lengths, not {len(samples)} and {len(baseline)}")
+    if len(samples) < 2:
+        raise ValueError("a test of equivalence needs two pairs or more")
+    if not margin > 0:
+        raise ValueError(f"the margin is {margin}; give what difference would matter, greater than 0")
+    differences = [ours - theirs for ours, theirs in zip(samples, baseline, strict=True)]
+    if min(differences) == max(differences):
+        (always,) = set(differences)
+        return Equivalence(always, always, always, margin, 0.0 if abs(always) < margin else 1.0)
+    from scipy.stats import t
+
+    count = len(differences)
+    mean = statistics.fmean(differences)
+    error = statistics.stdev(differences, mean) / count**0.5
+    p_value = max(float(t.sf((margin + mean) / error, count - 1)), float(t.sf((margin - mean) / error, count - 1)))
+    reach = float(t.ppf(CONFIDENCE, count - 1)) * error
+    return Equivalence(mean, mean - reach, mean + reach, margin, p_value)
+
+
+def quantiles(samples: Sequence[float], shares: Sequence[float]) -> list[float]:
+    """The values that these shares (0 to 1) of the samples do not pass, linear between samples (Hyndman and Fan 7)."""
+    if not samples:
+        raise ValueError("no samples")
+    ordered = sorted(samples)
+    found = []
+    for share in shares:
+        place = share * (len(ordered) - 1)
+        below = int(place)
+        above = min(below + 1, len(ordered) - 1)
+        found.append(ordered[below] + (ordered[above] - ordered[below]) * (place - below))
+    return found

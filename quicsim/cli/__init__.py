@@ -6,12 +6,12 @@ Exit codes: 0 done, 1 a simulation failed, 2 the input is wrong, 130 interrupted
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from quicsim.cli import plugins, run, scenarios, trace
+from quicsim.cli import plugins, reproduce, run, scenarios, trace
+from quicsim.version import version
 
 app = typer.Typer(
     name="quicsim",
@@ -22,27 +22,15 @@ app = typer.Typer(
 )
 
 
-def _version() -> str:
-    """The installed package's, or what the project file of a checkout says."""
-    import tomllib
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("quicsim")
-    except PackageNotFoundError:
-        project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["version"])
-
-
 def _show_version(asked: bool) -> None:
     if asked:
-        print(f"quicsim {_version()}")
+        print(f"quicsim {version()}")
         raise typer.Exit
 
 
 @app.callback()
 def _options(
-    version: Annotated[
+    show_version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
@@ -50,6 +38,7 @@ def _options(
 
 
 app.command("plugins")(plugins.plugins)
+app.command("reproduce")(reproduce.reproduce)
 app.command("run")(run.run)
 app.command("scenarios")(scenarios.scenarios)
 app.command("trace")(trace.trace)

@@ -18,10 +18,13 @@ from quicsim.operations.generate_frames import generate_frames
 from quicsim.operations.generate_header import generate_header
 from quicsim.operations.init_opaque_data import init_opaque_data
 from quicsim.operations.operation import CType, Field, Operation, Output, Parameter, Rule, Slot, u8, u16, u32, u64
+from quicsim.operations.pace_packet import pace_packet
 from quicsim.operations.parse_frames import parse_frame, parse_frames
 from quicsim.operations.process_ack import process_ack
 from quicsim.operations.read_packet import read_packet
 from quicsim.operations.retransmission_timeout import retransmission_timeout
+from quicsim.operations.select_ack_path import select_ack_path
+from quicsim.operations.select_path import select_path
 from quicsim.operations.select_retransmission import select_retransmission
 from quicsim.operations.send_packet import send_packet
 from quicsim.operations.set_timer import set_timer
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quicsim.quic.connection import Connection
-    from quicsim.quic.frames import AckFrame, PluginFrame
+    from quicsim.quic.frames import AckFrame, PathAckFrame, PluginFrame
     from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
@@ -49,6 +52,9 @@ OPERATIONS: tuple[Operation, ...] = tuple(
             set_timer,
             retransmission_timeout,
             decide_ack,
+            select_path,
+            select_ack_path,
+            pace_packet,
             read_packet,
             parse_frames,
             process_ack,
@@ -98,19 +104,24 @@ class OperationTable:
     set_timer: Callable[[Connection, Path], int]
     retransmission_timeout: Callable[[Connection, Path, PacketNumberSpace], int]
     decide_ack: Callable[[Connection, Path, PacketNumberSpace, Packet], int]
+    select_path: Callable[[Connection, Path, bool], int]
+    select_ack_path: Callable[[Connection, Path], int]
+    pace_packet: Callable[[Connection, Path, Packet], int]
     read_packet: Callable[[Connection, Path, Packet], int]
     parse_frames: Callable[[Connection, Path, PacketNumberSpace, Packet], int]
-    process_ack: Callable[[Connection, Path, PacketNumberSpace, AckFrame], int]
+    process_ack: Callable[[Connection, Path, PacketNumberSpace, AckFrame | PathAckFrame], int]
     update_rtt: Callable[[Connection, Path, PacketNumberSpace, int, int], int]
     detect_loss: Callable[[Connection, Path, PacketNumberSpace], int]
     congestion_control: Callable[[Connection, Path, int, int, int], int]
     init_opaque_data: Callable[[Connection, Path], int]
+    default_select_path: Callable[[Connection, Path, bool], int]
     parse_frame: dict[int, Callable[[Connection, Path, PacketNumberSpace, Packet, PluginFrame], int]]
     default_select_retransmission: Callable[[Connection, Path, PacketNumberSpace], int]
     default_set_timer: Callable[[Connection, Path], int]
 
     __slots__ = (
         *(operation.attribute for operation in (*OPERATIONS, *PARAMETRISED)),
+        "default_select_path",
         "default_select_retransmission",
         "default_set_timer",
         "profile_name",
@@ -120,6 +131,7 @@ class OperationTable:
         self.profile_name = profile_name
         for operation in OPERATIONS:
             self.restore(operation)
+        self.default_select_path = select_path.default_for(profile_name)
         for parametrised in PARAMETRISED:
             setattr(self, parametrised.attribute, {})
         self.default_select_retransmission = select_retransmission.default_for(profile_name)

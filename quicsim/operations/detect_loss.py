@@ -96,3 +96,25 @@ def by_gap_and_fixed_delay(connection: Connection, path: Path, space: PacketNumb
     if lost:
         declare_lost(connection, path, space, lost, "gap or RACK delay")
     return len(lost)
+
+
+@detect_loss.default("mp-quic")
+def by_time_threshold(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """Sent before the largest acknowledged, more than 9/8 of the larger round-trip time ago; no gap alone is a loss."""
+    rtt = path.rtt
+    numerator, denominator = TIME_THRESHOLD
+    delay_ns = max(rtt.latest_ns, rtt.smoothed_ns) * numerator // denominator
+    now_ns = connection.now_ns
+    space.loss_time_ns = 0
+    lost: list[Packet] = []
+    for number in range(space.oldest, space.largest_acknowledged):
+        packet = space.outstanding.get(number)
+        if packet is None:
+            continue
+        if packet.sent_ns + delay_ns > now_ns:
+            space.loss_time_ns = packet.sent_ns + delay_ns
+            break
+        lost.append(packet)
+    if lost:
+        declare_lost(connection, path, space, lost, "time threshold")
+    return len(lost)

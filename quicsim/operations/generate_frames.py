@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
-from quicsim.quic.frames import CryptoFrame, Frame, PingFrame, StreamFrame, frame_size, stream_frame_overhead
+from quicsim.quic.frames import (
+    AckFrame,
+    CryptoFrame,
+    Frame,
+    PathAckFrame,
+    PingFrame,
+    StreamFrame,
+    frame_size,
+    stream_frame_overhead,
+)
+from quicsim.quic.multipath import ack_path
 from quicsim.quic.packet import APPLICATION, Packet
 from quicsim.quic.varint import varint_size
 
@@ -50,25 +60,18 @@ def repeated_then_new(
 ) -> int:
     """Fill the packet; returns the bytes of its frames."""
     room_bytes = packet.room_bytes
-    received = space.received
     repeated = queue_repeated(connection, path, space, packet, selected - 1) if selected else 0
     new_content = packet.new_content or space.ping_needed  # a probe carries what waits, whatever the window
-    if received.unreported and (
-        repeated
-        or space.ping_needed
-        or (new_content and received.unreported_ack_eliciting)
-        or 0 < received.deadline_ns <= connection.now_ns
-    ):
-        frame = received.frame(connection.now_ns)
-        size_bytes = frame_size(frame)
-        if size_bytes <= packet.room_bytes:
-            packet.frames.append(frame)
-            packet.room_bytes -= size_bytes
-            packet.carries_ack = True
+    anyway = bool(repeated) or space.ping_needed
+    if len(connection.paths) == 1:
+        if is_ack_wanted(connection, space, anyway, new_content):
+            add_ack(packet, space.received.frame(connection.now_ns))
+    else:
+        add_acks_of_paths(connection, path, packet, anyway, new_content)
     if repeated or new_content:
         if space.pending:
             add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
-        if new_content and packet.room_bytes >= SMALLEST_PIECE_BYTES:
+        if new_content and packet.takes_stream_data and packet.room_bytes >= SMALLEST_PIECE_BYTES:
             if space.kind is APPLICATION:
                 add_stream_data(connection, packet)
             else:
@@ -78,6 +81,33 @@ def repeated_then_new(
         if not packet.ack_eliciting:
             add(packet, PingFrame(), 1)
     return room_bytes - packet.room_bytes
+
+
+def is_ack_wanted(connection: Connection, space: PacketNumberSpace, anyway: bool, new_content: bool) -> bool:
+    """Whether a packet carries an ACK: one is due, or there is something to say and the packet goes out anyway."""
+    received = space.received
+    return received.unreported and (
+        anyway
+        or (new_content and received.unreported_ack_eliciting > 0)
+        or 0 < received.deadline_ns <= connection.now_ns
+    )
+
+
+def add_ack(packet: Packet, frame: AckFrame | PathAckFrame) -> None:
+    """Put an ACK into the packet if there is room."""
+    size_bytes = frame_size(frame)
+    if size_bytes <= packet.room_bytes:
+        packet.frames.append(frame)
+        packet.room_bytes -= size_bytes
+        packet.carries_ack = True
+
+
+def add_acks_of_paths(connection: Connection, path: Path, packet: Packet, anyway: bool, new_content: bool) -> None:
+    """Put in the ACKs of each path whose packets are acknowledged on this one."""
+    for other in connection.paths:
+        space = other.application
+        if is_ack_wanted(connection, space, anyway, new_content) and ack_path(connection, other) is path:
+            add_ack(packet, space.received.path_frame(other.path_id, connection.now_ns))
 
 
 def add(packet: Packet, frame: Frame, size_bytes: int) -> None:
@@ -97,9 +127,10 @@ def queue_repeated(connection: Connection, path: Path, space: PacketNumberSpace,
     A lost packet's content moves. An outstanding one's is copied, which makes the new packet a probe: beyond the window
     only MAXIMUM_PROBES of them go out in one run (RFC 9002 section 7.5).
     """
-    earlier = space.lost.pop(number, None)
+    origin = packet.origin or space
+    earlier = origin.lost.pop(number, None)
     if earlier is None:
-        earlier = space.outstanding.get(number)
+        earlier = origin.outstanding.get(number)
         if earlier is None or (path.probes_left <= 0 and not path.window_is_open):
             return 0
         path.probes_left -= 1

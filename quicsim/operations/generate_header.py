@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, PACKET_SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
-from quicsim.quic.packet import header_size
+from quicsim.quic.packet import APPLICATION, header_size
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -39,3 +39,9 @@ generate_header = Operation(
 def shortest_header(connection: Connection, path: Path, packet: Packet) -> int:
     """A long header until the handshake's end, then a short one; the packet number as short as section 17.1 allows."""
     return header_size(packet.space, packet.number - path.spaces[packet.space].largest_acknowledged)
+
+
+@generate_header.default("mp-quic")
+def shortest_header_with_path(connection: Connection, path: Path, packet: Packet) -> int:
+    """One byte more once the handshake is over: the path's identifier, as mp-quic's public header has it."""
+    return shortest_header(connection, path, packet) + (packet.space is APPLICATION)

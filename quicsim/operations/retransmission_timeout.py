@@ -6,6 +6,7 @@ default SelectRetransmission that reports a timeout calls it: a tail loss probe 
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["retransmission_timeout"]
 
 MAXIMUM_BACK_OFF = 32  # assumed: 2**32 times any timeout is longer than any run
+MP_QUIC_GIVEN_UP = 2  # packets a timeout; mp-quic (2017)
 
 retransmission_timeout = Operation(
     number=0x06,
@@ -89,4 +91,22 @@ def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace)
     oldest = next(iter(space.outstanding.values()))
     declare_lost(connection, path, space, [oldest], "retransmission timeout")
     connection.operations.congestion_control(connection, path, TIMEOUT, oldest.size_bytes, oldest.sent_ns)
+    return path.pto_count
+
+
+@retransmission_timeout.default("mp-quic")
+def give_up_two_packets(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """Back off, take the two oldest packets for lost, restart from the minimum window; with other paths about, leave
+    this one alone until something arrives on it, which a PING asks for.
+    """
+    if not connection.is_confirmed:
+        return probe(connection, path, space)
+    count_timeout(connection, path, space)
+    oldest = list(islice(space.outstanding.values(), MP_QUIC_GIVEN_UP))
+    if oldest:
+        declare_lost(connection, path, space, oldest, "retransmission timeout")
+        connection.operations.congestion_control(connection, path, TIMEOUT, oldest[-1].size_bytes, oldest[-1].sent_ns)
+    if len(connection.paths) > 1:
+        path.is_potentially_failed = True
+        space.ping_needed = True
     return path.pto_count

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE, TIMER_EXPIRED
 from quicsim.operations.operation import Field, Operation, Output, u32, u64
-from quicsim.operations.set_timer import retransmission_timeout_ns
+from quicsim.operations.set_timer import MP_QUIC_PROBES, probe_or_timeout_ns, retransmission_timeout_ns
 from quicsim.quic.frames import CryptoFrame, StreamFrame
 from quicsim.quic.loss import last_sign_of_life_ns, probe_deadline_ns, stuck_space
 
@@ -105,3 +105,38 @@ def lost_or_timed_out(connection: Connection, path: Path, space: PacketNumberSpa
             connection.operations.retransmission_timeout(connection, path, space)
             return number + 1
     return first_lost(connection, space)
+
+
+@select_retransmission.default("mp-quic")
+def lost_or_tail_or_duplicated(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """A lost packet, whatever the window; when the timer expired, the last one outstanding, twice, and then a timeout;
+    else one that must go out on a second path too.
+    """
+    if not connection.is_confirmed:
+        return lost_or_probed(connection, path, space)
+    if path.timer_expired and not space.lost:
+        path.timer_expired = False
+        deadline_ns = space.last_ack_eliciting_sent_ns + probe_or_timeout_ns(path)
+        if space.ack_eliciting_in_flight and deadline_ns <= connection.now_ns:
+            if path.rtt.has_sample and path.pto_count < MP_QUIC_PROBES:
+                path.pto_count += 1
+                if number := last_needed(connection, space):
+                    return number
+                space.ping_needed = True
+            else:
+                connection.operations.retransmission_timeout(connection, path, space)
+    if lost := first_lost(connection, space):
+        return lost
+    while space.duplicates:
+        packet = space.outstanding.get(number := space.duplicates.popleft())
+        if packet is not None and still_needed(connection, space, packet):
+            return number + 1
+    return 0
+
+
+def last_needed(connection: Connection, space: PacketNumberSpace) -> int:
+    """Packet number + 1 of the last outstanding packet with something that the peer may lack; 0: there is none."""
+    for number in reversed(space.outstanding):
+        if still_needed(connection, space, space.outstanding[number]):
+            return number + 1
+    return 0

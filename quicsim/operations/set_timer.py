@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["retransmission_timeout_ns", "set_timer"]
+__all__ = ["MP_QUIC_PROBES", "probe_or_timeout_ns", "retransmission_timeout_ns", "set_timer"]
 
 INITIAL_TIMEOUT_NS = 1_000_000_000  # picoquic of August 2018
 MAXIMUM_TIMEOUT_NS = 60_000_000_000  # RFC 6298 section 2.5: the least that a bound on the timeout may be
+MP_QUIC_INITIAL_TIMEOUT_NS = 500_000_000  # mp-quic (2017), as all below
+MP_QUIC_MINIMUM_TIMEOUT_NS = 200_000_000
+MP_QUIC_MINIMUM_PROBE_NS = 10_000_000
+MP_QUIC_SEVERAL_NS = 100_000_000
+MP_QUIC_PROBES = 2
 MINIMUM_TIMEOUT_NS = 50_000_000  # picoquic of August 2018: what figure 3 shows without TLP
 
 set_timer = Operation(
@@ -75,6 +80,31 @@ def retransmission_timeout_ns(connection: Connection, path: Path, space: PacketN
         return INITIAL_TIMEOUT_NS
     timeout_ns = path.rtt.smoothed_ns + 4 * path.rtt.variation_ns + connection.peer_max_ack_delay_ns
     return max(timeout_ns, MINIMUM_TIMEOUT_NS)
+
+
+def probe_or_timeout_ns(path: Path) -> int:
+    """How long mp-quic waits before its next tail loss probe, or after two of them its retransmission timeout."""
+    rtt = path.rtt
+    if not rtt.has_sample:
+        return min(MP_QUIC_INITIAL_TIMEOUT_NS << path.pto_count, MAXIMUM_TIMEOUT_NS)
+    if path.pto_count < MP_QUIC_PROBES:
+        several = path.outstanding_ack_eliciting > 1
+        least_ns = rtt.smoothed_ns * 3 // 2 + MP_QUIC_SEVERAL_NS if several else MP_QUIC_MINIMUM_PROBE_NS
+        return max(2 * rtt.smoothed_ns, least_ns)
+    timeout_ns = max(rtt.smoothed_ns + 4 * rtt.variation_ns, MP_QUIC_MINIMUM_TIMEOUT_NS)
+    return min(timeout_ns << (path.pto_count - MP_QUIC_PROBES), MAXIMUM_TIMEOUT_NS)
+
+
+@set_timer.default("mp-quic")
+def tail_probes_then_timeout(connection: Connection, path: Path) -> int:
+    """The time threshold if a packet waits for it, else two tail loss probes and then a retransmission timeout."""
+    if not connection.is_confirmed:
+        return probe_timeout(connection, path)
+    space = path.application
+    if space.loss_time_ns or not space.ack_eliciting_in_flight:
+        return space.loss_time_ns
+    # An ACK that ends a back-off may bring the deadline to before now.
+    return max(space.last_ack_eliciting_sent_ns + probe_or_timeout_ns(path), connection.now_ns)
 
 
 @set_timer.default("picoquic")

@@ -16,7 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from quicsim import locate
-from quicsim.plugin.header import c_header
+from quicsim.plugin.description import read_description
+from quicsim.plugin.header import c_header, parameters_header
 from quicsim.plugin.package import PluginError, load_plugin
 
 __all__ = ["BuildError", "compile_plugin", "main", "source_of"]
@@ -59,12 +60,17 @@ def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> 
     """The object of a C file. Raises BuildError with the compiler's words, PluginError if it is no plugin.
 
     The compiler runs in the source's directory on a relative name, so that no path of this machine enters the object.
+    The source may include "parameters.h" where the plugin.toml beside it declares parameters.
     """
     if not source.is_file():
         raise BuildError(f"{source}: there is no such file; give the path of a plugin's C source")
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / f"{source.stem}.o"
-        command = [*compiler(clang), *FLAGS, "-I", str(include), source.name, "-o", str(target)]
+        about = source.with_name("plugin.toml")
+        if about.is_file() and (parameters := read_description(about).parameters):
+            (Path(scratch) / "parameters.h").write_text(parameters_header(parameters), encoding="ascii")
+        places = ["-I", str(include), "-I", scratch]
+        command = [*compiler(clang), *FLAGS, *places, source.name, "-o", str(target)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
         done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from quicsim import locate
+from quicsim.plugin.description import Description, read_description
 from quicsim.plugin.package import Plugin, PluginError, load_plugin
 
 if TYPE_CHECKING:
@@ -14,15 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Entry", "catalogue", "entry"]
 
-KEYS = ("description", "source")
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A plugin of the house. `description` is a sentence, `source` the paper's section."""
+    """A plugin of the house: what its plugin.toml says, and its object."""
 
-    description: str
-    source: str
+    about: Description
     plugin: Plugin
 
 
@@ -33,14 +30,7 @@ def catalogue() -> list[Entry]:
 
 def entry(directory: Path) -> Entry:
     """The plugin of one directory: `plugin.toml` and the object named like the directory."""
-    file = directory / "plugin.toml"
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise PluginError(f"{file}: {error}") from error
-    for key in sorted({*document, *KEYS}):
-        if key not in KEYS or not isinstance(document.get(key), str):
-            raise PluginError(f"{file}: {key}: a plugin.toml holds {' and '.join(KEYS)}, each a text, and nothing else")
+    about = read_description(directory / "plugin.toml")
     built = directory / f"{directory.name}.o"
     try:
         plugin = load_plugin(built.read_bytes(), source=str(built))
@@ -48,4 +38,6 @@ def entry(directory: Path) -> Entry:
         raise PluginError(f"{built}: {error.strerror}; `make plugins` builds it") from error
     if plugin.name != directory.name:
         raise PluginError(f"{built}: it calls itself {plugin.name!r}; QUICSIM_PLUGIN must say {directory.name!r}")
-    return Entry(document["description"], document["source"], plugin)
+    if plugin.parameters != about.parameters:
+        raise PluginError(f"{built}: its parameters are not those of its plugin.toml; `make plugins` builds it anew")
+    return Entry(about, plugin)

@@ -1,21 +1,24 @@
 """Which plugins act on this connection, and how do they come and go? Paper sections 2 and 2.1.
 
-An application attaches a plugin to its own end, or pushes it to the peer, whose host loads it, attaches it and answers.
-Attaching and detaching take effect when the connection's current call ends.
+An application attaches a plugin to its own end, or pushes it to the peer. Attaching, detaching and replacing take
+effect when the connection's current call ends; replacing is one step.
 """
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
-from quicsim.events import Code, PluginAttached, PluginDetached, PluginOffered, PluginRefused
+from quicsim.events import Code, PluginAttached, PluginDetached, PluginReplaced
 from quicsim.operations import Operation, Slot, operation_named
 from quicsim.plugin.attachment import Attachment, dispatch
-from quicsim.plugin.exchange import Accepted, ExchangeReader, Message, Offer, Refused, encode
-from quicsim.plugin.package import Plugin, PluginError, load_plugin
+from quicsim.plugin.negotiation import Negotiation, Push
+from quicsim.plugin.package import Plugin, PluginError
+from quicsim.plugin.parameters import checked
+from quicsim.randomness import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     from quicsim.events import PluginFaulted, PluginTrouble
     from quicsim.quic.connection import Connection
@@ -28,56 +31,100 @@ INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 class ConnectionPlugins:
     """The plugins of one connection, and its side of the exchange."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, streams: Streams | None = None) -> None:
         self.connection = connection
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None
         """Called when a plugin is refused, faults, or is detached for it."""
-        self._reader = ExchangeReader()
-        self._waiting: list[Plugin] = []
-        self._offers: dict[int, Plugin] = {}
-        self._next_offer = 0
-        self._exchange_is_open: bool | None = None
-        """None: the handshake will tell."""
+        self._streams = streams or Streams(0, 0)
+        self._draws: dict[str, Iterator[int]] = {}
+        self.negotiation = Negotiation(self)
 
-    # Attaching
+    # This end
 
-    def attach(self, plugin: Plugin) -> None:
-        """Attach a plugin to this end. Raises PluginError when another one holds an anchor that it wants to replace."""
-        self._check_anchors(plugin)
-        attachment = Attachment(plugin, self.connection, self._on_fault)
+    def attach(self, plugin: Plugin, parameters: Mapping[str, object] | None = None, *, replaces: str = "") -> None:
+        """Attach a plugin to this end, with these of its parameters, in the place of `replaces` if one is named.
+
+        Raises PluginError when another plugin holds an anchor that it wants to replace, when there is nothing of that
+        name to replace, and for a parameter that it does not have or that is out of range.
+        """
+        old = self.attached(replaces) if replaces else None
+        attachment = self.put(plugin, checked(plugin.name, plugin.parameters, parameters or {}), old)
+        if old is not None:
+            self.negotiation.gone(old, f"replaced by {plugin.name}")
+        self.negotiation.came(attachment)
+
+    def put(self, plugin: Plugin, chosen: Mapping[str, int], old: Attachment | None) -> Attachment:
+        """Attach without telling the peer, in the place of `old` if there is one; the parameters are checked."""
+        self._check_anchors(plugin, old)
+        attachment = Attachment(plugin, self, chosen)
+        if old is not None:
+            self.attachments.remove(old)
         self.attachments.append(attachment)
-        self.connection.at_end_of_call(lambda: self._install(attachment))
+        self.connection.at_end_of_call(lambda: self._install(attachment, old))
+        return attachment
+
+    def attached(self, name: str) -> Attachment:
+        """The plugin of this name that was attached last. Raises PluginError if there is none."""
+        for attachment in reversed(self.attachments):
+            if attachment.plugin.name == name:
+                return attachment
+        there = ", ".join(attachment.plugin.name for attachment in self.attachments)
+        raise PluginError(f"plugin {name}: it is not attached to this connection; attached are {there or 'none'}")
 
     def detach(self, attachment: Attachment, reason: str) -> None:
         """Give a plugin's anchors back. Raises PluginError when it is not attached (any more)."""
         if attachment not in self.attachments:
             raise PluginError(f"plugin {attachment.plugin.name}: it is not attached to this connection")
-        attachment.enabled = False
+        self.withdraw(attachment, reason)
+        self.negotiation.gone(attachment, reason)
+
+    def withdraw(self, attachment: Attachment, reason: str) -> None:
+        """Detach without telling the peer."""
         self.attachments.remove(attachment)
         self.connection.at_end_of_call(lambda: self._uninstall(attachment, reason))
 
-    def _check_anchors(self, plugin: Plugin) -> None:
+    def draws_of(self, plugin: str) -> Iterator[int]:
+        """A plugin's random numbers of 64 bits, by its name: attached again, it goes on where it was."""
+        if plugin not in self._draws:
+            stream = self._streams.stream(f"plugin:{self.connection.recorder.name}:{plugin}")
+            self._draws[plugin] = map(stream.u64, count())
+        return self._draws[plugin]
+
+    def _check_anchors(self, plugin: Plugin, old: Attachment | None) -> None:
+        profile = self.connection.operations.profile_name
+        if missing := [each.section for each in plugin.anchors if not each.operation.offered_by(profile)]:
+            raise PluginError(f"plugin {plugin.name}: a host of profile {profile} does not offer {', '.join(missing)}")
         for anchor in plugin.anchors:
             if anchor.slot is not Slot.REPLACE or anchor.operation is INIT_OPAQUE_DATA:
                 continue
             for holder in self.attachments:
-                if any(program.anchor.number == anchor.number for program in holder.programs):
+                if holder is not old and any(each.anchor.number == anchor.number for each in holder.programs):
                     raise PluginError(
                         f"plugin {plugin.name}: {anchor.section} is held by plugin {holder.plugin.name}; "
                         f"detach that first"
                     )
 
-    def _install(self, attachment: Attachment) -> None:
-        if attachment not in self.attachments:
-            return  # detached in the same call
-        for program in attachment.programs:
-            self._rebuild(program.anchor.operation)
-        attachment.is_installed = True
+    def _install(self, attachment: Attachment, old: Attachment | None) -> None:
+        """Let the programs stand at their anchors, and those of `old` no more: no call comes in between."""
+        going = old if old is not None and old.is_installed else None
+        is_attached = attachment in self.attachments  # it may have been detached in the same call
+        programs = [*(going.programs if going else ()), *(attachment.programs if is_attached else ())]
+        for operation in {each.anchor.operation.number: each.anchor.operation for each in programs}.values():
+            self._rebuild(operation)
         connection = self.connection
         recorder = connection.recorder
         plugin = attachment.plugin
+        if going is not None:
+            going.enabled = False
+            going.give_back()
+            recorder.record(Code.PLUGIN_REPLACED, connection.now_ns, len(going.programs), going.faults)
+            if recorder.subscribers:
+                recorder.emit(PluginReplaced(connection.now_ns, recorder.name, going.plugin.name, plugin.name))
+        if not is_attached:
+            return
+        attachment.is_installed = True
         recorder.record(Code.PLUGIN_ATTACHED, connection.now_ns, len(plugin.anchors), len(plugin.data))
         if recorder.subscribers:
             sections = tuple(anchor.section for anchor in plugin.anchors)
@@ -92,6 +139,7 @@ class ConnectionPlugins:
             return  # attached in the same call
         for program in attachment.programs:
             self._rebuild(program.anchor.operation)
+        attachment.enabled = False
         attachment.give_back()
         connection = self.connection
         recorder = connection.recorder
@@ -119,76 +167,44 @@ class ConnectionPlugins:
         for path in self.connection.paths:
             path.timer_is_stale = True  # whoever sets it now may want another deadline
 
-    def _on_fault(self, attachment: Attachment, event: PluginFaulted, ends: bool) -> None:
+    def faulted(self, attachment: Attachment, event: PluginFaulted, ends: bool) -> None:
+        """A program of an attachment faulted; `ends`: it was one too many."""
         self.on_trouble(event)
         if ends and attachment in self.attachments:
             self.detach(attachment, f"after {attachment.faults} fault{'' if attachment.faults == 1 else 's'}")
 
-    # Exchange
+    # The peer's end
 
-    def push(self, plugin: Plugin) -> None:
-        """Offer a plugin to the peer: now, or as soon as the handshake is confirmed."""
-        if self._exchange_is_open is None:
-            self._waiting.append(plugin)
-        elif self._exchange_is_open:
-            self._offer(plugin)
-        elif self.connection.accepts_plugins:
-            self._note_refusal(plugin.name, "the peer does not take part in the exchange of plugins")
-        else:
-            self._note_refusal(plugin.name, "this end does not take part in the exchange of plugins")
+    def push(
+        self,
+        plugin: Plugin,
+        parameters: Mapping[str, object] | None = None,
+        *,
+        replaces: str = "",
+        both: bool = False,
+        on_accepted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Offer a plugin to the peer: now, or as soon as the handshake is confirmed.
+
+        `parameters` and `replaces` are as in `attach`, `replaces` one that was pushed before. With `both` this end
+        attaches it as well once the peer has accepted, which `on_accepted` is called for. A refusal goes to
+        `on_trouble`. Raises PluginError for a parameter that the plugin does not have or that is out of range.
+        """
+        chosen = checked(plugin.name, plugin.parameters, parameters or {})
+        self.negotiation.push(Push(plugin, chosen, replaces, both, on_accepted))
+
+    def remove(self, name: str) -> None:
+        """Ask the peer to give up a plugin that was pushed to it; this end gives up its own of a push for both."""
+        self.negotiation.remove(name)
+
+    def peer_has(self, name: str) -> bool:
+        """Whether the peer has confirmed that it runs a plugin of this name: only then do its frames make sense."""
+        return name in self.negotiation.at_peer
 
     def handshake_confirmed(self, peer_accepts_plugins: bool) -> None:
         """The exchange may begin; or it may not, and whoever waits is told."""
-        waiting, self._waiting = self._waiting, []
-        self._exchange_is_open = peer_accepts_plugins
-        for plugin in waiting:
-            self.push(plugin)
+        self.negotiation.handshake_confirmed(peer_accepts_plugins)
 
     def receive_exchange(self, data: bytes) -> None:
         """Bytes of the peer's exchange stream, in order."""
-        for message in self._reader.feed(data):
-            if isinstance(message, Offer):
-                self._answer(message)
-            elif isinstance(message, Accepted):
-                self._offers.pop(message.offer_id, None)
-            elif (plugin := self._offers.pop(message.offer_id, None)) is not None:
-                self._note_refusal(plugin.name, f"by the peer: {message.reason}")
-
-    def _offer(self, plugin: Plugin) -> None:
-        connection = self.connection
-        offer_id = self._next_offer
-        self._next_offer += 1
-        self._offers[offer_id] = plugin
-        recorder = connection.recorder
-        recorder.record(Code.PLUGIN_OFFERED, connection.now_ns, offer_id, len(plugin.data))
-        if recorder.subscribers:
-            recorder.emit(PluginOffered(connection.now_ns, recorder.name, plugin.name, len(plugin.data)))
-        self._send(Offer(offer_id, plugin.data))
-
-    def _answer(self, offer: Offer) -> None:
-        name = f"offer {offer.offer_id}"
-        try:
-            if not self.connection.accepts_plugins:
-                raise PluginError("this end does not take part in the exchange of plugins")
-            plugin = load_plugin(offer.elf, source=f"plugin {name} of the peer")
-            name = plugin.name
-            self.attach(plugin)
-        except PluginError as error:
-            self._note_refusal(name, str(error))
-            self._send(Refused(offer.offer_id, str(error)))
-        else:
-            self._send(Accepted(offer.offer_id))
-
-    def _send(self, message: Message) -> None:
-        stream_id = self.connection.exchange_stream_id
-        self.connection.sending_stream(stream_id)
-        self.connection.send(stream_id, encode(message))
-
-    def _note_refusal(self, plugin: str, reason: str) -> None:
-        connection = self.connection
-        recorder = connection.recorder
-        recorder.record(Code.PLUGIN_REFUSED, connection.now_ns, 0, 0)
-        event = PluginRefused(connection.now_ns, recorder.name, plugin, reason)
-        if recorder.subscribers:
-            recorder.emit(event)
-        self.on_trouble(event)
+        self.negotiation.receive(data)

@@ -11,7 +11,7 @@ from quicsim.plugin.context import CONNECTION_FIELDS, MAXIMUM_PATHS, PATH_FIELDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CONNECTION", "CONNECTION_SIZE", "PATH", "PATHS_OFFSET", "Layout", "Place", "operation_layout"]
+__all__ = ["CONNECTION", "CONNECTION_SIZE", "PATH", "PATHS_OFFSET", "Layout", "Place", "lay_out", "operation_layout"]
 
 
 @dataclass(frozen=True, slots=True)

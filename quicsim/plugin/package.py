@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import vm
 from quicsim.operations import OPERATIONS, Operation, Slot, operation_named
 from quicsim.plugin.context import ABI_MAJOR, ABI_MINOR
+from quicsim.plugin.errors import PluginError
 from quicsim.plugin.helpers import HELPERS
+from quicsim.plugin.parameters import Parameter, declared
 
 __all__ = ["MANIFEST_SECTION", "MAXIMUM_STATE_BYTES", "Anchor", "Plugin", "PluginError", "load_plugin"]
 
@@ -20,11 +22,9 @@ MANIFEST_SECTION = "quicsim.plugin"
 MANIFEST = struct.Struct("<HHI32s16s")
 """ABI major and minor, bytes of opaque memory, name, version: `struct quicsim_manifest` in quicsim.h."""
 
+APPEND_FRAME = next(helper.number for helper in HELPERS if helper.name == "append_frame")
+
 MAXIMUM_STATE_BYTES = 64 * 1024
-
-
-class PluginError(ValueError):
-    """An object is no plugin, or not one that may be attached here. The message says where and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,15 @@ class Plugin:
     program: vm.Program
     data: bytes
     """The ELF file: what travels."""
+    parameters: tuple[Parameter, ...] = ()
+    """What may be chosen when it is attached."""
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether it sends or reads frames of its own, so that two ends that run it have something to say."""
+        return APPEND_FRAME in self.program.helper_calls or any(
+            each.operation.value is not None for each in self.anchors
+        )
 
 
 def load_plugin(data: bytes, *, source: str) -> Plugin:
@@ -82,7 +91,13 @@ def load_plugin(data: bytes, *, source: str) -> Plugin:
         known = ", ".join(f"{helper.number} ({helper.name})" for helper in HELPERS)
         raise PluginError(f"{source}: calls helper {missing[0]}, which does not exist; the helpers are {known}")
     return Plugin(
-        text(raw_name, "name", source), text(raw_version, "version", source), state_bytes, anchors, program, data
+        name=text(raw_name, "name", source),
+        version=text(raw_version, "version", source),
+        state_bytes=state_bytes,
+        anchors=anchors,
+        program=program,
+        data=data,
+        parameters=declared(program.sections, source),
     )
 
 

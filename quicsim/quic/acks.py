@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quicsim.quic.frames import ACK_DELAY_UNIT_NS, AckFrame
+from quicsim.quic.frames import ACK_DELAY_UNIT_NS, AckFrame, PathAckFrame
 from quicsim.quic.ranges import RangeSet
 
 __all__ = ["MAXIMUM_RANGES", "ReceivedPackets"]
@@ -58,6 +58,10 @@ class ReceivedPackets:
         if number > self.largest:
             self.largest = number
             self.largest_received_ns = now_ns
+
+    def path_frame(self, path_id: int, now_ns: int) -> PathAckFrame:
+        """The same for a path's packets, to travel on whichever path."""
+        return PathAckFrame(path_id, *self.frame(now_ns))
 
     def frame(self, now_ns: int) -> AckFrame:
         """An ACK frame for all that arrived (newest ranges first, at most MAXIMUM_RANGES)."""

@@ -12,16 +12,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
-from quicsim.quic import receiving, sending
+from quicsim.quic import multipath, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl
+from quicsim.quic.flow import FlowControl, grown
 from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import Path
-from quicsim.quic.states import CONNECTION, ConnectionInput, ConnectionState, ReceivingStreamState, advance
+from quicsim.quic.states import (
+    CONNECTION,
+    ConnectionInput,
+    ConnectionState,
+    ReceivingStreamState,
+    SendingProcessState,
+    SendingStreamState,
+    advance,
+)
 from quicsim.quic.streams import ReceivingStream, SendingStream
 
 if TYPE_CHECKING:
@@ -32,8 +40,12 @@ if TYPE_CHECKING:
     from quicsim.quic.sent import PacketNumberSpace
 
 _DATA_READ = ReceivingStreamState.DATA_READ
+_PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
 __all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived"]
+
+MAXIMUM_PATHS = 8
+"""Assumed: path 0 and one for each of seven addresses."""
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -65,6 +77,8 @@ class Settings:
     certificate_chain_bytes: int = 3_000
     """Assumed: between a short ECDSA chain and a long RSA chain."""
     accepts_plugins: bool = True
+    address_count: int = 1
+    """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
 
 
 def chosen(setting: int | None, of_profile: int) -> int:
@@ -84,6 +98,8 @@ class Counts:
     plugin_calls: int = 0
     plugin_instructions: int = 0
     plugin_faults: int = 0
+    plugin_bytes_marshalled: int = 0
+    """Copied between the connection and programs' memory, either way."""
 
 
 class StreamReceived(NamedTuple):
@@ -132,25 +148,33 @@ class Connection:
         self.max_ack_delay_ns = chosen(settings.max_ack_delay_ns, profile.max_ack_delay_ns)
         self.peer_max_ack_delay_ns = profile.assumed_peer_max_ack_delay_ns
         self.max_stream_data = chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes)
-        self.flow = FlowControl(chosen(settings.max_data_bytes, profile.max_data_bytes))
+        self.flow = FlowControl(chosen(settings.max_data_bytes, profile.max_data_bytes), profile.largest_max_data_bytes)
         self.peer_max_stream_data = 0
         self.peer_accepts_plugins = False
         self.accepts_plugins = settings.accepts_plugins
+        self.maximum_paths = MAXIMUM_PATHS if profile.is_multipath else 1
+        self.address_count = settings.address_count
+        if settings.address_count >= MAXIMUM_PATHS:
+            raise QuicError(f"{settings.address_count} addresses; a connection has at most {MAXIMUM_PATHS - 1}")
         advertised_ns = self.max_ack_delay_ns if profile.max_ack_delay_ns else settings.max_ack_delay_ns
         self.handshake = Handshake(
             is_client=is_client,
             parameters=TransportParameters(
-                self.flow.window, self.max_stream_data, advertised_ns, settings.accepts_plugins
+                self.flow.window, self.max_stream_data, advertised_ns, settings.accepts_plugins, self.maximum_paths
             ),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
-        name = settings.congestion_control or profile.congestion_control
-        if name not in CONTROLLERS:
-            raise QuicError(f"there is no congestion control {name!r}; there are {', '.join(CONTROLLERS)}")
+        self._controller = settings.congestion_control or profile.congestion_control
+        if self._controller not in CONTROLLERS:
+            known = ", ".join(CONTROLLERS)
+            raise QuicError(f"there is no congestion control {self._controller!r}; there are {known}")
+        self._datagram_bytes = chosen(settings.datagram_bytes, profile.datagram_bytes)
         self.paths: list[Path] = []
-        controller = CONTROLLERS[name](profile, self.paths)
-        self.path = Path(0, profile, chosen(settings.datagram_bytes, profile.datagram_bytes), controller)
-        self.paths.append(self.path)
+        """By path_id; path 0 carries the handshake."""
+        self.path = self._add_path()
+        self.path.is_open = True
+        self.paths_reported_ns = 0
+        """When the last PATHS frame went out."""
         self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}
         self.receiving_streams: dict[int, ReceivingStream] = {}
@@ -168,27 +192,36 @@ class Connection:
         """Take a datagram from the network. Raises ProtocolViolation for what no correct peer sends."""
         self.now_ns = now_ns
         self._in_call = True
-        receiving.receive(self, self.path, datagram)
-        self._in_call = False
+        try:
+            receiving.receive(self, self.open_path(datagram.path_id) if datagram.path_id else self.path, datagram)
+        finally:
+            self._in_call = False
         if self._changes:
             self._apply_changes()
 
     def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
         """Run the sending process and return what it sends, in order."""
         self.now_ns = now_ns
-        path = self.path
         datagrams: list[Datagram] = []
-        if not sending.is_idle(self, path):
+        if not sending.is_idle(self):
             self._in_call = True
-            datagrams = sending.run(self, path)
-            self._in_call = False
+            try:
+                datagrams = multipath.run(self) if multipath.is_due(self) else sending.run(self, self.path)
+            finally:
+                self._in_call = False
             if self._changes:
                 self._apply_changes()
-        deadline_ns = path.deadline_ns
-        for space in path.open_spaces:
-            ack_deadline_ns = space.received.deadline_ns
-            if ack_deadline_ns > now_ns and (not deadline_ns or ack_deadline_ns < deadline_ns):
-                deadline_ns = ack_deadline_ns  # one that is due and was held back waits for the next call
+        deadline_ns = 0
+        for path in self.paths:
+            path_deadline_ns = path.deadline_ns
+            if path_deadline_ns and (not deadline_ns or path_deadline_ns < deadline_ns):
+                deadline_ns = path_deadline_ns
+            for space in path.open_spaces:
+                ack_deadline_ns = space.received.deadline_ns
+                if ack_deadline_ns > now_ns and (not deadline_ns or ack_deadline_ns < deadline_ns):
+                    deadline_ns = ack_deadline_ns  # one that is due and was held back waits for the next call
+            if path.sending_state is _PACING_LIMITED and (not deadline_ns or path.paced_until_ns < deadline_ns):
+                deadline_ns = path.paced_until_ns
         self.deadline_ns = deadline_ns
         return datagrams
 
@@ -196,19 +229,26 @@ class Connection:
         """The deadline has come; `datagrams_to_send` follows."""
         self.now_ns = now_ns
         self._in_call = True
-        path = self.path
-        if path.deadline_ns and now_ns >= path.deadline_ns:
-            path.timer_expired = True
-            path.expiries = path.expiries + 1 if path.expired_ns == now_ns else 1
-            path.expired_ns = now_ns
-            if self.recorder.subscribers:
-                self.recorder.emit(LossTimerUpdated(now_ns, self.recorder.name, "expired", path.deadline_ns))
-            for space in path.open_spaces:
-                if space.loss_time_ns and space.loss_time_ns <= now_ns:
-                    self.operations.detect_loss(self, path, space)
-        self._in_call = False
+        try:
+            for path in self.paths:
+                if path.deadline_ns and now_ns >= path.deadline_ns:
+                    self._expire(path)
+        finally:
+            self._in_call = False
         if self._changes:
             self._apply_changes()
+
+    def _expire(self, path: Path) -> None:
+        now_ns = self.now_ns
+        path.timer_expired = True
+        path.expiries = path.expiries + 1 if path.expired_ns == now_ns else 1
+        path.expired_ns = now_ns
+        if self.recorder.subscribers:
+            name = self.recorder.name
+            self.recorder.emit(LossTimerUpdated(now_ns, name, "expired", path.deadline_ns, path.path_id))
+        for space in path.open_spaces:
+            if space.loss_time_ns and space.loss_time_ns <= now_ns:
+                self.operations.detect_loss(self, path, space)
 
     @property
     def path_count(self) -> int:
@@ -252,6 +292,47 @@ class Connection:
         self.plugin_host.attach(plugin)
 
     # What sending and receiving share
+
+    def _add_path(self) -> Path:
+        controller = CONTROLLERS[self._controller](self.profile, self.paths)
+        path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
+        self.paths.append(path)
+        return path
+
+    def open_path(self, path_id: int) -> Path:
+        """The path of this identifier, opened when it is first used. Raises ProtocolViolation beyond what is agreed."""
+        paths = self.paths
+        if path_id < len(paths) and paths[path_id].is_open:
+            return paths[path_id]
+        parameters = self.handshake.peer_parameters
+        allowed = min(self.maximum_paths, parameters.maximum_paths) if parameters is not None else 1
+        if not self.is_confirmed or path_id >= allowed:
+            raise ProtocolViolation(f"path {path_id} was used; the paths agreed on are 0 to {allowed - 1}")
+        while path_id >= len(paths):
+            self._add_path()
+        path = paths[path_id]
+        path.is_open = True
+        path.validate()  # mp-quic (2017) takes a protected packet for proof
+        path.open(APPLICATION)
+        return path
+
+    @property
+    def has_open_stream(self) -> bool:
+        """Whether a stream of the application is unfinished in either direction."""
+        receiving_one = any(
+            not stream.is_finished for stream_id, stream in self.receiving_streams.items() if not stream_id & 2
+        )
+        return receiving_one or any(
+            stream.state is not SendingStreamState.DATA_RECEIVED
+            for stream_id, stream in self.sending_streams.items()
+            if not stream_id & 2
+        )
+
+    def announce(self, frame: Frame) -> None:
+        """Have a control frame go out: on the only path, or on every open path beside the first (mp-quic)."""
+        for path in self.paths[1:] or self.paths:
+            if path.is_open:
+                path.application.pending.append(frame)
 
     def sending_stream(self, stream_id: int) -> SendingStream:
         """The sending part of a stream, made when it is first used."""
@@ -327,6 +408,10 @@ class Connection:
         self.move(ConnectionInput.HANDSHAKE_CONFIRMED)
         self.peer_validated_us = True
         self.path.discard(HANDSHAKE)
+        parameters = self.handshake.peer_parameters
+        if self.is_client and self.address_count > 1 and parameters is not None:
+            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
+                self.open_path(path_id)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
 
@@ -371,12 +456,27 @@ class Connection:
         """
         flow = self.flow
         flow.consumed += count
-        if flow.limit - flow.consumed <= flow.window >> 1:
-            flow.limit = flow.consumed + flow.window
-            self.path.application.pending.append(MaxDataFrame(flow.limit))
         if stream.limit - stream.delivered <= stream.window >> 1 and stream.final_size < 0:
+            largest = self.profile.largest_max_stream_data_bytes
+            window = grown(stream.window, largest, stream.updated_ns, self.now_ns, self.flow_rtt_ns) if largest else 0
+            if window > stream.window:
+                stream.window = window
+                flow.window = max(flow.window, min(window * 3 // 2, flow.largest))  # as quic-go keeps the two
+            stream.updated_ns = self.now_ns
             stream.limit = stream.delivered + stream.window
-            self.path.application.pending.append(MaxStreamDataFrame(stream.stream_id, stream.limit))
+            self.announce(MaxStreamDataFrame(stream.stream_id, stream.limit))
+        if flow.limit - flow.consumed <= flow.window >> 1:
+            if flow.largest:
+                flow.window = grown(flow.window, flow.largest, flow.updated_ns, self.now_ns, self.flow_rtt_ns)
+            flow.updated_ns = self.now_ns
+            flow.limit = flow.consumed + flow.window
+            self.announce(MaxDataFrame(flow.limit))
+
+    @property
+    def flow_rtt_ns(self) -> int:
+        """The round-trip time that receive windows are tuned by: the longest of the handshake's and those reported."""
+        rtt = self.path.rtt
+        return max(rtt.smoothed_ns if rtt.has_sample else 0, *(path.peer_rtt_ns for path in self.paths))
 
     def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
         """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""

@@ -27,6 +27,8 @@ __all__ = [
     "MaxDataFrame",
     "MaxStreamDataFrame",
     "PaddingFrame",
+    "PathAckFrame",
+    "PathsFrame",
     "PingFrame",
     "PluginFrame",
     "StreamFrame",
@@ -61,6 +63,28 @@ class AckFrame(NamedTuple):
     def range_count(self) -> int:
         """How many ranges the frame carries."""
         return len(self.ranges)
+
+
+class PathAckFrame(NamedTuple):
+    """An AckFrame for the packets of a path, on whichever path it travels. draft-ietf-quic-multipath, PATH_ACK."""
+
+    path_id: int
+    ranges: tuple[tuple[int, int], ...]
+    delay: int
+
+    @property
+    def range_count(self) -> int:
+        """How many ranges the frame carries."""
+        return len(self.ranges)
+
+
+class PathsFrame(NamedTuple):
+    """The smoothed round-trip times that the sender sees: (path, microseconds), 0 for unknown. mp-quic's PATHS frame.
+
+    The type's number is assumed: mp-quic's own lies in gQUIC's numbering.
+    """
+
+    paths: tuple[tuple[int, int], ...]
 
 
 class CryptoFrame(NamedTuple):
@@ -126,8 +150,8 @@ class PluginFrame(NamedTuple):
 
 
 Frame = (
-    PaddingFrame | PingFrame | AckFrame | CryptoFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame
-    | HandshakeDoneFrame | PluginFrame
+    PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | CryptoFrame | StreamFrame | MaxDataFrame
+    | MaxStreamDataFrame | HandshakeDoneFrame | PluginFrame
 )  # fmt: skip
 
 
@@ -204,7 +228,40 @@ def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int
     return PaddingFrame(end - offset + 1), end
 
 
-def _ack_size(frame: AckFrame) -> int:
+def _path_ack_size(frame: PathAckFrame) -> int:
+    return varint_size(frame.path_id) + _ack_size(frame)
+
+
+def _encode_path_ack(frame: PathAckFrame) -> bytes:
+    return bytes([_PATH_ACK]) + encode_varint(frame.path_id) + _encode_ack(frame)[1:]
+
+
+def _decode_path_ack(data: bytes, _: int, offset: int) -> tuple[PathAckFrame, int]:
+    path_id, offset = decode_varint(data, offset)
+    frame, offset = _decode_ack(data, _, offset)
+    return PathAckFrame(path_id, frame.ranges, frame.delay), offset
+
+
+def _paths_size(frame: PathsFrame) -> int:
+    return 1 + varint_size(len(frame.paths)) + sum(varint_size(path) + varint_size(rtt) for path, rtt in frame.paths)
+
+
+def _encode_paths(frame: PathsFrame) -> bytes:
+    values = [len(frame.paths), *(value for pair in frame.paths for value in pair)]
+    return bytes([_PATHS]) + b"".join(map(encode_varint, values))
+
+
+def _decode_paths(data: bytes, _: int, offset: int) -> tuple[PathsFrame, int]:
+    count, offset = decode_varint(data, offset)
+    paths = []
+    for _index in range(count):
+        path_id, offset = decode_varint(data, offset)
+        rtt_us, offset = decode_varint(data, offset)
+        paths.append((path_id, rtt_us))
+    return PathsFrame(tuple(paths)), offset
+
+
+def _ack_size(frame: AckFrame | PathAckFrame) -> int:
     ranges = frame.ranges
     first, last = ranges[0]
     size = 1 + varint_size(len(ranges) - 1)
@@ -218,7 +275,7 @@ def _ack_size(frame: AckFrame) -> int:
     return size
 
 
-def _encode_ack(frame: AckFrame) -> bytes:
+def _encode_ack(frame: AckFrame | PathAckFrame) -> bytes:
     first, last = frame.ranges[0]
     values = [last, frame.delay, len(frame.ranges) - 1, last - first]
     smallest = first
@@ -308,12 +365,17 @@ def _take(data: bytes, offset: int) -> tuple[bytes, int]:
     return bytes(data[offset : offset + length]), offset + length
 
 
+_PATH_ACK = 0x3E  # draft-ietf-quic-multipath-15
+_PATHS = 0x3D  # assumed
+
 _ROWS = (
     FrameRow(
         (0x00,), PaddingFrame, "padding", False, False, lambda f: f.length, lambda f: bytes(f.length), _decode_padding
     ),
     _fixed(0x01, PingFrame, "ping"),
     FrameRow((0x02,), AckFrame, "ack", False, False, _ack_size, _encode_ack, _decode_ack),
+    FrameRow((_PATHS,), PathsFrame, "paths", True, False, _paths_size, _encode_paths, _decode_paths),
+    FrameRow((_PATH_ACK,), PathAckFrame, "path_ack", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack),
     FrameRow((0x06,), CryptoFrame, "crypto", True, True, _crypto_size, _encode_crypto, _decode_crypto),
     FrameRow(tuple(range(0x08, 0x10)), StreamFrame, "stream", True, True, _stream_size, _encode_stream, _decode_stream),
     _fixed(0x10, MaxDataFrame, "max_data"),

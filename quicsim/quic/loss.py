@@ -38,11 +38,11 @@ def declare_lost(
         if packet.ack_eliciting:
             space.ack_eliciting_in_flight -= 1
         connection.counts.packets_lost += 1
-        connection.recorder.record(Code.PACKET_LOST, connection.now_ns, space.kind, packet.number)
-        if connection.recorder.subscribers:
-            connection.recorder.emit(
-                PacketLost(connection.now_ns, connection.recorder.name, space.kind.name.lower(), packet.number, trigger)
-            )
+        recorder = connection.recorder
+        recorder.record(Code.PACKET_LOST, connection.now_ns, path.path_id << 8 | space.kind, packet.number)
+        if recorder.subscribers:
+            kind = space.kind.name.lower()
+            recorder.emit(PacketLost(connection.now_ns, recorder.name, kind, packet.number, trigger, path.path_id))
     last = packets[-1]
     connection.operations.congestion_control(connection, path, LOST, sum(p.size_bytes for p in packets), last.sent_ns)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quicsim.quic.frames import Frame
+    from quicsim.quic.sent import PacketNumberSpace
 
 __all__ = [
     "AEAD_TAG_BYTES",
@@ -67,20 +68,26 @@ class Packet:
         "labels",
         "new_content",
         "number",
+        "origin",
         "room_bytes",
         "sent_ns",
         "size_bytes",
         "space",
+        "takes_stream_data",
     )
 
     def __init__(self, space: Space, number: int, room_bytes: int, new_content: bool) -> None:
         self.space = space
         self.number = number
+        self.origin: PacketNumberSpace | None = None
+        """Where the packet that this one repeats was sent, when that was on another path."""
         self.room_bytes = room_bytes
         """What frames may still take."""
         self.frames: list[Frame] = []
         self.new_content = new_content
         """The congestion window has room for what was never sent, and there is some."""
+        self.takes_stream_data = True
+        """False: it is for what its path has for itself, and no scheduler has chosen the path."""
         self.size_bytes = 0
         self.sent_ns = -1
         self.ack_eliciting = False
@@ -96,11 +103,15 @@ class Packet:
 
 @dataclass(slots=True)
 class Datagram:
-    """Coalesced packets, their bytes in UDP's payload, and labels that link rules may match."""
+    """Coalesced packets, their bytes in UDP's payload, and labels that link rules may match.
+
+    `path_id` says by which pair of addresses it travels, `ecn` is the codepoint of its IP header (RFC 3168 section 5).
+    """
 
     packets: tuple[Packet, ...]
     size_bytes: int
     labels: tuple[str, ...]
+    path_id: int = 0
     ecn: int = 0
     """The codepoint in the IP header (RFC 3168 section 5): what it is sent with, then what it arrives with."""
 

@@ -13,6 +13,7 @@ MILLISECOND_NS = 1_000_000
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
 _MAX_ACK_DELAY = 0x0B
+_INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
 _PLUGIN_EXCHANGE = 0x50_4C_47  # "PLG"; no registered parameter: the paper's exchange has none
 
 
@@ -25,12 +26,16 @@ class TransportParameters:
     max_ack_delay_ns: int | None
     """None: not advertised. On the wire it is rounded up: a peer that expects an ACK too soon repeats for nothing."""
     accepts_plugins: bool
+    maximum_paths: int = 1
+    """How many paths this endpoint uses at most; 1: it knows one only, and says nothing."""
 
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
         if self.max_ack_delay_ns is not None:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
+        if self.maximum_paths > 1:
+            values[_INITIAL_MAX_PATH_ID] = self.maximum_paths - 1
         encoded = b""
         for identifier, value in values.items():
             content = encode_varint(value)
@@ -58,4 +63,5 @@ class TransportParameters:
             max_stream_data=number(_MAX_STREAM_DATA_BIDI_REMOTE),
             max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS if _MAX_ACK_DELAY in values else None,
             accepts_plugins=_PLUGIN_EXCHANGE in values,
+            maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
         )

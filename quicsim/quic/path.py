@@ -40,9 +40,15 @@ class Path:
         "expired_ns",
         "expiries",
         "first_rtt_sample_ns",
+        "is_open",
+        "is_potentially_failed",
         "minimum_window_bytes",
         "open_spaces",
+        "paced_until_ns",
+        "pacing_schedule_ns",
+        "packets_sent",
         "path_id",
+        "peer_rtt_ns",
         "probes_left",
         "pto_count",
         "rtt",
@@ -56,6 +62,13 @@ class Path:
 
     def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
         self.path_id = path_id
+        self.is_open = False
+        """Both ends know the path: packets may be sent on it."""
+        self.is_potentially_failed = False
+        """A retransmission timeout came and nothing has arrived since (mp-quic's schedulers leave such a path out)."""
+        self.peer_rtt_ns = 0
+        """The smoothed round-trip time that the peer reports; 0: none."""
+        self.packets_sent = 0
         self.datagram_bytes = datagram_bytes
         self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
         self.application = self.spaces[APPLICATION]
@@ -82,6 +95,10 @@ class Path:
         """When the retransmission timer expired last, and how often at that instant."""
         self.expiries = 0
         self.probes_left = 0
+        self.paced_until_ns = 0
+        """What PacePacket said last: no packet in flight goes out before."""
+        self.pacing_schedule_ns = 0
+        """When the packets sent so far would have gone out, evenly spaced."""
         self.ecn_codepoint = 0
         """What its datagrams are sent with: 0 not ECT, 1 ECT(1), 2 ECT(0) (RFC 3168 section 5)."""
         self.state = PathState.UNVALIDATED

@@ -1,18 +1,29 @@
 """Which host stack does an endpoint imitate? Its constants; its behaviour is in the operations' defaults.
 
-`rfc9002`: RFC 9000 and 9002 as written. `picoquic`: the C stack of August 2018 that the paper instrumented.
+`rfc9002`: RFC 9000 and 9002 as written. `picoquic`: the C stack of August 2018 that the paper instrumented. `mp-quic`:
+the multipath Go stack of 2017, its other one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from quicsim.quic.errors import QuicError
 
-__all__ = ["PROFILES", "Profile", "profile_named"]
+__all__ = ["PROFILES", "Bridge", "Profile", "profile_named"]
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+
+
+class Bridge(StrEnum):
+    """How a plugin reaches the connection (paper section 3.3). What it does is the same, what it costs is not."""
+
+    SHARED = "shared"
+    """In memory that both see: a field is read when it is touched."""
+    COPIED = "copied"
+    """In a structure that is filled before each call and read back after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,14 @@ class Profile:
     recovery_lasts_minimum_rtt: bool
     maximum_timeouts: int
     """The connection fails at this many timeouts in a row; 0: never."""
+    is_multipath: bool = False
+    """Whether the stack opens a path on each of the client's addresses."""
+    largest_max_data_bytes: int = 0
+    """How far the connection's receive window grows by itself; 0: it does not."""
+    largest_max_stream_data_bytes: int = 0
+    """How far a stream's does."""
+    path_report_interval_ns: int = 0
+    """How often the peer is told the paths' round-trip times, as long as a stream is open; 0: never."""
     back_off: tuple[int, int] = (1, 2)
     """What a congestion event leaves of the window, as a fraction; RFC 9002 section 7.3.2 halves it."""
     window_packet_bytes: int = 0
@@ -47,15 +66,17 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    bridge: Bridge = Bridge.SHARED
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
         """The congestion window before the first acknowledgement."""
-        limit = max(self.initial_window_limit_bytes, 2 * datagram_bytes)
-        return min(self.initial_window_datagrams * datagram_bytes, limit)
+        packet_bytes = self.window_packet_bytes or datagram_bytes
+        limit = max(self.initial_window_limit_bytes, 2 * packet_bytes)
+        return min(self.initial_window_datagrams * packet_bytes, limit)
 
     def minimum_window_bytes(self, datagram_bytes: int) -> int:
         """The smallest congestion window."""
-        return self.minimum_window_fixed_bytes or 2 * datagram_bytes
+        return self.minimum_window_fixed_bytes or 2 * (self.window_packet_bytes or datagram_bytes)
 
 
 RFC9002 = Profile(
@@ -90,7 +111,35 @@ PICOQUIC = Profile(
     maximum_timeouts=6,
 )
 
-PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC)}
+MP_QUIC = Profile(
+    name="mp-quic",
+    initial_rtt_ns=100 * MILLISECOND_NS,
+    initial_window_datagrams=32,
+    initial_window_limit_bytes=1 << 62,
+    minimum_window_fixed_bytes=0,  # two datagrams
+    datagram_bytes=1_350,
+    max_ack_delay_ns=25 * MILLISECOND_NS,
+    assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,
+    max_data_bytes=48 << 10,
+    max_stream_data_bytes=32 << 10,
+    congestion_control="olia",
+    recovery_lasts_minimum_rtt=False,
+    maximum_timeouts=0,
+    back_off=(17, 20),  # 0.85: quic-go's emulation of two connections, where one halves
+    window_packet_bytes=1_460,  # quic-go counts its window in TCP segments
+    maximum_window_packets=2_500,
+    growth_fraction_bits=10,  # its OLIA scales by 1,024, as Linux's does: a window of more packets no longer grows
+    # Its sender keeps account for RFC 6937 and nobody asks: whether to send is decided by the bytes in flight and the
+    # window, which is cut at once.
+    proportional_rate_reduction=False,
+    is_multipath=True,
+    largest_max_data_bytes=24 << 20,
+    largest_max_stream_data_bytes=16 << 20,
+    path_report_interval_ns=200 * MILLISECOND_NS,  # its run loop's, while a stream is open
+    bridge=Bridge.COPIED,  # into a structure for cgo (paper section 3.3)
+)
+
+PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC)}
 
 
 def profile_named(name: str) -> Profile:

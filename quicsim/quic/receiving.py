@@ -18,6 +18,8 @@ from quicsim.quic.frames import (
     MaxDataFrame,
     MaxStreamDataFrame,
     PaddingFrame,
+    PathAckFrame,
+    PathsFrame,
     PingFrame,
     PluginFrame,
     StreamFrame,
@@ -41,6 +43,7 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
     """
     operations = connection.operations
     path.bytes_received += datagram.size_bytes
+    path.is_potentially_failed = False
     for packet in datagram.packets:
         packet.ecn = datagram.ecn
         space = path.spaces[packet.space]
@@ -50,9 +53,14 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         received.add(packet.number, connection.now_ns)
         connection.counts.packets_received += 1
         recorder = connection.recorder
-        recorder.record(Code.PACKET_RECEIVED, connection.now_ns, packet.number << 2 | packet.space, packet.size_bytes)
+        recorder.record(
+            Code.PACKET_RECEIVED,
+            connection.now_ns,
+            path.path_id << 56 | packet.number << 2 | packet.space,
+            packet.size_bytes,
+        )
         if recorder.subscribers:
-            emit_received(connection, packet)
+            emit_received(connection, path, packet)
         if not connection.is_confirmed and packet.space is HANDSHAKE and not connection.is_client:
             path.validate()  # RFC 9000 section 8.1
             path.discard(INITIAL)  # RFC 9001 section 4.9.1
@@ -62,12 +70,14 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
 
 
-def emit_received(connection: Connection, packet: Packet) -> None:
+def emit_received(connection: Connection, path: Path, packet: Packet) -> None:
     """Tell the trace's subscribers of a packet that was let in."""
     space = Space(packet.space).name.lower()
     frames = tuple(packet.frames)
     recorder = connection.recorder
-    recorder.emit(PacketReceived(connection.now_ns, recorder.name, space, packet.number, packet.size_bytes, frames))
+    recorder.emit(
+        PacketReceived(connection.now_ns, recorder.name, space, packet.number, packet.size_bytes, frames, path.path_id)
+    )
 
 
 def is_new(connection: Connection, path: Path, packet: Packet) -> int:
@@ -108,6 +118,17 @@ def _on_crypto(connection: Connection, path: Path, space: PacketNumberSpace, fra
         connection.on_handshake_data(space.kind, data)
 
 
+def _on_path_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathAckFrame) -> None:
+    """Acknowledges packets of any path, whichever this frame came by."""
+    acknowledged = connection.open_path(frame.path_id)
+    connection.operations.process_ack(connection, acknowledged, acknowledged.application, frame)
+
+
+def _on_paths(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathsFrame) -> None:
+    for path_id, rtt_us in frame.paths:
+        connection.open_path(path_id).peer_rtt_ns = rtt_us * 1_000
+
+
 def _on_max_data(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxDataFrame) -> None:
     if frame.maximum > connection.flow.peer_limit:
         connection.flow.peer_limit = frame.maximum
@@ -128,6 +149,8 @@ def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSp
 _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]] = {
     PaddingFrame: _ignore,
     PingFrame: _ignore,
+    PathAckFrame: _on_path_ack,
+    PathsFrame: _on_paths,
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
@@ -135,7 +158,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
 }
 
 
-def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame) -> int:
+def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame | PathAckFrame) -> int:
     """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
     newly = space.acknowledge(frame)
     if not newly:
@@ -175,7 +198,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         recorder.emit(
             MetricsUpdated(
                 now_ns, recorder.name, rtt.smoothed_ns, rtt.variation_ns, rtt.latest_ns, path.cwnd_bytes,
-                path.bytes_in_flight,
+                path.bytes_in_flight, path.path_id,
             )
         )  # fmt: skip
     return len(newly)
@@ -195,3 +218,5 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             space.received.forget_below(frame.ranges[0][1] + 1)
         elif isinstance(frame, CryptoFrame):
             space.crypto.acknowledge(frame)
+        elif isinstance(frame, PathAckFrame):
+            connection.paths[frame.path_id].application.received.forget_below(frame.ranges[0][1] + 1)

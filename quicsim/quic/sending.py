@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
-from quicsim.quic.frames import FRAMES, PaddingFrame
+from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame
 from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.packet import (
     AEAD_TAG_BYTES,
@@ -30,24 +30,24 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["MAXIMUM_PROBES", "has_content", "is_idle", "run", "transmit"]
+__all__ = ["MAXIMUM_PROBES", "assemble", "begin", "finish", "has_content", "has_stream_data", "is_idle", "run",
+           "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
 MAXIMUM_EXPIRIES = 8  # assumed: a timer that expires so often at one instant would do so for ever
 HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and frames take at least four bytes
 
 # Looked up once: a member costs more to find in its class than a call does.
-_NOTHING_LEFT, _WINDOW_FULL, _AMPLIFICATION_LIMIT = SendingProcessInput
+_NOTHING_LEFT, _AMPLIFICATION_LIMIT, _WINDOW_FULL, _PACED = SendingProcessInput
 _UNVALIDATED = PathState.UNVALIDATED
 
 
 def run(connection: Connection, path: Path) -> list[Datagram]:
-    """Send until nothing is left, the congestion window is full, or the amplification limit is reached."""
+    """Send on a connection's only path until nothing is left, the congestion window is full, PacePacket asks to wait,
+    or the amplification limit is reached.
+    """
     datagrams: list[Datagram] = []
-    operations = connection.operations
-    path.probes_left = MAXIMUM_PROBES
-    if path.state is _UNVALIDATED:
-        expire_overdue_timer(connection, path)
+    begin(connection, path)
     while True:
         room_bytes = path.datagram_bytes
         if path.state is _UNVALIDATED:
@@ -59,27 +59,51 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
         if not packets:
             stopped_by = why_stopped(connection, path)
             break
-        held = 0
-        for packet in packets:
-            operations.send_packet(connection, path, packet)
-            if packet.sent_ns < 0:
-                hold_back(path, packet)
-                held += 1
-            set_timer(connection, path)
-        if held == len(packets):
+        datagram = send(connection, path, packets)
+        if datagram is None:
             stopped_by = _NOTHING_LEFT
             break
-        first = packets[0]
-        ecn = path.ecn_codepoint
-        datagrams.append(
-            Datagram(packets, first.size_bytes, first.labels, ecn) if len(packets) == 1 else coalesced(packets, ecn)
-        )
+        datagrams.append(datagram)
+    finish(connection, path, stopped_by, bool(datagrams))
+    return datagrams
+
+
+def begin(connection: Connection, path: Path) -> None:
+    """A run of the sending process begins."""
+    path.probes_left = MAXIMUM_PROBES
+    if path.state is _UNVALIDATED:
+        expire_overdue_timer(connection, path)
+
+
+def finish(connection: Connection, path: Path, stopped_by: SendingProcessInput, has_sent: bool) -> None:
+    """A run of the sending process ends: SetTimer, unless the last packet has set it."""
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     path.timer_expired = False
-    if not datagrams:
+    if not has_sent:
         set_timer(connection, path)
     path.timer_is_stale = False
-    return datagrams
+
+
+def send(connection: Connection, path: Path, packets: tuple[Packet, ...]) -> Datagram | None:
+    """SendPacket, SetTimer and PacePacket for each packet; the datagram of those that were not held back, if any."""
+    operations = connection.operations
+    held = 0
+    for packet in packets:
+        operations.send_packet(connection, path, packet)
+        if packet.sent_ns < 0:
+            hold_back(path, packet)
+            held += 1
+        set_timer(connection, path)
+        if packet.in_flight:
+            path.paced_until_ns = operations.pace_packet(connection, path, packet)
+    if held == len(packets):
+        return None
+    if len(packets) == 1:
+        first = packets[0]
+        return Datagram(packets, first.size_bytes, first.labels, path.path_id, path.ecn_codepoint)
+    sent = tuple(packet for packet in packets if packet.sent_ns >= 0)  # coalesced: RFC 9000 section 12.2
+    labels = tuple(label for packet in sent for label in packet.labels)
+    return Datagram(sent, sum(packet.size_bytes for packet in sent), labels, path.path_id, path.ecn_codepoint)
 
 
 def expire_overdue_timer(connection: Connection, path: Path) -> None:
@@ -93,26 +117,32 @@ def expire_overdue_timer(connection: Connection, path: Path) -> None:
         path.timer_expired = True
 
 
-def is_idle(connection: Connection, path: Path) -> bool:
-    """Whether a run of the sending process would send nothing and leave the timer as it is.
+def is_idle(connection: Connection) -> bool:
+    """Whether a run of the sending process would send nothing and leave the timers as they are.
 
     A plugin at its first or its last step may see that differently: then it is never idle.
     """
     operations = connection.operations
-    space = path.application
-    ack_deadline_ns = space.received.deadline_ns
-    return not (
-        path.timer_is_stale
-        or path.timer_expired
-        or connection.ready_streams
-        or 0 < ack_deadline_ns <= connection.now_ns
-        or space.pending
-        or space.lost
-        or space.ping_needed
+    if (
+        connection.ready_streams
         or not connection.is_confirmed
         or operations.select_retransmission is not operations.default_select_retransmission
         or operations.set_timer is not operations.default_set_timer
-    )
+    ):
+        return False
+    for path in connection.paths:
+        space = path.application
+        if (
+            path.timer_is_stale
+            or path.timer_expired
+            or 0 < space.received.deadline_ns <= connection.now_ns
+            or space.pending
+            or space.lost
+            or space.ping_needed
+            or space.duplicates
+        ):
+            return not path.is_open
+    return True
 
 
 def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[Packet, ...]:
@@ -135,30 +165,32 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[P
     return tuple(packets)
 
 
-def coalesced(packets: tuple[Packet, ...], ecn: int) -> Datagram:
-    """Those of several packets that were sent, in one datagram (RFC 9000 section 12.2)."""
-    sent = tuple(packet for packet in packets if packet.sent_ns >= 0)
-    labels = tuple(label for packet in sent for label in packet.labels)
-    return Datagram(sent, sum(packet.size_bytes for packet in sent), labels, ecn)
-
-
 def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, room_bytes: int) -> Packet | None:
-    """A packet of one space, not yet sent: SelectRetransmission, GenerateHeader, GenerateFrames, protection."""
-    operations = connection.operations
-    selected = operations.select_retransmission(connection, path, space)
-    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
-    new_content = window_is_open and has_content(connection, space)
+    """A packet of one space, not yet sent, or None; only an ACK while PacePacket asks to wait, a probe excepted."""
+    selected = 0
+    new_content = False
+    now_ns = connection.now_ns
+    if path.paced_until_ns <= now_ns or path.timer_expired or space.ping_needed:
+        selected = connection.operations.select_retransmission(connection, path, space)
+        window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+        new_content = window_is_open and has_content(connection, space)
     if not selected and not new_content:
-        ack_is_due = 0 < space.received.deadline_ns <= connection.now_ns
+        ack_is_due = 0 < space.received.deadline_ns <= now_ns
         if not ack_is_due and not space.ping_needed:
             return None
-    packet = Packet(space.kind, space.next_number, room_bytes, new_content)
+    return assemble(connection, path, Packet(space.kind, space.next_number, room_bytes, new_content), selected)
+
+
+def assemble(connection: Connection, path: Path, packet: Packet, selected: int) -> Packet | None:
+    """GenerateHeader, GenerateFrames and protection; None where there is no room or nothing to carry."""
+    operations = connection.operations
+    room_bytes = packet.room_bytes
     header_bytes = operations.generate_header(connection, path, packet)
     frames_room_bytes = room_bytes - header_bytes - AEAD_TAG_BYTES
     if frames_room_bytes < HEADER_PROTECTION_SAMPLE_BYTES:
         return None
     packet.room_bytes = frames_room_bytes
-    operations.generate_frames(connection, path, space, packet, selected)
+    operations.generate_frames(connection, path, path.spaces[packet.space], packet, selected)
     if not packet.frames:
         return None
     frame_bytes = frames_room_bytes - packet.room_bytes  # what is there, whatever a plugin says of it
@@ -175,6 +207,11 @@ def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
     if space.kind is not APPLICATION:
         stream = space.crypto.sending
         return stream.sent < stream.written
+    return has_stream_data(connection)
+
+
+def has_stream_data(connection: Connection) -> bool:
+    """Whether a stream has something new that both flow control limits allow."""
     if not connection.ready_streams:
         return False
     if connection.flow.peer_limit > connection.flow.sent:
@@ -184,11 +221,22 @@ def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
 
 def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
     """Whether the window or the lack of anything to send ended the run."""
-    if path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes:
+    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    if window_is_open and path.paced_until_ns <= connection.now_ns:
         return _NOTHING_LEFT
     for space in path.open_spaces:
         if space.lost or has_content(connection, space):
-            return _WINDOW_FULL
+            return _PACED if window_is_open else _WINDOW_FULL
+    return _NOTHING_LEFT
+
+
+def window_or_nothing(connection: Connection, path: Path) -> SendingProcessInput:
+    """The same for one of several paths, on which stream data may go but need not."""
+    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    if window_is_open and path.paced_until_ns <= connection.now_ns:
+        return _NOTHING_LEFT
+    if path.application.lost or has_content(connection, path.application):
+        return _PACED if window_is_open else _WINDOW_FULL
     return _NOTHING_LEFT
 
 
@@ -217,6 +265,7 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
     packet.sent_ns = now_ns
     space.next_number = packet.number + 1
     path.bytes_sent += packet.size_bytes
+    path.packets_sent += 1
     if packet.in_flight:
         space.outstanding[packet.number] = packet
         path.bytes_in_flight += packet.size_bytes
@@ -224,20 +273,32 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
             space.ack_eliciting_in_flight += 1
             space.last_ack_eliciting_sent_ns = now_ns
     if packet.carries_ack:
-        space.received.reported(now_ns)
+        if len(connection.paths) == 1:
+            space.received.reported(now_ns)
+        else:
+            report_acknowledged(connection, space, packet)
     if packet.space is HANDSHAKE and connection.is_client:
         path.discard(INITIAL)  # RFC 9001 section 4.9.1
     connection.counts.packets_sent += 1
     recorder = connection.recorder
-    recorder.record(Code.PACKET_SENT, now_ns, packet.number << 2 | packet.space, packet.size_bytes)
+    recorder.record(Code.PACKET_SENT, now_ns, path.path_id << 56 | packet.number << 2 | packet.space, packet.size_bytes)
     if recorder.subscribers:
         recorder.emit(
             PacketSent(
                 now_ns, recorder.name, Space(packet.space).name.lower(), packet.number, packet.size_bytes,
-                tuple(packet.frames), packet.is_probe,
+                tuple(packet.frames), packet.is_probe, path.path_id,
             )
         )  # fmt: skip
     return 1
+
+
+def report_acknowledged(connection: Connection, space: PacketNumberSpace, packet: Packet) -> None:
+    """Note which spaces' ACKs a packet carries, whichever path it takes."""
+    for frame in packet.frames:
+        if isinstance(frame, PathAckFrame):
+            connection.paths[frame.path_id].application.received.reported(connection.now_ns)
+        elif isinstance(frame, AckFrame):
+            space.received.reported(connection.now_ns)
 
 
 def set_timer(connection: Connection, path: Path) -> None:
@@ -257,4 +318,5 @@ def set_timer(connection: Connection, path: Path) -> None:
         path.deadline_ns = deadline_ns
         recorder = connection.recorder
         if recorder.subscribers:
-            recorder.emit(LossTimerUpdated(now_ns, recorder.name, "set" if deadline_ns else "cancelled", deadline_ns))
+            change = "set" if deadline_ns else "cancelled"
+            recorder.emit(LossTimerUpdated(now_ns, recorder.name, change, deadline_ns, path.path_id))

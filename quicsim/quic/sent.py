@@ -13,7 +13,7 @@ from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.streams import CryptoStream
 
 if TYPE_CHECKING:
-    from quicsim.quic.frames import AckFrame, Frame
+    from quicsim.quic.frames import AckFrame, Frame, PathAckFrame
     from quicsim.quic.packet import Packet, Space
 
 __all__ = ["PacketNumberSpace"]
@@ -27,6 +27,7 @@ class PacketNumberSpace:
         "can_receive",
         "can_send",
         "crypto",
+        "duplicates",
         "kind",
         "largest_acknowledged",
         "last_ack_eliciting_sent_ns",
@@ -56,6 +57,8 @@ class PacketNumberSpace:
         """
         self.lost: dict[int, Packet] = {}
         """Declared lost, or held back by SendPacket; their content waits to be sent again."""
+        self.duplicates: deque[int] = deque()
+        """Packets outstanding here whose content goes out once more on a path where nothing is known yet (mp-quic)."""
         self.pending: deque[Frame] = deque()
         """Frames to send as soon as the window allows, before anything new."""
         self.ping_needed = False
@@ -89,7 +92,7 @@ class PacketNumberSpace:
             oldest += 1
         self.oldest = oldest
 
-    def acknowledge(self, frame: AckFrame) -> list[Packet]:
+    def acknowledge(self, frame: AckFrame | PathAckFrame) -> list[Packet]:
         """Settle what the frame newly acknowledges and return it. Raises ProtocolViolation for a number never sent."""
         ranges = frame.ranges
         largest = ranges[0][1]

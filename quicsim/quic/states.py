@@ -98,16 +98,18 @@ class SendingProcessState(enum.IntEnum):
     """What the sending process of figure 1 waits for."""
 
     APPLICATION_LIMITED = enum.auto()
-    CONGESTION_LIMITED = enum.auto()
     AMPLIFICATION_LIMITED = enum.auto()
+    CONGESTION_LIMITED = enum.auto()
+    PACING_LIMITED = enum.auto()
 
 
 class SendingProcessInput(enum.IntEnum):
     """Why a run of the sending process ended."""
 
     NOTHING_LEFT = enum.auto()
-    WINDOW_FULL = enum.auto()
     AMPLIFICATION_LIMIT = enum.auto()
+    WINDOW_FULL = enum.auto()
+    PACED = enum.auto()
 
 
 SENDING_PROCESS: Mapping[tuple[SendingProcessState, SendingProcessInput], SendingProcessState] = {
@@ -115,8 +117,9 @@ SENDING_PROCESS: Mapping[tuple[SendingProcessState, SendingProcessInput], Sendin
     for state in SendingProcessState
     for given, following in (
         (SendingProcessInput.NOTHING_LEFT, SendingProcessState.APPLICATION_LIMITED),
-        (SendingProcessInput.WINDOW_FULL, SendingProcessState.CONGESTION_LIMITED),
         (SendingProcessInput.AMPLIFICATION_LIMIT, SendingProcessState.AMPLIFICATION_LIMITED),
+        (SendingProcessInput.WINDOW_FULL, SendingProcessState.CONGESTION_LIMITED),
+        (SendingProcessInput.PACED, SendingProcessState.PACING_LIMITED),
     )
 }
 

@@ -115,11 +115,14 @@ class SendingStream:
 class ReceivingStream:
     """The receiving part of a stream. The application reads at once whatever is contiguous."""
 
-    __slots__ = ("_parts", "delivered", "final_size", "highest", "limit", "received", "state", "stream_id", "window")
+    __slots__ = ("_parts", "delivered", "final_size", "highest", "limit", "received", "state", "stream_id",
+                 "updated_ns", "window")  # fmt: skip
 
     def __init__(self, stream_id: int, window: int) -> None:
         self.stream_id = stream_id
         self.window = window
+        self.updated_ns = -1
+        """When our limit was raised last; -1: never."""
         self.limit = window
         """What we allow: our MAX_STREAM_DATA."""
         self.received = RangeSet()

@@ -6,25 +6,23 @@ One call of `simulate` is one replication of one variant; everything it uses is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 from quicsim.apps.bulk import Receiver, Sender
 from quicsim.apps.requests import Answerer, Requester
 from quicsim.clock import Clock
 from quicsim.endpoint import Endpoint
-from quicsim.events import Code, DatagramMarked, Event, PacketDropped, PluginTrouble, Recorder, Trace
+from quicsim.events import Code, DatagramMarked, Event, PacketDropped, Recorder, Trace
 from quicsim.net.link import check_conservation
 from quicsim.operations import OperationTable
 from quicsim.plugin.host import ConnectionPlugins
-from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
-from quicsim.scenario.build_network import build_network, directions
-from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.build_network import build_network, client_paths, directions
 from quicsim.scenario.measure import RequestsMeasured, TransferMeasured, measure_counts
+from quicsim.scenario.use_plugins import use_plugins
 from quicsim.scenario.values import HOST_NAMES
 
 if TYPE_CHECKING:
@@ -95,7 +93,7 @@ def simulate(
     streams = Streams(scenario.seed, replication)
     recorders: list[Recorder] = []
     network = build_network(scenario, clock, streams, LinkTrace(recorders))
-    sides: Sides = {name: build_side(scenario, name, network, clock, trace) for name in HOST_NAMES}
+    sides: Sides = {name: build_side(scenario, name, network, clock, trace, streams) for name in HOST_NAMES}
     recorders += [trace.component(direction.name) for direction in directions(network)]
     notes: list[str] = []
     use_plugins(scenario, sides, notes)
@@ -134,7 +132,9 @@ def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, objec
     client.connect()
 
 
-def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace) -> Side:
+def build_side(
+    scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace, streams: Streams
+) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
     profile = profile_named(host.profile)
@@ -146,6 +146,7 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         max_stream_data_bytes=host.max_stream_data_bytes,
         certificate_chain_bytes=scenario.hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
+        address_count=len(client_paths(scenario)) if name == "client" else 1,
     )
     connection = Connection(
         is_client=name == "client",
@@ -161,29 +162,9 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         connection,
         number=HOST_NAMES.index(name),
         header_bytes=scenario.udp_ip_header_bytes,
+        links=client_paths(scenario) if name == "client" else (),
     )
-    return Side(endpoint, ConnectionPlugins(connection))
-
-
-def use_plugins(scenario: ResolvedScenario, sides: Sides, notes: list[str]) -> None:
-    """Give each plugin to the host that pushes it, or that attaches it to itself."""
-    for side in sides.values():
-        side.plugins.on_trouble = partial(note_trouble, notes)
-    for use in scenario.plugins:
-        path = scenario.plugin_objects[use.name]
-        try:
-            plugin = load_plugin(path.read_bytes(), source=str(path))
-            if use.pushed:
-                sides[use.sender].plugins.push(plugin)
-            else:
-                sides[use.sender].plugins.attach(plugin)
-        except PluginError as error:
-            raise ScenarioError(str(error)) from error
-
-
-def note_trouble(notes: list[str], event: PluginTrouble) -> None:
-    """Turn what went wrong with a plugin into a sentence for the results; when it did, a trace tells."""
-    notes.append(f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}")
+    return Side(endpoint, ConnectionPlugins(connection, streams))
 
 
 def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasured | TransferMeasured:

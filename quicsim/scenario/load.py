@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from quicsim import locate
+from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
 from quicsim.scenario.network import PER_SENDER, senders
+from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
 from quicsim.scenario.schema import File, Header, PaperMark, ResolvedScenario, Setup
 
 if TYPE_CHECKING:
@@ -79,24 +81,24 @@ class Scenario:
 
     def with_plugin(self, name_or_path: str) -> Scenario:
         """The same scenario with this plugin in the place of each that its variants use; ScenarioError if none does."""
-        objects = {name_or_path: plugin_object(name_or_path)}
+        path = plugin_object(name_or_path)
         if not any(setup.plugins for setup in self.setups.values()):
             raise ScenarioError(
                 f"no variant of {self.name} uses a plugin that {name_or_path} could replace; to add it, use the "
                 f'override --set \'plugins=[{{name="{name_or_path}", from="client"}}]\''
             )
-        return replace(
-            self,
-            setups={
-                variant: setup.model_copy(
-                    update={
-                        "plugins": tuple(use.model_copy(update={"name": name_or_path}) for use in setup.plugins),
-                        "plugin_objects": objects if setup.plugins else {},
-                    }
-                )
-                for variant, setup in self.setups.items()
-            },
-        )
+        setups = {}
+        for variant, setup in self.setups.items():
+            uses = []
+            for use in setup.plugins:
+                renamed = {"name": name_or_path, "replaces": use.replaces and name_or_path}
+                changed, wrong = with_parameters(use.model_copy(update=renamed), path, path_count(setup))
+                if wrong:
+                    raise ScenarioError(*(f"variant {variant}: {sentence}" for _key, sentence in wrong))
+                uses.append(changed)
+            objects = {name_or_path: path} if uses else {}
+            setups[variant] = setup.model_copy(update={"plugins": tuple(uses), "plugin_objects": objects})
+        return replace(self, setups=setups)
 
     def run(
         self,
@@ -169,6 +171,21 @@ def plugin_object(name_or_path: str, directory: Path | None = None) -> Path:
     if not found.is_file():
         raise ScenarioError(f"there is no plugin object {found}; name a plugin, or the path of an ELF object (.o)")
     return found.resolve()
+
+
+def with_parameters(use: PluginUse, path: Path, paths: int) -> tuple[PluginUse, list[tuple[Key, str]]]:
+    """A use with what it chooses as numbers; and what is wrong: the key below the use, and a sentence.
+
+    Only a plugin of which something is chosen is read. ScenarioError if that is none.
+    """
+    if not use.parameters:
+        return use, []
+    try:
+        plugin = load_plugin(path.read_bytes(), source=str(path))
+    except PluginError as error:
+        raise ScenarioError(str(error)) from None
+    numbers, wrong = chosen_parameters(use, plugin, paths)
+    return use.model_copy(update={"parameters": numbers}), wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,19 +337,34 @@ class _Reader:
             for key, sentence in wrong:
                 self._complain(key, sentence, overrides, variant)
             return None
+        uses, objects, wrong = self._plugins(setup, overrides)
+        for key, sentence in wrong:
+            self._complain(("plugins", *key), sentence, overrides, variant)
+        if wrong:
+            return None
+        given = {"name": self.path.stem, "seed": seed, "plugin_objects": objects}
+        return ResolvedScenario.model_validate(document | given).model_copy(update={"plugins": uses})
+
+    def _plugins(
+        self, setup: Setup, overrides: Sequence[_Override]
+    ) -> tuple[tuple[PluginUse, ...], dict[str, Path], list[tuple[Key, str]]]:
+        """The uses with their parameters as numbers, the object of each name, and what is wrong below `plugins`."""
+        resolved: list[PluginUse] = []
         objects: dict[str, Path] = {}
+        wrong = replacement_problems(setup.plugins)
         for number, use in enumerate(setup.plugins):
-            key = ("plugins", str(number), "name")
             # A path written in the file counts from the file, one written in an override from where its writer is.
-            directory = Path() if _written_by(key, overrides) else self.path.parent
+            key = (str(number), "name")
+            directory = Path() if _written_by(("plugins", *key), overrides) else self.path.parent
             try:
                 objects[use.name] = plugin_object(use.name, directory)
+                changed, unfit = with_parameters(use, objects[use.name], path_count(setup))
             except ScenarioError as error:
-                self._complain(key, str(error), overrides, variant)
-                return None
-        return ResolvedScenario.model_validate(
-            document | {"name": self.path.stem, "seed": seed, "plugin_objects": objects}
-        )
+                wrong.append((key, str(error)))
+                continue
+            resolved.append(changed)
+            wrong += [((str(number), *rest), sentence) for rest, sentence in unfit]
+        return tuple(resolved), objects, wrong
 
     def _complain(self, key: Key, sentence: str, overrides: Sequence[_Override], variant: str | None = None) -> None:
         """Keep a mistake, with the place where it was written: an override, a variant of the file, or the file."""

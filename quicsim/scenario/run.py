@@ -12,8 +12,9 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from quicsim.results import Results, RunRecord
 from quicsim.scenario.errors import ScenarioError
@@ -42,18 +43,49 @@ class SimulationFailed(RuntimeError):  # noqa: N818
     """A run came to no result; the text names its variant, replication and seed, and so replays it."""
 
 
+class Observer(Protocol):
+    """Sees every event of one run, where the run is, and says what it measured."""
+
+    def __call__(self, event: Event) -> None:
+        """Take note of an event."""
+
+    def metrics(self) -> dict[str, float]:
+        """What to add to the run's metrics, units last in the names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What of a scenario is to run: None stands for what the scenario says.
+
+    `plugin` is a name or the path of an ELF object, for the plugins of the variants that use any. `observer` makes what
+    observes one run; it crosses to worker processes, so it is a class or a function of a module.
+    """
+
+    scenario: Scenario
+    variants: Sequence[str] | None = None
+    replications: int | None = None
+    seed: int | None = None
+    plugin: str | None = None
+    observer: Callable[[], Observer] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One run. It crosses to a worker process, so it holds data and a function's name only."""
+    """One run. It crosses to a worker process, so it holds data and functions' names only."""
 
     simulate: Simulate
     setup: ResolvedScenario
     variant: str
     replication: int
+    observer: Callable[[], Observer] | None = None
 
     def __call__(self, subscribers: Sequence[Callable[[Event], None]] = ()) -> RunRecord:
         try:
-            return self.simulate(self.setup, self.variant, self.replication, subscribers)
+            if self.observer is None:
+                return self.simulate(self.setup, self.variant, self.replication, subscribers)
+            observer = self.observer()
+            record = self.simulate(self.setup, self.variant, self.replication, [*subscribers, observer])
+            return replace(record, metrics=record.metrics | observer.metrics())
         except (ScenarioError, BrokenPipeError):  # of a subscriber that prints: its reader has gone
             raise
         except Exception as error:
@@ -78,31 +110,57 @@ def run(
     plugins of the variants that use any. `jobs` worker processes give the same results as one.
     Raises ScenarioError for what cannot be asked for, SimulationFailed for a run that came to no result.
     """
-    from quicsim.scenario.build import simulate
+    [results] = run_all([Plan(scenario, variants, replications, seed, plugin)], jobs, progress)
+    return results
 
-    replications = scenario.replications if replications is None else replications
-    seed = scenario.seed if seed is None else seed
-    for name, value, least in (("replications", replications, 1), ("seed", seed, 0), ("jobs", jobs, 1)):
-        if value < least:
-            raise ScenarioError(f"{name} is {value}; give {least} or more")
-    chosen = _chosen(scenario, variants)
-    replaced = scenario if plugin is None else scenario.with_plugin(plugin)
-    setups = {variant: replaced.variant(variant).model_copy(update={"seed": seed}) for variant in chosen}
-    tasks = [_Task(simulate, setups[variant], variant, number) for variant in chosen for number in range(replications)]
 
+def run_all(plans: Sequence[Plan], jobs: int = 1, progress: Progress | None = None) -> list[Results]:
+    """Simulate several plans, in their order, with one set of worker processes. Raises as `run` does."""
+    if jobs < 1:
+        raise ScenarioError(f"jobs is {jobs}; give 1 or more")
+    prepared = [_tasks(plan) for plan in plans]
+    tasks = [task for tasks in prepared for task in tasks]
     records: list[RunRecord] = []
     with closing(_in_workers(tasks, jobs) if jobs > 1 else _here(tasks)) as results:
         for record in results:
             records.append(record)
             if progress is not None:
                 progress(len(records), len(tasks))
+    rest = iter(records)
+    return [_results(plan, own, tuple(islice(rest, len(own)))) for plan, own in zip(plans, prepared, strict=True)]
+
+
+def _tasks(plan: Plan) -> list[_Task]:
+    """The runs of a plan in the order of their records; ScenarioError for what cannot be asked for."""
+    from quicsim.scenario.build import simulate
+
+    scenario = plan.scenario
+    replications = scenario.replications if plan.replications is None else plan.replications
+    seed = scenario.seed if plan.seed is None else plan.seed
+    for name, value, least in (("replications", replications, 1), ("seed", seed, 0)):
+        if value < least:
+            raise ScenarioError(f"{name} is {value}; give {least} or more")
+    chosen = _chosen(scenario, plan.variants)
+    replaced = scenario if plan.plugin is None else scenario.with_plugin(plan.plugin)
+    setups = {variant: replaced.variant(variant).model_copy(update={"seed": seed}) for variant in chosen}
+    return [
+        _Task(simulate, setups[variant], variant, number, plan.observer)
+        for variant in chosen
+        for number in range(replications)
+    ]
+
+
+def _results(plan: Plan, tasks: Sequence[_Task], records: tuple[RunRecord, ...]) -> Results:
+    scenario = plan.scenario
+    setups = {task.variant: task.setup for task in tasks}
     # The paper's numbers are of the scenario's plugins: they say nothing of those that stand in for them.
     marks = tuple(
         mark
         for mark in scenario.marks
-        if mark.variant in chosen and _same_plugins(scenario.variant(mark.variant), setups[mark.variant])
+        if mark.variant in setups and _same_plugins(scenario.variant(mark.variant), setups[mark.variant])
     )
-    return Results(scenario.name, scenario.title, seed, scenario.overrides, plugin, tuple(records), marks)
+    seed = scenario.seed if plan.seed is None else plan.seed
+    return Results(scenario.name, scenario.title, seed, scenario.overrides, plan.plugin, records, marks)
 
 
 def trace(

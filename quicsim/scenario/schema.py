@@ -1,6 +1,6 @@
 """What may a scenario say? The tables and keys of scenarios/*.toml, and what each becomes inside.
 
-network.py has those of links and queues, values.py what may stand at a key.
+network.py has those of links and queues, plugin_use.py that of plugins, values.py what may stand at a key.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 
 from quicsim.scenario.network import Link
+from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, HostName, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
@@ -17,7 +18,7 @@ from quicsim.units import duration_ns, rate_bps, size_bytes
 class Host(Table):
     """One end of the connection."""
 
-    profile: Literal["picoquic", "rfc9002"]
+    profile: Literal["picoquic", "rfc9002", "mp-quic"]
     congestion_control: Literal["newreno", "olia"] | None = None
     """None: the profile's."""
     datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
@@ -96,28 +97,6 @@ class Transfer(Table):
     size_bytes: PositiveSize = Field(alias="size")
     request_size_bytes: PositiveSize = Field(alias="request_size")
     sender: HostName = Field("server", alias="from")
-
-
-class PluginUse(Table):
-    """A plugin on this connection: pushed to the peer, or attached by the application on its own host."""
-
-    name: str
-    """A plugin's name, or the path of an ELF object."""
-    sender: HostName = Field(alias="from")
-    receiver: HostName | None = Field(None, alias="to")
-    when: Literal["handshake done"] = "handshake done"
-    """Of a plugin that is pushed; its own host attaches one at once."""
-
-    @model_validator(mode="after")
-    def _only_a_push_waits(self) -> Self:
-        if "when" in self.model_fields_set and not self.pushed:
-            raise ValueError("when is for a plugin that is pushed; name the other host in to, or leave when out")
-        return self
-
-    @property
-    def pushed(self) -> bool:
-        """Whether the bytecode crosses the network; otherwise `sender` attaches it to itself at once."""
-        return self.receiver not in (None, self.sender)
 
 
 class Setup(Table):

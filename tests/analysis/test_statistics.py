@@ -5,9 +5,9 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, quantile_test
+from scipy.stats import binom, quantile_test, ttest_1samp
 
-from quicsim.analysis.statistics import Spread, median_estimate, paired_difference
+from quicsim.analysis.statistics import Spread, equivalence, median_estimate, paired_difference, quantiles
 
 
 @pytest.mark.parametrize("count", [6, 7, 10, 20, 99, 100, 1000])
@@ -65,3 +65,44 @@ def test_what_has_no_median_is_refused(samples):
 def test_pairs_need_equal_lengths():
     with pytest.raises(ValueError, match="not 1 and 2"):
         paired_difference([1], [1, 2])
+
+
+@given(
+    st.lists(st.floats(-1, 1), min_size=3, max_size=40).filter(lambda found: max(found) - min(found) > 1e-3),
+    st.floats(0.01, 2),
+)
+def test_equivalence_is_scipy_s_two_one_sided_tests(differences, margin):
+    baseline = [10.0 + index for index in range(len(differences))]
+    ours = [base + difference for base, difference in zip(baseline, differences, strict=True)]
+    found = equivalence(ours, baseline, margin)
+    exact = [one - other for one, other in zip(ours, baseline, strict=True)]
+    lower = ttest_1samp(exact, -margin, alternative="greater").pvalue
+    upper = ttest_1samp(exact, margin, alternative="less").pvalue
+    assert found.p_value == pytest.approx(max(lower, upper), abs=1e-9)
+    assert found.equivalent == (-margin < found.low and found.high < margin)
+
+
+def test_a_difference_without_chance_decides_alone():
+    assert equivalence([1.0, 2.0], [1.0, 2.0], 0.1).equivalent
+    assert not equivalence([1.5, 2.5], [1.0, 2.0], 0.5).equivalent
+
+
+@pytest.mark.parametrize(
+    ("ours", "baseline", "margin", "message"),
+    [
+        ([1.0], [1.0], 1, "two pairs"),
+        ([1.0, 2.0], [1.0], 1, "equal lengths"),
+        ([1.0, 2.0], [1.0, 2.0], 0, "margin is 0"),
+    ],
+)
+def test_what_cannot_be_tested_for_equivalence_is_refused(ours, baseline, margin, message):
+    with pytest.raises(ValueError, match=message):
+        equivalence(ours, baseline, margin)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=50), st.floats(0, 1))
+def test_quantiles_are_numpy_s(samples, share):
+    import numpy as np
+
+    [found] = quantiles(samples, [share])
+    assert found == pytest.approx(float(np.quantile(samples, share)), abs=1e-6)

@@ -140,7 +140,7 @@ def test_trace_prints_a_run_event_by_event(quicsim):
     done = quicsim("trace", "./two.toml", "--variant", "plugged", "--replication", "2")
     assert done.stdout.splitlines() == [
         "      1.234567 ms  client   quic:packet_sent  "
-        "space=initial number=0 size_bytes=1200 frames=[<5 bytes>] is_probe=False",
+        "space=initial number=0 size_bytes=1200 frames=[<5 bytes>] is_probe=False path_id=0",
         "      2.000000 ms  server   quicsim:plugin_called  "
         "plugin=tlp anchor=replace/SetTimer result=7 instructions=91",
         "note: the plugin was detached",
@@ -162,8 +162,10 @@ def test_a_trace_whose_reader_has_gone_ends_without_a_word():
 
 
 def test_an_event_s_times_are_exact():
-    event = LossTimerUpdated(10**12 + 1, "server", "set", 1_050_000_001)
-    assert line(event) == "1000000.000001 ms  server   quic:timer_updated  event_type=set deadline=1050.000001ms"
+    event = LossTimerUpdated(10**12 + 1, "server", "set", 1_050_000_001, 0)
+    assert (
+        line(event) == "1000000.000001 ms  server   quic:timer_updated  event_type=set deadline=1050.000001ms path_id=0"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ def test_plugins_lists_each_with_its_anchors_and_sizes():
     assert done.exit_code == 0
     for listed in catalogue():
         assert f"{listed.plugin.name} {listed.plugin.version}" in done.stdout
-        assert listed.description in done.stdout
+        assert listed.about.description in done.stdout
         assert f"{len(listed.plugin.data)} bytes of ELF" in done.stdout
     assert "anchors: replace/SetTimer, replace/SelectRetransmission" in done.stdout
 

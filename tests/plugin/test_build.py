@@ -29,15 +29,17 @@ def files(directory):
 
 @pytest.mark.long
 @needs_compiler
-@pytest.mark.parametrize("name", sorted(path.stem for path in OBJECTS.glob("*.c")))
-def test_the_objects_of_these_tests_are_what_their_sources_say(name, tmp_path):
-    copy = shutil.copy(OBJECTS / f"{name}.c", tmp_path)
+@pytest.mark.parametrize("source", sorted(OBJECTS.rglob("*.c")), ids=lambda path: path.stem)
+def test_the_objects_of_these_tests_are_what_their_sources_say(source, tmp_path):
+    copy = tmp_path / source.parent.name / source.name
+    shutil.copytree(source.parent, copy.parent, ignore=shutil.ignore_patterns("*.o"))
     assert main([str(copy)]) == 0
-    assert (tmp_path / f"{name}.o").read_bytes() == (OBJECTS / f"{name}.o").read_bytes()
+    assert copy.with_suffix(".o").read_bytes() == source.with_suffix(".o").read_bytes()
 
 
 def test_every_source_of_these_tests_has_its_object():
-    assert {path.stem for path in OBJECTS.glob("*.c")} == {path.stem for path in OBJECTS.glob("*.o")}
+    sources, objects = ({path.with_suffix("") for path in OBJECTS.rglob(f"*{kind}")} for kind in (".c", ".o"))
+    assert sources == objects
 
 
 @pytest.mark.long

@@ -161,7 +161,7 @@ def test_a_push_crosses_byte_for_byte_and_acts_on_this_connection(sender, taker,
     assert attachment.plugin.data == TLP
     assert [event.size_bytes for event in pipe.sides[sender].of(PluginOffered)] == [len(TLP)]
     assert everything_is_default(pipe.sides[sender])
-    assert pipe.sides[sender].plugins._offers == {}  # accepted
+    assert pipe.sides[sender].plugins.negotiation._asked == {}  # accepted
     pipe.send(3_000, taker)
     pipe.settle()
     assert pipe.sides[taker].of(PluginCalled)
@@ -192,7 +192,7 @@ def test_the_push_survives_the_loss_of_any_datagram(loser, lost, profile):
     pipe.settle()
     [attachment] = pipe.client.plugins.attachments
     assert attachment.plugin.data == compiled("neutral")
-    assert pipe.server.plugins._offers == {}
+    assert pipe.server.plugins.negotiation._asked == {}
 
 
 @settings(max_examples=25, deadline=None)

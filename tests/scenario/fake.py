@@ -65,7 +65,7 @@ def simulate(setup, variant, replication, subscribers=()):
     jitter_s = [chance.random() / 1000 if variant != "plain" else 0.0 for _ in range(setup.requests.count)]
     reaction_s = tuple(REACTION_S[variant] + each for each in jitter_s)
     for subscriber in subscribers:
-        subscriber(PacketSent(1_234_567, "client", "initial", 0, 1200, (b"12345",), False))
+        subscriber(PacketSent(1_234_567, "client", "initial", 0, 1200, (b"12345",), False, 0))
         subscriber(PluginCalled(2_000_000, "server", "tlp", "replace/SetTimer", 7, 91))
     return RunRecord(
         variant,

@@ -7,7 +7,7 @@ import pytest
 
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
-from quicsim.scenario.run import SimulationFailed, trace
+from quicsim.scenario.run import Plan, SimulationFailed, run_all, trace
 from tests.scenario import fake
 
 
@@ -113,3 +113,35 @@ def test_a_trace_hands_on_every_event(path):
     assert record == load(path).run().runs[8 + 3]
     with pytest.raises(ScenarioError, match="counted from 0"):
         trace(load(path), "plain", -1, events.append)
+
+
+class Sent:
+    """Observes how often something was sent, and when last."""
+
+    def __init__(self):
+        self.times = []
+
+    def __call__(self, event):
+        if type(event).__name__ == "PacketSent":
+            self.times.append(event.time_ns)
+
+    def metrics(self):
+        return {"sent_packets": float(len(self.times)), "last_s": self.times[-1] / 1e9}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_plans_run_together_as_they_do_alone(path, jobs):
+    scenario, other = load(path), load(path, ["requests.count=5"])
+    plans = [
+        Plan(scenario, ["slow"], 2),
+        Plan(other, seed=7, replications=3),
+        Plan(scenario, ["plain"], 1, observer=Sent),
+    ]
+    done = []
+    slow, five, observed = run_all(plans, jobs, lambda *args: done.append(args))
+    assert slow == scenario.run(["slow"], 2)
+    assert five == other.run(seed=7, replications=3)
+    assert done == [(number, 12) for number in range(1, 13)]
+    [alone] = scenario.run(["plain"], 1).runs
+    assert observed.runs[0].metrics == alone.metrics | {"sent_packets": 1.0, "last_s": 0.001234567}
+    assert observed.runs[0].digest == alone.digest

@@ -40,7 +40,7 @@ class NewReno:
 
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Grow the window, unless it was not in use (section 7.8) or the packet dates from before the last cut."""
-        if path.sending_state is not _CONGESTION_LIMITED:
+        if path.sending_state < _CONGESTION_LIMITED:  # section 7.8: waiting for the pacer is no lack of data
             return
         if self._recovery_start_ns >= 0 and self._in_recovery(path, sent_ns, now_ns):
             return

@@ -1,0 +1,85 @@
+"""After this packet, when may the next one go out?
+
+Paper section 3.2.2 (the sending rate under a plugin's control); RFC 9002 section 7.7.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.operations.fields import NOW, PACKET_SIZE
+from quicsim.operations.operation import Field, Operation, Output, Rule, u64
+from quicsim.quic.packet import APPLICATION
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.packet import Packet
+    from quicsim.quic.path import Path
+
+__all__ = ["pace_packet"]
+
+LONGEST_PAUSE_NS = 60_000_000_000  # assumed: longer is silence, not pacing
+BURST_DATAGRAMS = 10  # RFC 9002 section 7.7: the initial window, section 7.2
+PICOQUIC_BURST_DATAGRAMS = 16  # assumed: picoquic of 2018 let a burst of so many out,
+PICOQUIC_LONGEST_BURST_SHARE = 8  # but none beyond an eighth of the minimum round-trip time,
+PICOQUIC_SHORTEST_BURST_NS = 1_000_000  # nor below a millisecond
+
+pace_packet = Operation(
+    number=0x0A,
+    name="PacePacket",
+    meaning="Spaces packets in flight over the round trip instead of sending them in bursts.",
+    source="RFC 9002 section 7.7; paper section 2 (packet sending)",
+    arguments=("connection", "path", "packet"),
+    inputs=(
+        NOW,
+        PACKET_SIZE,
+        Field("cwnd_bytes", u64, "path.cwnd_bytes", "congestion window"),
+        Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
+        Field("schedule_ns", u64, "path.pacing_schedule_ns",
+              "when the packets so far would have gone out, evenly spaced", writable=True),
+    ),
+    output=Output(u64, "no packet in flight goes out before this instant, probes excepted; not after now: at once"),
+    rules=(
+        Rule(f"result <= now_ns + {LONGEST_PAUSE_NS}"),
+        Rule(f"schedule_ns <= now_ns + {LONGEST_PAUSE_NS}"),
+    ),
+)  # fmt: skip
+
+
+def held_until_ns(connection: Connection, path: Path, spacing_ns: int, full_ns: int, burst_ns: int) -> int:
+    """A leaky bucket: packets are `spacing_ns` apart, but those within `burst_ns` of one another may go at once."""
+    now_ns = connection.now_ns
+    schedule_ns = path.pacing_schedule_ns
+    if schedule_ns < now_ns:
+        schedule_ns = now_ns
+    path.pacing_schedule_ns = schedule_ns = schedule_ns + spacing_ns
+    return schedule_ns + full_ns - burst_ns
+
+
+@pace_packet.default()
+def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
+    """1.25 windows a round trip, after bursts of at most an initial window."""
+    rtt = path.rtt
+    if not rtt.has_sample or packet.space is not APPLICATION:
+        return 0
+    full_ns = rtt.smoothed_ns * path.datagram_bytes * 4 // (5 * path.cwnd_bytes)
+    spacing_ns = full_ns * packet.size_bytes // path.datagram_bytes
+    return held_until_ns(connection, path, spacing_ns, full_ns, BURST_DATAGRAMS * full_ns)
+
+
+@pace_packet.default("picoquic")
+def window_a_round_trip(connection: Connection, path: Path, packet: Packet) -> int:
+    """One packet every SRTT * MTU / cwnd."""
+    rtt = path.rtt
+    if not rtt.has_sample or packet.space is not APPLICATION:
+        return 0
+    full_ns = rtt.smoothed_ns * path.datagram_bytes // path.cwnd_bytes
+    spacing_ns = full_ns * packet.size_bytes // path.datagram_bytes
+    burst_ns = min(PICOQUIC_BURST_DATAGRAMS * full_ns, rtt.minimum_ns // PICOQUIC_LONGEST_BURST_SHARE)
+    return held_until_ns(connection, path, spacing_ns, 0, max(burst_ns, PICOQUIC_SHORTEST_BURST_NS))
+
+
+@pace_packet.default("mp-quic")
+def at_once(connection: Connection, path: Path, packet: Packet) -> int:
+    """mp-quic of 2017 does not pace."""
+    return 0

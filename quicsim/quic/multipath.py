@@ -1,0 +1,166 @@
+"""Which path sends what? Figure 1 of the paper, with a packet scheduler before it and a choice of path for ACKs.
+
+Runs once the handshake is confirmed, for stacks that know several paths and wherever a plugin schedules. Paper section
+3.2; PAPER: the scheduler chooses a path for each packet with data, acknowledgements and what belongs to one path alone
+go out without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quicsim.quic import sending
+from quicsim.quic.frames import PathsFrame
+from quicsim.quic.packet import APPLICATION, Datagram, Packet
+from quicsim.quic.sending import has_stream_data, window_or_nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.path import Path
+
+__all__ = ["ack_path", "is_due", "run"]
+
+
+def is_due(connection: Connection) -> bool:
+    """Whether paths are chosen for each packet now, or one path just sends."""
+    if not connection.is_confirmed:
+        return False
+    operations = connection.operations
+    return connection.profile.is_multipath or operations.select_path is not operations.default_select_path
+
+
+def run(connection: Connection) -> list[Datagram]:
+    """Send what is shared by all paths on those that SelectPath chooses, then what each path has for itself."""
+    datagrams: list[Datagram] = []
+    paths = [path for path in connection.paths if path.is_open]
+    for path in paths:
+        sending.begin(connection, path)
+    report_paths(connection)
+    sent = [False] * len(connection.paths)
+    held_on: Path | None = None
+    while (chosen := next_on_any(connection)) is not None:
+        path, packet = chosen
+        datagram = sending.send(connection, path, (packet,))
+        if datagram is None:
+            held_on = path
+            break
+        datagrams.append(datagram)
+        sent[path.path_id] = True
+        note_duplicate(connection, path, packet)
+    for path, packet in own_packets(connection, [path for path in paths if path is not held_on]):
+        datagram = sending.send(connection, path, (packet,))
+        if datagram is not None:
+            datagrams.append(datagram)
+            sent[path.path_id] = True
+    for path in paths:
+        sending.finish(connection, path, window_or_nothing(connection, path), sent[path.path_id])
+    return datagrams
+
+
+def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
+    """The next packet with a retransmission or with stream data, on the path that SelectPath chooses for it."""
+    origin, selected = next_retransmission(connection)
+    if not selected and not has_stream_data(connection):
+        return None
+    index = connection.operations.select_path(connection, origin, bool(selected))
+    if not index or not connection.paths[index - 1].is_open:
+        return None
+    path = connection.paths[index - 1]
+    space = path.application
+    has_content = bool(space.pending) or has_stream_data(connection)
+    packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, path.window_is_open and has_content)
+    if origin is not path:
+        packet.origin = origin.application
+    if not selected and (not packet.new_content or path.paced_until_ns > connection.now_ns):
+        return None
+    assembled = sending.assemble(connection, path, packet, selected)
+    return None if assembled is None else (path, assembled)
+
+
+def next_retransmission(connection: Connection) -> tuple[Path, int]:
+    """What SelectRetransmission says of the first path where it has something to repeat; (the first path, 0): nothing.
+
+    A path that only probes has its turn later.
+    """
+    operations = connection.operations
+    is_default = operations.select_retransmission is operations.default_select_retransmission
+    for path in connection.paths:
+        if not path.is_open:
+            continue
+        space = path.application
+        is_probing = path.timer_expired or space.ping_needed
+        if is_default and not (space.lost or space.duplicates or is_probing):
+            continue
+        if path.paced_until_ns > connection.now_ns and not is_probing:
+            continue
+        selected = operations.select_retransmission(connection, path, space)
+        if selected:
+            return path, selected
+    return connection.path, 0
+
+
+def own_packets(connection: Connection, paths: list[Path]) -> Iterator[tuple[Path, Packet]]:
+    """What each path has for itself: its control frames, a probe, and the ACKs that are due there."""
+    now_ns = connection.now_ns
+    ack_paths = {ack_path(connection, path) for path in paths if 0 < path.application.received.deadline_ns <= now_ns}
+    is_alone = len(connection.paths) == 1
+    for path in paths:
+        space = path.application
+        wanted = space.ping_needed or path in ack_paths
+        while True:
+            may_fill = path.window_is_open and (path.paced_until_ns <= now_ns or space.ping_needed)
+            new_content = may_fill and (bool(space.pending) or (is_alone and has_stream_data(connection)))
+            if not wanted and not new_content:
+                break
+            packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, new_content)
+            packet.takes_stream_data = is_alone
+            assembled = sending.assemble(connection, path, packet, 0)
+            if assembled is None:
+                break
+            yield path, assembled
+            if assembled.sent_ns < 0:
+                break
+            wanted = False
+
+
+def ack_path(connection: Connection, path: Path) -> Path:
+    """Where a path's packets are acknowledged: SelectACKPath's choice, or the path itself if that one is not open."""
+    if len(connection.paths) == 1:
+        return path
+    chosen = connection.paths[connection.operations.select_ack_path(connection, path) - 1]
+    return chosen if chosen.is_open else path
+
+
+def note_duplicate(connection: Connection, path: Path, packet: Packet) -> None:
+    """While nothing is known of a path, what it carries goes out once more on another one that has carried less.
+
+    mp-quic (2017): a path of unknown round-trip time may be slow or broken, and the data on it must not wait for that.
+    """
+    if path.rtt.has_sample or not packet.ack_eliciting or len(connection.paths) == 1:
+        return
+    for other in connection.paths[1:]:
+        if other.is_open and other.packets_sent < path.packets_sent and other is not path and other.window_is_open:
+            path.application.duplicates.append(packet.number)
+            return
+
+
+def report_paths(connection: Connection) -> None:
+    """Tell the peer each path's round-trip time, every so often while a stream is open (mp-quic's PATHS frame)."""
+    interval_ns = connection.profile.path_report_interval_ns
+    now_ns = connection.now_ns
+    if not interval_ns or len(connection.paths) == 1 or now_ns - connection.paths_reported_ns < interval_ns:
+        return
+    if not connection.has_open_stream:
+        return
+    index = connection.operations.select_path(connection, connection.path, False)
+    if not index or not connection.paths[index - 1].is_open:
+        return
+    connection.paths_reported_ns = now_ns
+    known = tuple(
+        (path.path_id, path.rtt.smoothed_ns // 1_000 if path.rtt.has_sample else 0)
+        for path in connection.paths
+        if path.is_open
+    )
+    connection.paths[index - 1].application.pending.append(PathsFrame(known))

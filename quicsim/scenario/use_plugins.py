@@ -1,0 +1,104 @@
+"""Who puts a scenario's plugins on the connection, and takes them off? A process for each instant that is named.
+
+Instants are those of the simulation clock, which starts with the run: a client that connects later has its connection
+later, but the plugin's instant is the same.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from quicsim.events import PluginStopped
+from quicsim.plugin.package import Plugin, PluginError, load_plugin
+from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.plugin_use import path_count, path_problems
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from simpy.events import Event
+
+    from quicsim.events import PluginTrouble
+    from quicsim.plugin.attachment import Attachment
+    from quicsim.scenario.build import Side, Sides
+    from quicsim.scenario.plugin_use import PluginUse
+    from quicsim.scenario.schema import ResolvedScenario
+
+__all__ = ["use_plugins"]
+
+
+def use_plugins(scenario: ResolvedScenario, sides: Sides, notes: list[str]) -> None:
+    """Let each plugin be pushed, or attached by its own host, at its instant. Raises ScenarioError for what is none."""
+    for side in sides.values():
+        side.plugins.on_trouble = partial(note_trouble, notes)
+    plugins: dict[str, Plugin] = {}
+    for name, path in scenario.plugin_objects.items():
+        try:
+            plugins[name] = load_plugin(path.read_bytes(), source=str(path))
+        except PluginError as error:
+            raise ScenarioError(str(error)) from error
+    for use in scenario.plugins:
+        if wrong := path_problems(plugins[use.name], use.parameters, path_count(scenario)):
+            raise ScenarioError(*(sentence for _name, sentence in wrong))
+        replaces = "" if use.replaces is None else plugins[use.replaces].name
+        Used(use, plugins[use.name], replaces, sides[use.sender]).schedule()
+
+
+class Used:
+    """One entry of a scenario's plugins, on the host that it comes from."""
+
+    def __init__(self, use: PluginUse, plugin: Plugin, replaces: str, side: Side) -> None:
+        self.use = use
+        self.plugin = plugin
+        self.replaces = replaces
+        self.side = side
+        self.attachment: Attachment | None = None
+        """What its own host attached."""
+
+    def schedule(self) -> None:
+        """Put it on now, or have a process do so at its instant; and have another take it off."""
+        clock = self.side.endpoint.clock
+        if self.use.at_ns is None:
+            self.put_on()
+        else:
+            clock.process(self.at(self.use.at_ns, self.put_on))
+        if self.use.remove_at_ns is not None:
+            clock.process(self.at(self.use.remove_at_ns, self.take_off))
+
+    def at(self, instant_ns: int, act: Callable[[], None]) -> Generator[Event, object, None]:
+        """The process that acts at an instant, and sends what comes of it."""
+        endpoint = self.side.endpoint
+        yield endpoint.clock.timeout(instant_ns - endpoint.clock.now)
+        endpoint.connection.now_ns = endpoint.clock.now
+        act()
+        endpoint.flush()
+
+    def put_on(self) -> None:
+        """Push it, or attach it. Raises ScenarioError where that cannot be."""
+        host, use = self.side.plugins, self.use
+        try:
+            if use.pushed:
+                host.push(self.plugin, use.parameters, replaces=self.replaces, both=use.both)
+            else:
+                host.attach(self.plugin, use.parameters, replaces=self.replaces)
+                self.attachment = host.attached(self.plugin.name)
+        except PluginError as error:
+            raise ScenarioError(str(error)) from error
+
+    def take_off(self) -> None:
+        """Ask the peer to give it up, or detach it; one that was detached for its faults has gone already."""
+        host = self.side.plugins
+        if self.use.pushed:
+            host.remove(self.plugin.name)
+        elif self.attachment in host.attachments:
+            host.detach(self.attachment, "its time is over")
+
+
+def note_trouble(notes: list[str], event: PluginTrouble) -> None:
+    """Turn what went wrong with a plugin into a sentence for the results; when it did, a trace tells.
+
+    What stopped at one end has been told by that end; that the other heard of it is no news to a reader of both.
+    """
+    if not isinstance(event, PluginStopped):
+        notes.append(f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}")
