@@ -122,12 +122,12 @@ def test_the_overrides_beside_the_example_are_taken(lossy):
 
 
 def test_the_reference_names_every_key_of_a_scenario_file():
-    from quicsim.scenario import network, schema
+    from quicsim.scenario import cpu, network, schema
 
     page = (HOUSE / "docs/scenarios.md").read_text()
     keys = {
         field.alias or name
-        for table in (vars(schema) | vars(network)).values()
+        for table in (vars(schema) | vars(network) | vars(cpu)).values()
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
