@@ -21,13 +21,13 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", (HOUSE / page).read_text(), re.DOTALL)
 
 
-def run_with(tmp_path, name, code, use='from="client"'):
+def run_with(tmp_path, name, code, chosen="", use='from="client"'):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
     built = tmp_path / f"{name}.o"
     built.write_bytes(compile_plugin(source, locate.plugin_include()))
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", {use}}}]']
+    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", {use}{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
@@ -64,9 +64,21 @@ def test_the_broken_plugin_is_reported_in_the_words_of_the_page(tmp_path, withou
 
 
 @pytest.mark.long
+def test_the_plugin_with_a_parameter_does_what_is_chosen(tmp_path, without):
+    pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
+    declared = next(block for block in blocks("docs/first_plugin.md", "toml") if "[parameters." in block)
+    (tmp_path / "plugin.toml").write_text(declared)
+    sent = []
+    for chosen in ("", ", parameters={packets=1}", ", parameters={packets=1000}"):
+        run = run_with(tmp_path, "chosen_start", blocks("docs/first_plugin.md", "c")[3], chosen)
+        sent.append(run.counts["packets_sent"] - without.counts["packets_sent"])
+    assert sent[1] < 5 < sent[0] < 70 < 200 < sent[2]
+
+
+@pytest.mark.long
 def test_the_plugin_with_a_frame_sends_it_and_hears_the_other_end(tmp_path, without):
     run = run_with(
-        tmp_path, "rtt_report", blocks("docs/first_plugin.md", "c")[3], 'from="server", to="client", both=true'
+        tmp_path, "rtt_report", blocks("docs/first_plugin.md", "c")[4], use='from="server", to="client", both=true'
     )
     assert run.counts["plugin_faults"] == 0
     assert run.counts["packets_sent"] == pytest.approx(without.counts["packets_sent"], rel=0.05)

@@ -92,6 +92,9 @@ class ConnectionPlugins:
         return self._draws[plugin]
 
     def _check_anchors(self, plugin: Plugin, old: Attachment | None) -> None:
+        profile = self.connection.operations.profile_name
+        if missing := [each.section for each in plugin.anchors if not each.operation.offered_by(profile)]:
+            raise PluginError(f"plugin {plugin.name}: a host of profile {profile} does not offer {', '.join(missing)}")
         for anchor in plugin.anchors:
             if anchor.slot is not Slot.REPLACE or anchor.operation is INIT_OPAQUE_DATA:
                 continue

@@ -145,7 +145,7 @@ class Negotiation:
                     if (request := self._asked.pop(request_id, None)) is not None:
                         self._note_refusal(request.name, f"by the peer: {reason}")
                 case Running(name):
-                    self.at_peer.append(name)
+                    self._now_at_peer(name)
                 case Stopped(name, reason):
                     self._on_stopped(name, reason)
 
@@ -166,6 +166,7 @@ class Negotiation:
         if old is not None:
             self._of_peer.remove(old)
         self._of_peer.append(attachment)
+        self._let_frames_go()
         self._send(Accepted(offer.request_id))
 
     def _on_remove(self, request: Remove) -> None:
@@ -199,7 +200,7 @@ class Negotiation:
             return
         if request.replaces:
             self._forget(request.replaces)
-        self.at_peer.append(request.name)
+        self._now_at_peer(request.name)
         self._note(Code.PLUGIN_ACCEPTED, request_id, PluginAccepted, request.name)
         self._attach_own(request)
         request.on_accepted()
@@ -221,6 +222,7 @@ class Negotiation:
             self._with_peer.remove(old)
             self._send(Stopped(push.replaces, ""))
         self._with_peer.append(own)
+        self._let_frames_go()
         self._send(Running(push.name))
 
     def _own(self, name: str) -> Attachment | None:
@@ -241,9 +243,22 @@ class Negotiation:
         if reason:  # it was not meant to
             self._host.on_trouble(event)
 
+    def _now_at_peer(self, name: str) -> None:
+        self.at_peer.append(name)
+        self._let_frames_go()
+
     def _forget(self, name: str) -> None:
         if name in self.at_peer:
             self.at_peer.remove(name)
+        self._let_frames_go()
+
+    def _let_frames_go(self) -> None:
+        """What was exchanged may send frames of its own while the other end runs it too.
+
+        A plugin that its own application attached may always: it is for the application to know what the peer runs.
+        """
+        for attachment in (*self._of_peer, *self._with_peer):
+            attachment.may_send_frames = attachment.plugin.name in self.at_peer
 
     # What both ends share
 
