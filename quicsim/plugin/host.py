@@ -50,9 +50,10 @@ class ConnectionPlugins:
         name to replace, and for a parameter that it does not have or that is out of range.
         """
         old = self.attached(replaces) if replaces else None
-        self.put(plugin, checked(plugin.name, plugin.parameters, parameters or {}), old)
+        attachment = self.put(plugin, checked(plugin.name, plugin.parameters, parameters or {}), old)
         if old is not None:
             self.negotiation.gone(old, f"replaced by {plugin.name}")
+        self.negotiation.came(attachment)
 
     def put(self, plugin: Plugin, chosen: Mapping[str, int], old: Attachment | None) -> Attachment:
         """Attach without telling the peer, in the place of `old` if there is one; the parameters are checked."""

@@ -86,6 +86,8 @@ class Negotiation:
         """What the peer offered and this end runs."""
         self._with_peer: list[Attachment] = []
         """This end's own of what it pushed for both."""
+        self._of_application: list[Attachment] = []
+        """What this end's application attached and the peer may have to know of."""
 
     def push(self, push: Push) -> None:
         """See ConnectionPlugins.push."""
@@ -99,15 +101,26 @@ class Negotiation:
         """The exchange may begin; or it may not, and whoever waits is told."""
         waiting, self._waiting = self._waiting, []
         self._is_open = peer_accepts_plugins
+        if peer_accepts_plugins:
+            for attachment in self._of_application:
+                self._send(Running(attachment.plugin.name))
         for request in waiting:
             self._ask(request)
 
+    def came(self, attachment: Attachment) -> None:
+        """This end's application attached a plugin: the peer hears of it if it may get frames of it."""
+        if attachment.plugin.has_frames:
+            self._of_application.append(attachment)
+            if self._is_open:
+                self._send(Running(attachment.plugin.name))
+
     def gone(self, attachment: Attachment, reason: str) -> None:
         """A plugin of this end was detached: the peer hears of it if it believes that it runs."""
-        for known in (self._of_peer, self._with_peer):
+        for known in (self._of_peer, self._with_peer, self._of_application):
             if attachment in known:
                 known.remove(attachment)
-                self._send(Stopped(attachment.plugin.name, reason))
+                if self._is_open:
+                    self._send(Stopped(attachment.plugin.name, reason))
 
     def _ask(self, request: Push | Removal) -> None:
         if self._is_open is None:
@@ -145,7 +158,7 @@ class Negotiation:
                     if (request := self._asked.pop(request_id, None)) is not None:
                         self._note_refusal(request.name, f"by the peer: {reason}")
                 case Running(name):
-                    self._now_at_peer(name)
+                    self.at_peer.append(name)
                 case Stopped(name, reason):
                     self._on_stopped(name, reason)
 
@@ -166,7 +179,6 @@ class Negotiation:
         if old is not None:
             self._of_peer.remove(old)
         self._of_peer.append(attachment)
-        self._let_frames_go()
         self._send(Accepted(offer.request_id))
 
     def _on_remove(self, request: Remove) -> None:
@@ -200,7 +212,7 @@ class Negotiation:
             return
         if request.replaces:
             self._forget(request.replaces)
-        self._now_at_peer(request.name)
+        self.at_peer.append(request.name)
         self._note(Code.PLUGIN_ACCEPTED, request_id, PluginAccepted, request.name)
         self._attach_own(request)
         request.on_accepted()
@@ -222,7 +234,6 @@ class Negotiation:
             self._with_peer.remove(old)
             self._send(Stopped(push.replaces, ""))
         self._with_peer.append(own)
-        self._let_frames_go()
         self._send(Running(push.name))
 
     def _own(self, name: str) -> Attachment | None:
@@ -243,22 +254,9 @@ class Negotiation:
         if reason:  # it was not meant to
             self._host.on_trouble(event)
 
-    def _now_at_peer(self, name: str) -> None:
-        self.at_peer.append(name)
-        self._let_frames_go()
-
     def _forget(self, name: str) -> None:
         if name in self.at_peer:
             self.at_peer.remove(name)
-        self._let_frames_go()
-
-    def _let_frames_go(self) -> None:
-        """What was exchanged may send frames of its own while the other end runs it too.
-
-        A plugin that its own application attached may always: it is for the application to know what the peer runs.
-        """
-        for attachment in (*self._of_peer, *self._with_peer):
-            attachment.may_send_frames = attachment.plugin.name in self.at_peer
 
     # What both ends share
 

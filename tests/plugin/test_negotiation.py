@@ -1,5 +1,7 @@
 """Do plugins come, change places and go on a live connection as either end asks, and does each end know what runs?"""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -342,12 +344,12 @@ def test_a_push_for_both_acts_at_both_ends_once_it_is_accepted(pipe):
 def test_its_frames_wait_for_the_other_end(pipe):
     pipe.server.plugins.push(plugin("framing"), both=True)
     pipe.flush()
-    may = []
+    known = []
     while pipe.step():
-        may.append(
-            tuple(each.may_send_frames for side in (pipe.client, pipe.server) for each in side.plugins.attachments)
-        )
-    assert list(dict.fromkeys(may)) == [(), (False,), (False, True), (True, True)]
+        known.append(tuple((names(side), side.plugins.peer_has("framing")) for side in (pipe.client, pipe.server)))
+    here, there, nowhere = ["framing"], (["framing"], True), ([], False)
+    stages = [(nowhere, nowhere), ((here, False), nowhere), ((here, False), there), (there, there)]
+    assert [stage for stage, after in pairwise([*known, None]) if stage != after] == stages
     pipe.server.plugins.remove("framing")
     pipe.settle()
     assert names(pipe.client) == names(pipe.server) == []
@@ -356,7 +358,44 @@ def test_its_frames_wait_for_the_other_end(pipe):
 def test_frames_of_a_push_for_one_end_are_never_sent(pipe):
     pipe.server.plugins.push(plugin("framing"))
     pipe.settle()
-    assert [each.may_send_frames for each in pipe.client.plugins.attachments] == [False]
+    assert not pipe.client.plugins.peer_has("framing")
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_ends_whose_applications_attach_a_plugin_with_frames_tell_each_other(when):
+    pipe = Pipe()
+    if when == "after":
+        pipe.connect()
+    for side in pipe.sides.values():
+        side.plugins.attach(plugin("framing"))
+    if when == "before":
+        pipe.connect()
+    pipe.settle()
+    assert pipe.client.plugins.peer_has("framing")
+    assert pipe.server.plugins.peer_has("framing")
+    pipe.client.plugins.detach(pipe.client.plugins.attached("framing"), "enough")
+    pipe.settle()
+    assert not pipe.server.plugins.peer_has("framing")
+    assert pipe.client.plugins.peer_has("framing")
+
+
+def test_a_plugin_without_frames_is_nobody_else_s_business(pipe):
+    before = pipe.offered.copy()
+    pipe.client.plugins.attach(plugin("watcher"))
+    pipe.client.plugins.detach(pipe.client.plugins.attached("watcher"), "enough")
+    pipe.settle()
+    assert not pipe.server.plugins.peer_has("watcher")
+    assert pipe.client.connection.exchange_stream_id not in pipe.client.connection.sending_streams
+    assert pipe.offered["server"] == before["server"]
+
+
+def test_nothing_is_said_to_a_peer_without_the_exchange():
+    pipe = Pipe(server=Settings(accepts_plugins=False))
+    attachment = pipe.client.attach(plugin("framing"))
+    pipe.connect()
+    pipe.client.plugins.detach(attachment, "enough")
+    pipe.settle()
+    assert pipe.client.connection.exchange_stream_id not in pipe.client.connection.sending_streams
 
 
 def test_replacing_what_runs_at_both_ends_replaces_both(pipe):
