@@ -80,7 +80,7 @@ class PacketReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class PacketDropped(Event):
-    """The network dropped a datagram; `index` counts the datagrams offered to this link direction."""
+    """A link or a host's receive buffer dropped a datagram; `index` counts those that were offered to it."""
 
     qlog_name: ClassVar[str] = "quicsim:datagram_dropped"
     index: int

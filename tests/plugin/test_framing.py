@@ -1,6 +1,8 @@
 """Do frames that only plugins know, and ECN settings, come, go and go back with a fault? Anchors with a type."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
 from quicsim.operations import PARAMETRISED, OperationTable, Slot, operation_named
@@ -8,10 +10,11 @@ from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
 from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.quic.congestion.base import LOST
-from quicsim.quic.frames import PLUGIN_FRAME_TYPES, AckFrame, PluginFrame, StreamFrame, encode_frame
+from quicsim.quic.frames import FRAMES, PLUGIN_FRAME_TYPES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.packet import APPLICATION
+from quicsim.quic.profiles import PROFILES
 from quicsim.randomness import Streams
-from tests.plugin.pipe import Pipe, compiled, is_default, plugin, set_word, word
+from tests.plugin.pipe import MILLISECOND, Pipe, compiled, is_default, plugin, set_word, word
 
 (
     WITH_EACH_ACK, THEN_LOOP, DEFAULT_THEN_FRAME_THEN_LOOP, FRAME_THEN_DEFAULT_THEN_LOOP, ONLY_FRAMES, BAD_TYPE, LARGE,
@@ -154,6 +157,45 @@ def test_a_packet_takes_what_it_has_room_for(wanted, fitting, pipe):
     assert pipe.client.delivered == {1: 2_000}
 
 
+@pytest.mark.parametrize("mode", [WITH_EACH_ACK, ASKS_FOR_ACK, ROOM_IS_FRESH])
+def test_a_receiver_can_tell_from_the_frames_whether_an_ack_is_asked_for(mode, pipe):
+    noted = []
+    transmit = pipe.server.connection.operations.send_packet
+    pipe.server.connection.operations.send_packet = lambda c, p, packet: noted.append(packet) or transmit(c, p, packet)
+    attach(pipe.server, word0=mode)
+    pipe.send(9_000)
+    pipe.send(3_000, "server")
+    pipe.run_for(100 * MILLISECOND)
+    for packet in noted:
+        asks = [f.ack_eliciting if isinstance(f, PluginFrame) else FRAMES[type(f)].ack_eliciting for f in packet.frames]
+        assert packet.ack_eliciting == packet.in_flight == any(asks)
+    assert len({packet.ack_eliciting for packet in noted}) == 1 + (mode == WITH_EACH_ACK)
+
+
+losses = st.frozensets(st.tuples(st.sampled_from(["client", "server"]), st.integers(3, 40)), max_size=10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    mode=st.integers(0, LOG_PACKET),
+    end=st.sampled_from(["client", "server"]),
+    profile=st.sampled_from(sorted(PROFILES)),
+    dropped=losses,
+)
+def test_whatever_a_plugin_with_frames_does_costs_no_byte(mode, end, profile, dropped):
+    """Faults in the middle of a transfer included: each mode that loops is one."""
+    pipe = Pipe(profile, watched=False, drops=lambda sender, index, _: (sender, index) in dropped)
+    pipe.connect()
+    attach(pipe.sides[end], word0=mode, word1=QUIET)
+    pipe.send(30_000)
+    pipe.send(30_000, "server")
+    pipe.run_for(3_000 * MILLISECOND)
+    assert (pipe.server.delivered, pipe.client.delivered) == ({0: 30_000}, {1: 30_000})
+    for side in (pipe.client, pipe.server):
+        path = side.connection.path
+        assert path.bytes_in_flight == sum(packet.size_bytes for packet in path.application.outstanding.values())
+
+
 def test_a_lost_frame_is_not_repeated(pipe):
     attachment = attach(pipe.server, word0=ASKS_FOR_ACK, word1=7)
     pipe.send(500)
@@ -221,16 +263,19 @@ def test_only_plugins_types_can_be_sent(frame_type, pipe):
     assert f"append_frame: {frame_type:#x} is no plugin's frame type; these are 0x1c00 to 0x1cff" in fault.reason
 
 
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("frame_type", [QUIET, ASKING])
 @pytest.mark.parametrize("sends", [True, False])
-def test_a_plugin_that_sends_nothing_but_its_frames_does_not_stop_the_clock(frame_type, sends, pipe):
+def test_a_plugin_that_sends_nothing_but_its_frames_does_not_stop_the_clock(frame_type, sends, profile):
+    pipe = Pipe(profile)
+    pipe.connect()
     attachment = attach(pipe.server, word0=ONLY_FRAMES, word1=frame_type)
     pipe.send(500)
     if sends:
         pipe.send(5_000, "server")
     pipe.step()
     assert len(pipe.server.of(PacketSent)) < 10 * MAXIMUM_PACKETS_ALONE
-    pipe.settle()
+    pipe.run_for(2_000 * MILLISECOND)
     assert "carry plugins' frames only" in pipe.server.of(PluginFaulted)[0].reason
     assert attachment.enabled is not sends  # each of the packets that are then due is a fault
     assert bool(pipe.server.of(PluginDetached)) is sends
