@@ -9,10 +9,11 @@ reasons.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from quicsim.quic.connection import Counts
 
 __all__ = ["Lines", "Native", "Parts", "PluginPrices", "extra_time", "loss", "parts_of"]

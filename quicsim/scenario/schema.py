@@ -36,7 +36,7 @@ class Host(Table):
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
     bridge: Literal["shared", "copied"] | None = None
-    """How a plugin here reaches the connection: fields as they are touched, or the structure whole; None: the profile's."""
+    """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
     """What this host's work takes; None: no time."""
 
