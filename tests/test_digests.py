@@ -10,7 +10,7 @@ import pytest
 import quicsim
 
 BASELINES = {
-    "fig3_tlp": "a8d391ca984f23470a5734aa0c49bd70",
+    "fig3_tlp": "273422c0f6495815f71bfea8d0e55d65",
     "bulk_download": "3c14c855b2777bb92493b58be0940ee8",
 }
 

@@ -145,12 +145,12 @@ def test_the_overrides_beside_the_example_are_taken(lossy):
 
 
 def test_the_reference_names_every_key_of_a_scenario_file():
-    from quicsim.scenario import network, schema
+    from quicsim.scenario import cpu, network, schema
 
     page = (HOUSE / "docs/scenarios.md").read_text()
     keys = {
         field.alias or name
-        for table in (vars(schema) | vars(network)).values()
+        for table in (vars(schema) | vars(network) | vars(cpu)).values()
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
@@ -171,7 +171,7 @@ def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
     commands = {command.name for command in app.registered_commands}
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md"):
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md"):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 

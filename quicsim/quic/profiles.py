@@ -54,6 +54,10 @@ class Profile:
     """How far the connection's receive window grows by itself; 0: it does not."""
     largest_max_stream_data_bytes: int = 0
     """How far a stream's does."""
+    limits_follow_reading: bool = False
+    """Whether a limit below twice what was read rises by as much, so that windows grow with the transfer; else a window
+    is renewed when half of it is used up.
+    """
     path_report_interval_ns: int = 0
     """How often the peer is told the paths' round-trip times, as long as a stream is open; 0: never."""
     back_off: tuple[int, int] = (1, 2)
@@ -109,6 +113,7 @@ PICOQUIC = Profile(
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=True,
     maximum_timeouts=6,
+    limits_follow_reading=True,  # frames.c of 2018, picoquic_prepare_required_max_stream_data_frames
 )
 
 MP_QUIC = Profile(
