@@ -10,6 +10,7 @@ import pytest
 import quicsim
 
 BASELINES = {
+    "fig4_ecn": "c08d0620ed53433eebcad84ea3215ddf",
     "fig3_tlp": "273422c0f6495815f71bfea8d0e55d65",
     "bulk_download": "3c14c855b2777bb92493b58be0940ee8",
 }
