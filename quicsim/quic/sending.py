@@ -154,6 +154,8 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[P
     for space in path.open_spaces:
         if path.state is _UNVALIDATED and not path.has_room_in(space.kind):
             continue
+        if space.kind is APPLICATION and len(connection.paths) > 1:
+            continue  # other paths are open for that already
         packet = next_packet(connection, path, space, room_bytes)
         if packet is not None:
             packets.append(packet)
