@@ -413,4 +413,7 @@ static void (*const set_ecn)(uint32_t codepoint) = (void *)9;
 /* The path that the operation is about: its place in connection->paths. */
 static uint32_t (*const path_index)(void) = (void *)10;
 
+/* The next draw of the plugin's own stream: the same in every run of a replication, whatever else happens. */
+static uint64_t (*const random_u64)(void) = (void *)11;
+
 #endif

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 from dataclasses import dataclass
 from html import escape
 from itertools import count
@@ -34,13 +35,13 @@ _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "quicsim",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
-    "font.size": 9.0,
+    "font.size": 9.5,
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _INK,
     "xtick.color": _INK,
     "ytick.color": _INK,
-    "legend.fontsize": 8.0,
+    "legend.fontsize": 8.8,
     "axes.linewidth": 0.7,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -81,6 +82,7 @@ def distributions(
             colour = _SERIES[names.index(mark.series) % len(_SERIES)] if mark.series in names else _PAPER
             axes.axvline(mark.value, color=colour, linewidth=3.2, alpha=0.35, label=mark.label)
         axes.set(xlabel=label, ylabel="share of samples", ylim=(0, 1.02))
+        axes.locator_params(axis="x", nbins=5)
         axes.margins(x=0.06)
 
     return _drawn(title, draw)
@@ -93,8 +95,13 @@ def swept_lines(
     y_label: str,
     references: Sequence[Reference] = (),
     own: float | None = None,
+    *,
+    doubling: bool = False,
 ) -> str:
-    """A point for each value of what is swept, joined by variant; `own` is the scenario's value, an upright line."""
+    """A point for each value of what is swept, joined by variant; `own` is the scenario's value, an upright line.
+
+    With `doubling`, each doubling of what is swept takes the same width.
+    """
 
     def draw(axes: Axes) -> None:
         names = list(lines)
@@ -109,6 +116,11 @@ def swept_lines(
             )  # fmt: skip
         if own is not None:
             axes.axvline(own, color=_INK, linewidth=0.8, linestyle=(0, (2, 3)), label="the scenario's own")
+        if doubling:
+            places = sorted({x for points in lines.values() for x, _ in points})
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(places, labels=[f"{place:g}" for place in places])
+            axes.minorticks_off()
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
 
@@ -149,7 +161,7 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
         for index, (name, heights) in enumerate(series.items()):
             places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
             axes.bar(places, list(heights), width * 0.92, color=_SERIES[index % len(_SERIES)], label=name)
-        axes.set_xticks(range(len(groups)), labels=list(groups))
+        axes.set_xticks(range(len(groups)), labels=[textwrap.fill(group, 12) for group in groups])
         axes.axhline(0, color=_INK, linewidth=0.7)
         axes.set(ylabel=y_label)
         axes.grid(visible=False, axis="x")
@@ -171,7 +183,7 @@ def _drawn(title: str, draw: Any) -> str:
         axes = figure.add_subplot()
         draw(axes)
         handles, labels = axes.get_legend_handles_labels()
-        if handles:
+        if len(handles) > 1:
             columns = 1 if max(map(len, labels)) > 30 else 2
             figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
         return _svg(figure, title)

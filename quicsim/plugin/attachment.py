@@ -20,18 +20,20 @@ from quicsim.plugin.marshal import (
     OPERATION_REGION,
     STATE_REGION,
     ConnectionView,
+    CopiedConnectionView,
     OperationView,
     RuleBroken,
 )
 from quicsim.plugin.parameters import VALUE_SECTION, packed
 from quicsim.quic.frames import PLUGIN_FRAME_TYPES, PluginFrame, encode_frame, frame_size
 from quicsim.quic.packet import APPLICATION
+from quicsim.quic.profiles import Bridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from quicsim.plugin.host import ConnectionPlugins
     from quicsim.plugin.package import Anchor, Plugin
-    from quicsim.quic.connection import Connection
     from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
 
@@ -40,6 +42,7 @@ __all__ = ["INSTRUCTION_BUDGET", "MAXIMUM_FAULTS", "Attachment", "Program"]
 INSTRUCTION_BUDGET = 100_000  # assumed: far above any plugin of the paper, far below a visible pause
 MAXIMUM_FAULTS = 3  # assumed: a plugin that faults again and again is broken, not unlucky
 MAXIMUM_PACKETS_ALONE = 8  # assumed: as many as a timer may expire at one instant
+VIEWS = {Bridge.SHARED: ConnectionView, Bridge.COPIED: CopiedConnectionView}
 GENERATE_FRAMES = operation_named("GenerateFrames")
 
 
@@ -47,30 +50,26 @@ class Attachment:
     """A plugin on one connection: its memory, shared by all its programs, and its record."""
 
     def __init__(
-        self,
-        plugin: Plugin,
-        connection: Connection,
-        on_fault: Callable[[Attachment, PluginFaulted, bool], None],
-        chosen: Mapping[str, int] = MappingProxyType({}),
+        self, plugin: Plugin, host: ConnectionPlugins, chosen: Mapping[str, int] = MappingProxyType({})
     ) -> None:
         self.plugin = plugin
         self.data = {VALUE_SECTION: packed(plugin.parameters, chosen)} if plugin.parameters else {}
         """What stands in the place of the object's own data: the parameters that were chosen."""
-        self.connection = connection
+        self.host = host
+        self.connection = host.connection
         self.enabled = True
         """False: no program of it runs any more."""
         self.is_installed = False
         """Its programs stand at their anchors, which they reach at the end of the call that attached it."""
         self.faults = 0
-        self.may_send_frames = True
-        """The peer has the plugin, so that it understands its frames."""
         self.ecn_settings: dict[int, tuple[int, int]] = {}
         """By path: the codepoint that was set before, and the one that this plugin set."""
         self.filling: Packet | None = None
         """The packet that a frame of this plugin was appended to last."""
         self.packets_alone = 0
         """Packets in a row, at one instant, that carry nothing but plugins' frames."""
-        self._on_fault = on_fault
+        self.draws = host.draws_of(plugin.name)
+        """Random numbers of 64 bits."""
         state = vm.Region(STATE_REGION, "state", bytearray(plugin.state_bytes), True)
         self.programs: list[Program] = []
         shared: list[vm.Region] = []
@@ -92,7 +91,7 @@ class Attachment:
         ends = is_memory_fault or self.faults >= MAXIMUM_FAULTS
         if ends:
             self.enabled = False
-        self._on_fault(self, event, ends)
+        self.host.faulted(self, event, ends)
 
     def give_back(self) -> None:
         """Undo the socket options that the plugin set, unless somebody set others since."""
@@ -117,8 +116,8 @@ class Program:
         self._packets: list[Packet] | None = None
         self._packet_bytes: bytes | None = None
         self._journal = Journal()
-        self._operation_view = OperationView(anchor.operation)
-        self._connection_view = ConnectionView(self.connection)
+        self._operation_view = OperationView(anchor.operation, self.connection.counts)
+        self._connection_view = VIEWS[self.connection.profile.bridge](self.connection)
         self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET, data=attachment.data)
         for region in shared:
             self.machine.memory.unmap(region.number)
@@ -255,7 +254,7 @@ class Program:
         if (
             size_bytes > packet.room_bytes
             or packet.space is not APPLICATION
-            or not attachment.may_send_frames
+            or not attachment.host.peer_has(attachment.plugin.name)
             or (asks and not packet.ack_eliciting and not packet.is_probe and not path.window_is_open)
         ):
             return False
@@ -283,6 +282,10 @@ class Program:
             raise vm.HelperError(
                 f"append_frame: {MAXIMUM_PACKETS_ALONE} packets in a row at one instant carry plugins' frames only"
             )
+
+    def random(self) -> int:
+        """The helper: the next draw of the plugin's own stream. A fault does not put it back."""
+        return next(self.attachment.draws)
 
     def packet_bytes(self) -> bytes:
         """The helper: the frames of the packet that the operation is about, encoded when they are first asked for."""

@@ -39,6 +39,9 @@ class CallContext(Protocol):
     def append_frame(self, frame_type: int, data: bytes) -> bool:
         """Put a frame into the packet being assembled; False: it may not go there now."""
 
+    def random(self) -> int:
+        """The next of the plugin's random numbers, 64 bits."""
+
     def packet_bytes(self) -> bytes:
         """The frames of the packet that the operation is about, as they stand on the wire."""
 
@@ -63,6 +66,7 @@ def _outstanding(context: CallContext, index: int, target: memoryview) -> bool:
     packet = context.outstanding(index)
     if packet is None:
         return False
+    context.connection.counts.plugin_bytes_marshalled += PACKET_FORMAT.size
     PACKET_FORMAT.pack_into(target, 0, packet.number, packet.sent_ns, packet.size_bytes, packet.ack_eliciting)
     return True
 
@@ -76,21 +80,23 @@ def _log(context: CallContext, value: int) -> None:
 
 
 def _append_frame(context: CallContext, frame_type: int, data: memoryview) -> bool:
+    context.connection.counts.plugin_bytes_marshalled += len(data)
     return context.append_frame(frame_type, bytes(data))
 
 
 def _read_frame(context: CallContext, offset: int, target: memoryview) -> int:
-    return _copy(context.argument("frame").data, offset, target)
+    return _copy(context, context.argument("frame").data, offset, target)
 
 
 def _packet_bytes(context: CallContext, offset: int, target: memoryview) -> int:
-    return _copy(context.packet_bytes(), offset, target)
+    return _copy(context, context.packet_bytes(), offset, target)
 
 
-def _copy(source: bytes, offset: int, target: memoryview) -> int:
+def _copy(context: CallContext, source: bytes, offset: int, target: memoryview) -> int:
     """Copy what there is from `offset` on; returns how many bytes that are."""
     piece = source[offset : offset + len(target)]
     target[: len(piece)] = piece
+    context.connection.counts.plugin_bytes_marshalled += len(piece)
     return len(piece)
 
 
@@ -106,6 +112,10 @@ def _set_ecn(context: CallContext, codepoint: int) -> None:
 
 def _path_index(context: CallContext) -> int:
     return context.path.path_id
+
+
+def _random_u64(context: CallContext) -> int:
+    return context.random()
 
 
 SENDERS_CODEPOINTS = range(3)
@@ -129,6 +139,7 @@ HELPERS = vm.HelperTable(
         vm.Helper(8, "get_ecn", (), vm.Scalar.U32, _get_ecn),
         vm.Helper(9, "set_ecn", (vm.Scalar.U32,), None, _set_ecn),
         vm.Helper(10, "path_index", (), vm.Scalar.U32, _path_index),
+        vm.Helper(11, "random_u64", (), vm.Scalar.U64, _random_u64),
     )
 )
 
@@ -166,5 +177,9 @@ C_PROTOTYPES = {
         "ECN_ECT_0.",
     ),
     "path_index": ("uint32_t", "void", "The path that the operation is about: its place in connection->paths."),
+    "random_u64": (
+        "uint64_t", "void",
+        "The next draw of the plugin's own stream: the same in every run of a replication, whatever else happens.",
+    ),
 }  # fmt: skip
 """How each helper reads in C: return type, parameters, meaning."""

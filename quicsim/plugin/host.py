@@ -6,6 +6,7 @@ effect when the connection's current call ends; replacing is one step.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PluginAttached, PluginDetached, PluginReplaced
@@ -14,9 +15,10 @@ from quicsim.plugin.attachment import Attachment, dispatch
 from quicsim.plugin.negotiation import Negotiation, Push
 from quicsim.plugin.package import Plugin, PluginError
 from quicsim.plugin.parameters import checked
+from quicsim.randomness import Streams
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from quicsim.events import PluginFaulted, PluginTrouble
     from quicsim.quic.connection import Connection
@@ -29,12 +31,14 @@ INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 class ConnectionPlugins:
     """The plugins of one connection, and its side of the exchange."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, streams: Streams | None = None) -> None:
         self.connection = connection
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None
         """Called when a plugin is refused, faults, or is detached for it."""
+        self._streams = streams or Streams(0, 0)
+        self._draws: dict[str, Iterator[int]] = {}
         self.negotiation = Negotiation(self)
 
     # This end
@@ -53,7 +57,7 @@ class ConnectionPlugins:
     def put(self, plugin: Plugin, chosen: Mapping[str, int], old: Attachment | None) -> Attachment:
         """Attach without telling the peer, in the place of `old` if there is one; the parameters are checked."""
         self._check_anchors(plugin, old)
-        attachment = Attachment(plugin, self.connection, self._on_fault, chosen)
+        attachment = Attachment(plugin, self, chosen)
         if old is not None:
             self.attachments.remove(old)
         self.attachments.append(attachment)
@@ -79,6 +83,13 @@ class ConnectionPlugins:
         """Detach without telling the peer."""
         self.attachments.remove(attachment)
         self.connection.at_end_of_call(lambda: self._uninstall(attachment, reason))
+
+    def draws_of(self, plugin: str) -> Iterator[int]:
+        """A plugin's random numbers of 64 bits, by its name: attached again, it goes on where it was."""
+        if plugin not in self._draws:
+            stream = self._streams.stream(f"plugin:{self.connection.recorder.name}:{plugin}")
+            self._draws[plugin] = map(stream.u64, count())
+        return self._draws[plugin]
 
     def _check_anchors(self, plugin: Plugin, old: Attachment | None) -> None:
         for anchor in plugin.anchors:
@@ -152,7 +163,8 @@ class ConnectionPlugins:
         for path in self.connection.paths:
             path.timer_is_stale = True  # whoever sets it now may want another deadline
 
-    def _on_fault(self, attachment: Attachment, event: PluginFaulted, ends: bool) -> None:
+    def faulted(self, attachment: Attachment, event: PluginFaulted, ends: bool) -> None:
+        """A program of an attachment faulted; `ends`: it was one too many."""
         self.on_trouble(event)
         if ends and attachment in self.attachments:
             self.detach(attachment, f"after {attachment.faults} fault{'' if attachment.faults == 1 else 's'}")

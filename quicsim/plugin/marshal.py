@@ -1,7 +1,8 @@
 """How do values get from the connection into a program's memory, and back?
 
-DESIGN: an operation's inputs are copied whole before the call, the connection's fields when a program first touches
-them. Writes are kept apart until the call succeeds.
+DESIGN: an operation's inputs are copied whole before the call. The connection's fields are copied when a program first
+touches them, where the profile's bridge is shared memory, or all of them before the call and the writable ones after
+it. Writes are kept apart until the call succeeds. What was copied is counted; the counts differ, the results do not.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import vm
 from quicsim.plugin.context import PATH_RULES
-from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSET, Place, operation_layout
+from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSET, Layout, Place, operation_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from quicsim.operations import Field, Operation, Output, Rule
     from quicsim.plugin.journal import Journal
-    from quicsim.quic.connection import Connection
+    from quicsim.quic.connection import Connection, Counts
 
-__all__ = ["ConnectionView", "OperationView", "RuleBroken"]
+__all__ = ["ConnectionView", "CopiedConnectionView", "OperationView", "RuleBroken"]
 
 OPERATION_REGION = vm.HOST_REGION
 CONNECTION_REGION = vm.HOST_REGION + 1
@@ -50,21 +51,20 @@ def target(declared: Field | Output, arguments: Sequence[str]) -> Target:
 class OperationView:
     """The first argument: an operation's inputs, its writable fields, its result."""
 
-    def __init__(self, operation: Operation) -> None:
+    def __init__(self, operation: Operation, counts: Counts) -> None:
         layout = operation_layout(operation)
         self.operation = operation
+        self._counts = counts
         self._struct = Struct(layout.format)
         self._buffer = bytearray(layout.size_bytes)
         self._names = [place.field.name for place in layout.places]
-        self._read = eval(
-            f"lambda {', '.join(operation.arguments)}, result: "
-            f"({''.join(place.field.of + ', ' for place in layout.places)})"
-        )
+        self._read = all_of(layout, (*operation.arguments, "result"))
         self._writable = [
             (index, place, target(place.field, operation.arguments))
             for index, place in enumerate(layout.places)
             if place.field.writable
         ]
+        self._writable_bytes = sum(place.field.type.size_bytes for _index, place, _where in self._writable)
         output = operation.output
         self._result_target = target(output, operation.arguments) if output.of else None
         self._arguments: tuple[Any, ...] = ()
@@ -84,11 +84,13 @@ class OperationView:
         """Copy the inputs in again within a call: the default has run and gave `result`."""
         self._values = self._read(*self._arguments, result)
         self._struct.pack_into(self._buffer, 0, *self._values)
+        self._counts.plugin_bytes_marshalled += self._struct.size
 
     def written(self) -> list[tuple[Target, int]]:
         """What the program changed: assignments to make, with their values. Raises RuleBroken if a rule forbids one."""
         if not self._writable:
             return []
+        self._counts.plugin_bytes_marshalled += self._writable_bytes
         now = self._struct.unpack(self._buffer)
         assignments = [
             (where, now[index]) for index, _place, where in self._writable if now[index] != self._values[index]
@@ -145,6 +147,7 @@ class ConnectionView:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._counts = connection.counts
         self._buffer = bytearray(CONNECTION_SIZE)
         self._present: set[tuple[int, int]] = set()
         self._dirty: dict[tuple[int, int], Place] = {}
@@ -173,6 +176,7 @@ class ConnectionView:
         """Assign to the paths what the program wrote."""
         for (index, number), place in self._dirty.items():
             value = int.from_bytes(self._slice(index, place), "little")
+            self._counts.plugin_bytes_marshalled += place.field.type.size_bytes
             owner, attribute = _PATH_TARGETS[number]
             journal.set(owner(self._connection, self._connection.paths[index]), attribute, value)
         self._dirty.clear()
@@ -215,6 +219,7 @@ class ConnectionView:
                 paths = self._connection.paths
                 value = _PATH_READERS[number](self._connection, paths[index]) if index < len(paths) else 0
             width = place.field.type.size_bytes
+            self._counts.plugin_bytes_marshalled += width
             self._buffer[base + place.offset : base + place.end] = int(value).to_bytes(width, "little")
 
     def _before_write(self, offset: int, size: int) -> None:
@@ -238,7 +243,47 @@ class ConnectionView:
             self._dirty[index, number] = place
 
 
+class CopiedConnectionView(ConnectionView):
+    """The second argument where nothing is shared: the whole structure goes in, the writable fields come back."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self.region.on_read = None
+
+    def reset(self) -> None:
+        """Copy every value anew."""
+        self._dirty.clear()
+        connection = self._connection
+        _CONNECTION_STRUCT.pack_into(self._buffer, 0, *_ALL_OF_CONNECTION(connection))
+        for index, path in enumerate(connection.paths):
+            _PATH_STRUCT.pack_into(
+                self._buffer, PATHS_OFFSET + index * PATH.size_bytes, *_ALL_OF_PATH(connection, path)
+            )
+        self._counts.plugin_bytes_marshalled += CONNECTION_SIZE
+
+    def commit(self, journal: Journal) -> None:
+        """Copy the writable fields of all paths back; what the program left as it was changes nothing."""
+        written = sum(place.field.type.size_bytes for place in self._dirty.values())
+        super().commit(journal)
+        self._counts.plugin_bytes_marshalled += _WRITABLE_BYTES * len(self._connection.paths) - written
+
+    def _before_read(self, offset: int, size: int) -> None:
+        """Everything is there."""
+
+
+def all_of(layout: Layout, arguments: Sequence[str]) -> Callable[..., tuple[int, ...]]:
+    """A function from an operation's arguments to the values of all fields of a structure."""
+    values = "".join(place.field.of + ", " for place in layout.places)
+    function: Callable[..., tuple[int, ...]] = eval(f"lambda {', '.join(arguments)}: ({values})")
+    return function
+
+
+_CONNECTION_STRUCT = Struct(CONNECTION.format)
+_PATH_STRUCT = Struct(PATH.format)
+_ALL_OF_CONNECTION = all_of(CONNECTION, ("connection",))
+_ALL_OF_PATH = all_of(PATH, ("connection", "path"))
 _CONNECTION_READERS = [reader(place.field, ("connection",)) for place in CONNECTION.places]
 _PATH_READERS = [reader(place.field, ("connection", "path")) for place in PATH.places]
 _PATH_TARGETS = [target(place.field, ("connection", "path")) for place in PATH.places]
 _WRITABLE = " and ".join(place.field.name for place in PATH.places if place.field.writable)
+_WRITABLE_BYTES = sum(place.field.type.size_bytes for place in PATH.places if place.field.writable)

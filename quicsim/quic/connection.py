@@ -98,6 +98,8 @@ class Counts:
     plugin_calls: int = 0
     plugin_instructions: int = 0
     plugin_faults: int = 0
+    plugin_bytes_marshalled: int = 0
+    """Copied between the connection and programs' memory, either way."""
 
 
 class StreamReceived(NamedTuple):

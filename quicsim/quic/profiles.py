@@ -7,13 +7,23 @@ the multipath Go stack of 2017, its other one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from quicsim.quic.errors import QuicError
 
-__all__ = ["PROFILES", "Profile", "profile_named"]
+__all__ = ["PROFILES", "Bridge", "Profile", "profile_named"]
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+
+
+class Bridge(StrEnum):
+    """How a plugin reaches the connection (paper section 3.3). What it does is the same, what it costs is not."""
+
+    SHARED = "shared"
+    """In memory that both see: a field is read when it is touched."""
+    COPIED = "copied"
+    """In a structure that is filled before each call and read back after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +66,17 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    bridge: Bridge = Bridge.SHARED
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
         """The congestion window before the first acknowledgement."""
-        limit = max(self.initial_window_limit_bytes, 2 * datagram_bytes)
-        return min(self.initial_window_datagrams * datagram_bytes, limit)
+        packet_bytes = self.window_packet_bytes or datagram_bytes
+        limit = max(self.initial_window_limit_bytes, 2 * packet_bytes)
+        return min(self.initial_window_datagrams * packet_bytes, limit)
 
     def minimum_window_bytes(self, datagram_bytes: int) -> int:
         """The smallest congestion window."""
-        return self.minimum_window_fixed_bytes or 2 * datagram_bytes
+        return self.minimum_window_fixed_bytes or 2 * (self.window_packet_bytes or datagram_bytes)
 
 
 RFC9002 = Profile(
@@ -116,11 +128,15 @@ MP_QUIC = Profile(
     back_off=(17, 20),  # 0.85: quic-go's emulation of two connections, where one halves
     window_packet_bytes=1_460,  # quic-go counts its window in TCP segments
     maximum_window_packets=2_500,
-    proportional_rate_reduction=True,
+    growth_fraction_bits=10,  # its OLIA scales by 1,024, as Linux's does: a window of more packets no longer grows
+    # Its sender keeps account for RFC 6937 and nobody asks: whether to send is decided by the bytes in flight and the
+    # window, which is cut at once.
+    proportional_rate_reduction=False,
     is_multipath=True,
     largest_max_data_bytes=24 << 20,
     largest_max_stream_data_bytes=16 << 20,
     path_report_interval_ns=200 * MILLISECOND_NS,  # its run loop's, while a stream is open
+    bridge=Bridge.COPIED,  # into a structure for cgo (paper section 3.3)
 )
 
 PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC)}

@@ -10,6 +10,7 @@ from quicsim import locate
 from quicsim.analysis.inline import Mark, Reference, distributions
 from quicsim.analysis.metrics import View
 from quicsim.reproduce.c_lines import code_lines, function_lines
+from quicsim.reproduce.compare import saved
 from quicsim.reproduce.reproduction import Check, Claim, Drawing, Findings, Outcome, Remark, Reproduction, Study
 from quicsim.reproduce.studies import Jitter, Point, Sweep, claims_of_marks, medians, values
 
@@ -55,20 +56,9 @@ JITTER = Jitter(SCENARIO, full=20, quick=5)
 def claims(results: Results) -> list[Claim]:
     """Both marks of the paper, and what the plugin saves."""
     marks = claims_of_marks(results)
-    by_variant = {claim.variant: claim for claim in marks}
-    without, with_tlp = (by_variant[name] for name in VARIANTS)
-    saved = Claim(
-        name="reaction saved by the plugin",
-        variant="with-tlp",
-        statistic="difference of medians",
-        view=REACTION,
-        ours=without.ours - with_tlp.ours,
-        paper=without.paper - with_tlp.paper,
-        tolerance=with_tlp.tolerance,
-        source=f"{with_tlp.source}, difference of its two numbers",
-        effect=True,
-    )
-    return [*marks, saved]
+    paper = {claim.variant: claim.paper for claim in marks}
+    source = f"{marks[0].source}, difference of its two numbers"
+    return [*marks, saved(results, "reaction_s", VARIANTS, paper["without"] - paper["with-tlp"], 0.1, source)]
 
 
 def formulas(max_ack_delay_ms: float, round_trip_ms: float) -> tuple[float, float]:

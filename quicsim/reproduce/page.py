@@ -100,7 +100,7 @@ def _overview(report: Report) -> str:
     if checks:
         sentence += f"; {sum(check.holds for check in checks)} of {len(checks)} statements hold"
     rows = [[("", f'<a href="#{name}">{escape(name)}</a>'), *_claim_cells(claim)] for name, claim in claims]
-    return f"<h2>At a glance</h2><p>{sentence}.</p>{_html_table(['', *_CLAIM_HEADINGS], rows, stacks=True)}"
+    return f"<h2>At a glance</h2><p>{sentence}.</p>{_html_table(['of', *_CLAIM_HEADINGS], rows, stacks=True)}"
 
 
 _CLAIM_HEADINGS = ("what", "paper", "ours", "ours / paper", "tolerance", "verdict", "under host jitter")

@@ -14,7 +14,7 @@ from quicsim.analysis.metrics import natural_view
 from quicsim.reproduce.reproduction import Claim, Drawing, Study, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from quicsim.reproduce.reproduction import Findings
     from quicsim.results import Results
@@ -70,6 +70,8 @@ class Sweep:
     full: int
     quick: int
     own: float | None = None
+    doubling: bool = False
+    """Whether the points double from one to the next, and are drawn so."""
 
     @property
     def studies(self) -> tuple[Study, ...]:
@@ -104,7 +106,32 @@ class Sweep:
             for variant in self.variants
         }
         scaled = [replace(line, points=[(x, y * view.factor) for x, y in line.points]) for line in references]
-        return Drawing(title, caption, swept_lines(title, lines, self.label, view.label, scaled, self.own))
+        return Drawing(title, caption, self._svg(title, lines, view.label, scaled))
+
+    def gain_drawing(
+        self, findings: Findings, title: str, caption: str, baseline: str, variants: Sequence[str]
+    ) -> Drawing | None:
+        """How much less than the baseline the variants take, in percent of it, over the points."""
+        found = self.found(findings)
+        if len(found) < 2:
+            return None
+        names = [name for name in self.variants if name == baseline or name in variants]  # each keeps its colour
+        lines: dict[str, list[tuple[float, float]]] = {variant: [] for variant in names}
+        for point, results in found:
+            of = medians(results, self.metric)
+            for variant in names:
+                lines[variant].append((point.at, 100 * (1 - of[variant] / of[baseline])))
+        y_label = f"less than {baseline} (%)"
+        return Drawing(title, caption, self._svg(title, lines, y_label))
+
+    def _svg(
+        self,
+        title: str,
+        lines: Mapping[str, Sequence[tuple[float, float]]],
+        y_label: str,
+        references: Sequence[Reference] = (),
+    ) -> str:
+        return swept_lines(title, lines, self.label, y_label, references, self.own, doubling=self.doubling)
 
     def table(self, findings: Findings, title: str, caption: str = "") -> Table:
         """Median and range by variant at each point."""

@@ -93,7 +93,7 @@ def simulate(
     streams = Streams(scenario.seed, replication)
     recorders: list[Recorder] = []
     network = build_network(scenario, clock, streams, LinkTrace(recorders))
-    sides: Sides = {name: build_side(scenario, name, network, clock, trace) for name in HOST_NAMES}
+    sides: Sides = {name: build_side(scenario, name, network, clock, trace, streams) for name in HOST_NAMES}
     recorders += [trace.component(direction.name) for direction in directions(network)]
     notes: list[str] = []
     use_plugins(scenario, sides, notes)
@@ -132,7 +132,9 @@ def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, objec
     client.connect()
 
 
-def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace) -> Side:
+def build_side(
+    scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace, streams: Streams
+) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
     profile = profile_named(host.profile)
@@ -162,7 +164,7 @@ def build_side(scenario: ResolvedScenario, name: HostName, network: Network, clo
         header_bytes=scenario.udp_ip_header_bytes,
         links=client_paths(scenario) if name == "client" else (),
     )
-    return Side(endpoint, ConnectionPlugins(connection))
+    return Side(endpoint, ConnectionPlugins(connection, streams))
 
 
 def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasured | TransferMeasured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.marshal import STATE_REGION
 from quicsim.plugin.package import Plugin, load_plugin
 from quicsim.quic.connection import Connection, Settings, StreamReceived
-from quicsim.quic.profiles import profile_named
+from quicsim.quic.profiles import Bridge, profile_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,9 +103,11 @@ class Pipe:
         server: Settings | None = None,
         hosts: bool = True,
         watched: bool = True,
+        bridge: Bridge = Bridge.SHARED,
         drops: Callable[[str, int, Datagram], bool] = lambda sender, index, datagram: False,
     ) -> None:
         self.trace = Trace()
+        self.bridge = bridge
         self.events: list[Event] = []
         if watched:
             self.trace.subscribers.append(self._take)
@@ -121,7 +123,7 @@ class Pipe:
     def _side(self, name: str, profile: str, settings: Settings, hosts: bool) -> Side:
         connection = Connection(
             is_client=name == "client",
-            profile=profile_named(profile),
+            profile=replace(profile_named(profile), bridge=self.bridge),
             operations=OperationTable(profile),
             recorder=self.trace.component(name),
             settings=settings,

@@ -5,17 +5,28 @@ import pytest
 from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
 from quicsim.operations import PARAMETRISED, OperationTable, Slot, operation_named
 from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
+from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.quic.congestion.base import LOST
 from quicsim.quic.frames import PLUGIN_FRAME_TYPES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.packet import APPLICATION
+from quicsim.randomness import Streams
 from tests.plugin.pipe import Pipe, compiled, is_default, plugin, set_word, word
 
 (
     WITH_EACH_ACK, THEN_LOOP, DEFAULT_THEN_FRAME_THEN_LOOP, FRAME_THEN_DEFAULT_THEN_LOOP, ONLY_FRAMES, BAD_TYPE, LARGE,
     ASKS_FOR_ACK, ROOM_IS_FRESH, WINDOW_THEN_FRAME_THEN_LOOP, LOG_PACKET,
 ) = range(1, 12)  # fmt: skip
-SET, SET_THEN_LOOP, SET_THEN_DEFAULT_THEN_LOOP, APPEND_ELSEWHERE, READ_NO_FRAME, READ_NO_PACKET = range(1, 7)
+(
+    SET,
+    SET_THEN_LOOP,
+    SET_THEN_DEFAULT_THEN_LOOP,
+    APPEND_ELSEWHERE,
+    READ_NO_FRAME,
+    READ_NO_PACKET,
+    DRAW,
+    DRAW_THEN_LOOP,
+) = range(1, 9)
 SEEN, GOT, LENGTH, ANSWER = 2, 3, 4, 5  # words of framing's memory
 QUIET, ASKING = 0x1C01, 0x1C02
 
@@ -27,6 +38,12 @@ def pipe():
     return pipe
 
 
+def attach(side, **words):
+    """Attach `framing` at an end whose peer has confirmed that it runs it."""
+    side.plugins.negotiation.at_peer.append("framing")
+    return side.attach(plugin("framing"), **words)
+
+
 def frames_sent(side, kind=PluginFrame):
     return [frame for event in side.of(PacketSent) for frame in event.frames if isinstance(frame, kind)]
 
@@ -35,8 +52,8 @@ def frames_sent(side, kind=PluginFrame):
 
 
 def test_a_frame_arrives_and_is_read_by_the_program_of_its_type(pipe):
-    reader = pipe.client.attach(plugin("framing"))
-    writer = pipe.server.attach(plugin("framing"), word0=WITH_EACH_ACK, word1=0x1122334455667788)
+    reader = attach(pipe.client)
+    writer = attach(pipe.server, word0=WITH_EACH_ACK, word1=0x1122334455667788)
     pipe.send(20_000)
     pipe.settle()
     sent = frames_sent(pipe.server)
@@ -50,7 +67,7 @@ def test_a_frame_arrives_and_is_read_by_the_program_of_its_type(pipe):
 def test_a_frame_of_an_odd_type_asks_for_nothing(pipe):
     """Each goes with an ACK: were they to elicit ACKs, the two ends would never come to rest."""
     for side in (pipe.client, pipe.server):
-        side.attach(plugin("framing"), word0=WITH_EACH_ACK)
+        attach(side, word0=WITH_EACH_ACK)
     pipe.send(3_000)
     pipe.settle()
     with_ack_only = [e for e in pipe.server.of(PacketSent) if [type(f) for f in e.frames] == [AckFrame, PluginFrame]]
@@ -59,8 +76,8 @@ def test_a_frame_of_an_odd_type_asks_for_nothing(pipe):
 
 
 def test_a_frame_of_an_even_type_is_acknowledged(pipe):
-    pipe.client.attach(plugin("framing"))
-    attachment = pipe.server.attach(plugin("framing"), word0=ASKS_FOR_ACK, word1=2**63 + 5)
+    attach(pipe.client)
+    attachment = attach(pipe.server, word0=ASKS_FOR_ACK, word1=2**63 + 5)
     pipe.send(500)
     pipe.step()  # the request arrives, its ACK goes out with the frame
     assert (word(attachment, ANSWER), len(frames_sent(pipe.server))) == (1, 1)
@@ -73,7 +90,7 @@ def test_a_frame_of_an_even_type_is_acknowledged(pipe):
 
 
 def test_a_frame_that_asks_for_an_ack_waits_for_the_window(pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=ASKS_FOR_ACK)
+    attachment = attach(pipe.server, word0=ASKS_FOR_ACK)
     pipe.server.connection.path.cwnd_bytes = 1_000  # less than a datagram: the window is closed
     pipe.send(500)
     pipe.step()
@@ -86,7 +103,7 @@ def test_a_frame_that_asks_for_an_ack_waits_for_the_window(pipe):
 
 
 def test_unknown_frames_are_skipped_and_harm_nothing(pipe):
-    pipe.server.attach(plugin("framing"), word0=ASKS_FOR_ACK)
+    attach(pipe.server, word0=ASKS_FOR_ACK)
     pipe.send(20_000)
     pipe.settle()
     assert frames_sent(pipe.server)
@@ -94,17 +111,36 @@ def test_unknown_frames_are_skipped_and_harm_nothing(pipe):
     assert pipe.client.connection.operations.parse_frame == {}
 
 
-def test_no_frame_goes_to_a_peer_without_the_plugin(pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=ASKS_FOR_ACK)
-    attachment.may_send_frames = False
+def test_no_frame_goes_before_the_peer_has_confirmed_the_plugin_or_after_it_gave_it_up(pipe):
+    server, client = pipe.server, pipe.client
+    attachment = server.attach(plugin("framing"), word0=ASKS_FOR_ACK)
     pipe.send(500)
     pipe.settle()
-    assert (word(attachment, ANSWER), frames_sent(pipe.server)) == (0, [])
+    assert (word(attachment, ANSWER), frames_sent(server)) == (0, [])
+    server.plugins.detach(attachment, "to begin anew")
+    server.plugins.push(plugin("framing"), both=True)
+    pipe.settle()
+    there, here = client.plugins.attachments[-1], server.plugins.attachments[-1]
+    for each in (there, here):
+        set_word(each, 0, WITH_EACH_ACK)
+    pipe.send(500)
+    pipe.send(500, "server")
+    pipe.settle()
+    assert frames_sent(server)
+    assert frames_sent(client)
+    client.plugins.detach(there, "enough")
+    pipe.send(500)
+    pipe.settle()
+    count = len(frames_sent(server))
+    pipe.send(500)
+    pipe.settle()
+    assert len(frames_sent(server)) == count
+    assert server.delivered == {0: 500, 4: 500, 8: 500, 12: 500}
 
 
 @pytest.mark.parametrize(("wanted", "fitting"), [(2, 2), (9, 3)])
 def test_a_packet_takes_what_it_has_room_for(wanted, fitting, pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=LARGE, word1=wanted)
+    attachment = attach(pipe.server, word0=LARGE, word1=wanted)
     pipe.server.events.clear()
     pipe.send(2_000, "server")
     pipe.settle()
@@ -118,7 +154,7 @@ def test_a_packet_takes_what_it_has_room_for(wanted, fitting, pipe):
 
 
 def test_a_lost_frame_is_not_repeated(pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=ASKS_FOR_ACK, word1=7)
+    attachment = attach(pipe.server, word0=ASKS_FOR_ACK, word1=7)
     pipe.send(500)
     pipe.step()
     set_word(attachment, 0, 0)
@@ -129,7 +165,7 @@ def test_a_lost_frame_is_not_repeated(pipe):
 
 
 def test_a_helper_shows_what_it_changed(pipe):
-    pipe.server.attach(plugin("framing"), word0=ROOM_IS_FRESH)
+    attach(pipe.server, word0=ROOM_IS_FRESH)
     pipe.send(500)
     pipe.step()
     before, answer, after, ack_eliciting = pipe.server.logged[:4]
@@ -137,7 +173,7 @@ def test_a_helper_shows_what_it_changed(pipe):
 
 
 def test_a_program_sees_the_packet_s_bytes_and_its_codepoint(pipe):
-    pipe.server.attach(plugin("framing"), word0=LOG_PACKET)
+    attach(pipe.server, word0=LOG_PACKET)
     pipe.client.connection.path.ecn_codepoint = 2
     pipe.send(500)
     pipe.step()
@@ -150,7 +186,7 @@ def test_a_program_sees_the_packet_s_bytes_and_its_codepoint(pipe):
 
 @pytest.mark.parametrize("mode", [THEN_LOOP, DEFAULT_THEN_FRAME_THEN_LOOP, WINDOW_THEN_FRAME_THEN_LOOP])
 def test_a_fault_takes_frames_back(mode, pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=mode)
+    attachment = attach(pipe.server, word0=mode)
     window = pipe.server.connection.path.cwnd_bytes
     pipe.send(500)
     pipe.step()
@@ -167,7 +203,7 @@ def test_a_fault_takes_frames_back(mode, pipe):
 
 
 def test_a_frame_before_run_default_is_committed_by_it(pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=FRAME_THEN_DEFAULT_THEN_LOOP)
+    attachment = attach(pipe.server, word0=FRAME_THEN_DEFAULT_THEN_LOOP)
     pipe.send(500)
     pipe.step()
     assert attachment.faults == 1
@@ -177,7 +213,7 @@ def test_a_frame_before_run_default_is_committed_by_it(pipe):
 
 @pytest.mark.parametrize("frame_type", [0, 0x02, 0x1BFF, 0x1D00, 0x5C00])
 def test_only_plugins_types_can_be_sent(frame_type, pipe):
-    pipe.server.attach(plugin("framing"), word0=BAD_TYPE, word1=frame_type)
+    attach(pipe.server, word0=BAD_TYPE, word1=frame_type)
     pipe.send(500)
     pipe.step()
     [fault] = pipe.server.of(PluginFaulted)
@@ -187,7 +223,7 @@ def test_only_plugins_types_can_be_sent(frame_type, pipe):
 @pytest.mark.parametrize("frame_type", [QUIET, ASKING])
 @pytest.mark.parametrize("sends", [True, False])
 def test_a_plugin_that_sends_nothing_but_its_frames_does_not_stop_the_clock(frame_type, sends, pipe):
-    attachment = pipe.server.attach(plugin("framing"), word0=ONLY_FRAMES, word1=frame_type)
+    attachment = attach(pipe.server, word0=ONLY_FRAMES, word1=frame_type)
     pipe.send(500)
     if sends:
         pipe.send(5_000, "server")
@@ -289,6 +325,41 @@ def test_a_window_lowered_after_parse_frames_is_the_controller_s(pipe):
     assert pipe.server.delivered == {0: 60_000}
 
 
+# ----------------------------------------------------------------------------------------------------------- chance
+
+
+def drawn(side, times, mode=DRAW):
+    attachment = side.attach(plugin("marking"), word0=mode)
+    connection = side.connection
+    side.events.clear()
+    for _ in range(times):
+        connection.operations.set_timer(connection, connection.path)
+    if attachment.enabled:
+        side.plugins.detach(attachment, "enough")
+    return side.logged
+
+
+def test_a_plugin_s_chance_is_its_own():
+    pipe, other = Pipe(), Pipe()
+    five = drawn(pipe.client, 5)
+    assert len(set(five)) == 5
+    assert max(five) > 2**32
+    assert set(drawn(pipe.server, 5)).isdisjoint(five)
+    drawn(other.server, 2)
+    # Neither the other end's draws, nor a fault, nor being attached anew moves the next one.
+    assert drawn(other.client, 2) + drawn(other.client, 1, DRAW_THEN_LOOP) + drawn(other.client, 2) == five
+
+
+def test_chance_is_the_replication_s():
+    pipe = Pipe()
+    drawn_by = []
+    for seed, replication in ((0, 0), (0, 1), (1, 0)):
+        pipe.client.plugins = ConnectionPlugins(pipe.client.connection, Streams(seed, replication))
+        drawn_by.append(drawn(pipe.client, 3))
+    assert drawn_by[0] == drawn(Pipe().client, 3)
+    assert len({number for numbers in drawn_by for number in numbers}) == 9
+
+
 # ---------------------------------------------------------------------------------------------- anchors with a type
 
 FRAMING = compiled("framing")
@@ -318,7 +389,7 @@ def renamed(**types):
 
 def test_two_plugins_with_types_of_their_own_live_together(pipe):
     side = pipe.client
-    first = side.attach(plugin("framing"))
+    first = attach(side)
     second = side.attach(renamed(**{"0x1C01": "0x1C03", "0x1C02": "0x1Cff"}))
     assert sorted(side.connection.operations.parse_frame) == [0x1C01, 0x1C02, 0x1C03, 0x1CFF]
     packet_frames = [PluginFrame(0x1C03, b"12345678"), PluginFrame(0x1C01, b"abc"), PluginFrame(0x1C77, b"x")]
@@ -347,7 +418,7 @@ def deliver(pipe, frames):
 
 
 def test_a_type_that_is_taken_is_refused_with_the_holder_s_name(pipe):
-    pipe.client.attach(plugin("framing"))
+    attach(pipe.client)
     with pytest.raises(
         PluginError, match="plugin framing: replace/ParseFrames:0x1c02 is held by plugin framing; detach that first"
     ):
@@ -379,7 +450,7 @@ def test_without_subscribers_nothing_is_different():
         pipe = Pipe(watched=watched)
         pipe.connect()
         for side in (pipe.client, pipe.server):
-            side.attach(plugin("framing"), word0=WITH_EACH_ACK, word1=9)
+            attach(side, word0=WITH_EACH_ACK, word1=9)
             side.attach(plugin("marking"), word0=SET, word1=1)
         pipe.send(30_000)
         pipe.settle()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicsim import locate
-from quicsim.operations import OPERATIONS, Field, operation_named, u8, u16, u32, u64
+from quicsim.operations import OPERATIONS, PARAMETRISED, Field, Operation, Output, operation_named, u8, u16, u32, u64
 from quicsim.plugin.context import MAXIMUM_PATHS
 from quicsim.plugin.header import c_header, structure
 from quicsim.plugin.helpers import C_PROTOTYPES, HELPERS, PACKET_FORMAT
@@ -19,7 +19,7 @@ from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSE
 from quicsim.plugin.package import MANIFEST
 
 LAYOUTS = {"quic_connection": CONNECTION, "quic_path": PATH} | {
-    operation.attribute: operation_layout(operation) for operation in OPERATIONS
+    operation.attribute: operation_layout(operation) for operation in (*OPERATIONS, *PARAMETRISED)
 }
 
 COMPILER = [sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding", "-c", "-o"]
@@ -58,6 +58,35 @@ def test_a_layout_worked_out_by_hand():
     assert [place.offset for place in layout.places] == [0, 4, 8, 16]
     assert layout.padding == ((1, 3), (10, 6))
     assert (layout.size_bytes, layout.format) == (24, "<B3xIH6xQ")
+
+
+def test_what_a_minor_version_appends_moves_nothing():
+    first = (Field("a", u64, "connection.x", ""), Field("b", u8, "connection.x", ""))
+    appended = (Field("c", u8, "connection.x", "", since=2), Field("d", u16, "connection.x", "", since=1))
+
+    def places(*inputs):
+        layout = operation_layout(Operation(1, "X", "", "", inputs, Output(u8, "")))
+        return {place.field.name: place.offset for place in layout.places}
+
+    assert places(*first) == {"a": 0, "b": 8, "result": 16}
+    assert places(*first, *appended) == {"a": 0, "b": 8, "result": 16, "d": 24, "c": 26}
+    assert places(appended[0], *first, appended[1]) == places(*first, *appended)
+
+
+def test_the_structures_of_the_first_version_stand_where_they_stood():
+    """Objects built for ABI 1.0 run on: its fields, and `result`, have kept their places."""
+    assert (PATHS_OFFSET, PATH.size_bytes) == (64, 256)
+    assert [place.offset for place in PATH.places[:13]] == [*range(0, 73, 8), 76, 80, 82]
+    results = {
+        operation.name: place.offset
+        for operation in OPERATIONS
+        for place in operation_layout(operation).places
+        if place.field.name == "result"
+    }
+    assert results == results | {
+        "SelectRetransmission": 32, "GenerateHeader": 24, "GenerateFrames": 32, "SendPacket": 24, "ReadPacket": 24,
+        "ParseFrames": 24, "InitOpaqueData": 16,
+    }  # fmt: skip
 
 
 def test_padding_is_explicit_in_the_header():

@@ -35,7 +35,7 @@ def test_figure_3():
     assert [claim.name for claim in part.outcome.claims] == [
         "reaction, without",
         "reaction, with-tlp",
-        "reaction saved by the plugin",
+        "reaction saved, with-tlp",
     ]
     assert all(claim.within for claim in part.outcome.claims)
     assert all(check.holds for check in part.outcome.checks)

@@ -9,7 +9,7 @@ struct marking {
 
 QUICSIM_PLUGIN("marking", "1.0", struct marking);
 
-enum { NOTHING, SET, SET_THEN_LOOP, SET_THEN_DEFAULT_THEN_LOOP, APPEND_ELSEWHERE, READ_NO_FRAME, READ_NO_PACKET };
+enum { NOTHING, SET, SET_THEN_LOOP, SET_THEN_DEFAULT_THEN_LOOP, APPEND_ELSEWHERE, READ_NO_FRAME, READ_NO_PACKET, DRAW, DRAW_THEN_LOOP };
 
 static void loop(struct marking *my)
 {
@@ -42,6 +42,10 @@ uint64_t timer(struct set_timer *op, struct quic_connection *connection, struct 
         read_frame(0, my, sizeof *my);
     if (my->mode == READ_NO_PACKET)
         packet_bytes(0, my, sizeof *my);
+    if (my->mode == DRAW || my->mode == DRAW_THEN_LOOP)
+        log_value(random_u64());
+    if (my->mode == DRAW_THEN_LOOP)
+        loop(my);
     return run_default();
 }
 
