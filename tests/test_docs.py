@@ -21,13 +21,13 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", (HOUSE / page).read_text(), re.DOTALL)
 
 
-def run_with(tmp_path, name, code):
+def run_with(tmp_path, name, code, chosen=""):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
     built = tmp_path / f"{name}.o"
     built.write_bytes(compile_plugin(source, locate.plugin_include()))
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", from="client"}}]']
+    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", from="client"{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
@@ -61,6 +61,18 @@ def test_the_broken_plugin_is_reported_in_the_words_of_the_page(tmp_path, withou
     [promised] = [block for block in blocks("docs/first_plugin.md", "text") if "faulted" in block]
     assert [f"note: {note}" for note in run.notes] == promised.strip().splitlines()
     assert run.metrics == without.metrics
+
+
+@pytest.mark.long
+def test_the_plugin_with_a_parameter_does_what_is_chosen(tmp_path, without):
+    pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
+    declared = next(block for block in blocks("docs/first_plugin.md", "toml") if "[parameters." in block)
+    (tmp_path / "plugin.toml").write_text(declared)
+    sent = []
+    for chosen in ("", ", parameters={packets=1}", ", parameters={packets=1000}"):
+        run = run_with(tmp_path, "chosen_start", blocks("docs/first_plugin.md", "c")[3], chosen)
+        sent.append(run.counts["packets_sent"] - without.counts["packets_sent"])
+    assert sent[1] < 5 < sent[0] < 70 < 200 < sent[2]
 
 
 @pytest.mark.long

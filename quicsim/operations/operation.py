@@ -174,6 +174,10 @@ class Operation:
 
         return register
 
+    def offered_by(self, profile: str) -> bool:
+        """Whether a host of this profile has the step at all, so that something may be attached to it."""
+        return profile in self.defaults or self.EVERY_PROFILE in self.defaults
+
     def default_for(self, profile: str) -> Callable[..., int]:
         """The default behaviour under a profile: the profile's own, else everybody's."""
         return self.defaults.get(profile) or self.defaults[self.EVERY_PROFILE]

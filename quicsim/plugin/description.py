@@ -55,7 +55,7 @@ def _parameter(file: Path, name: str, table: Any) -> Parameter:
         raise PluginError(f"{place}: is no table; it holds {', '.join(PARAMETER_KEYS)}")
     if unknown := [key for key in table if key not in PARAMETER_KEYS]:
         raise PluginError(f"{place}.{unknown[0]}: unknown key; a parameter holds {', '.join(PARAMETER_KEYS)}")
-    if table.get("type") not in TYPES:
+    if table.get("type") not in (*TYPES,):
         raise PluginError(f"{place}.type: {table.get('type')!r} is no type of a parameter; write {', '.join(TYPES)}")
     kind = TYPES[table["type"]]
     numbers = {"minimum": 0, "maximum": kind.maximum, **table}

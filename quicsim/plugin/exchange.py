@@ -50,7 +50,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """My end runs this plugin too, which you accepted."""
+    """My end runs this plugin, which you did not offer: it understands what one of this name sends."""
 
     name: str
 

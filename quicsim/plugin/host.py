@@ -50,9 +50,10 @@ class ConnectionPlugins:
         name to replace, and for a parameter that it does not have or that is out of range.
         """
         old = self.attached(replaces) if replaces else None
-        self.put(plugin, checked(plugin.name, plugin.parameters, parameters or {}), old)
+        attachment = self.put(plugin, checked(plugin.name, plugin.parameters, parameters or {}), old)
         if old is not None:
             self.negotiation.gone(old, f"replaced by {plugin.name}")
+        self.negotiation.came(attachment)
 
     def put(self, plugin: Plugin, chosen: Mapping[str, int], old: Attachment | None) -> Attachment:
         """Attach without telling the peer, in the place of `old` if there is one; the parameters are checked."""
@@ -92,6 +93,9 @@ class ConnectionPlugins:
         return self._draws[plugin]
 
     def _check_anchors(self, plugin: Plugin, old: Attachment | None) -> None:
+        profile = self.connection.operations.profile_name
+        if missing := [each.section for each in plugin.anchors if not each.operation.offered_by(profile)]:
+            raise PluginError(f"plugin {plugin.name}: a host of profile {profile} does not offer {', '.join(missing)}")
         for anchor in plugin.anchors:
             if anchor.slot is not Slot.REPLACE or anchor.operation is INIT_OPAQUE_DATA:
                 continue

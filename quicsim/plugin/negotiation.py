@@ -86,6 +86,8 @@ class Negotiation:
         """What the peer offered and this end runs."""
         self._with_peer: list[Attachment] = []
         """This end's own of what it pushed for both."""
+        self._of_application: list[Attachment] = []
+        """What this end's application attached and the peer may have to know of."""
 
     def push(self, push: Push) -> None:
         """See ConnectionPlugins.push."""
@@ -99,15 +101,26 @@ class Negotiation:
         """The exchange may begin; or it may not, and whoever waits is told."""
         waiting, self._waiting = self._waiting, []
         self._is_open = peer_accepts_plugins
+        if peer_accepts_plugins:
+            for attachment in self._of_application:
+                self._send(Running(attachment.plugin.name))
         for request in waiting:
             self._ask(request)
 
+    def came(self, attachment: Attachment) -> None:
+        """This end's application attached a plugin: the peer hears of it if it may get frames of it."""
+        if attachment.plugin.has_frames:
+            self._of_application.append(attachment)
+            if self._is_open:
+                self._send(Running(attachment.plugin.name))
+
     def gone(self, attachment: Attachment, reason: str) -> None:
         """A plugin of this end was detached: the peer hears of it if it believes that it runs."""
-        for known in (self._of_peer, self._with_peer):
+        for known in (self._of_peer, self._with_peer, self._of_application):
             if attachment in known:
                 known.remove(attachment)
-                self._send(Stopped(attachment.plugin.name, reason))
+                if self._is_open:
+                    self._send(Stopped(attachment.plugin.name, reason))
 
     def _ask(self, request: Push | Removal) -> None:
         if self._is_open is None:

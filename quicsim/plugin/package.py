@@ -22,6 +22,8 @@ MANIFEST_SECTION = "quicsim.plugin"
 MANIFEST = struct.Struct("<HHI32s16s")
 """ABI major and minor, bytes of opaque memory, name, version: `struct quicsim_manifest` in quicsim.h."""
 
+APPEND_FRAME = next(helper.number for helper in HELPERS if helper.name == "append_frame")
+
 MAXIMUM_STATE_BYTES = 64 * 1024
 
 
@@ -52,6 +54,13 @@ class Plugin:
     """The ELF file: what travels."""
     parameters: tuple[Parameter, ...] = ()
     """What may be chosen when it is attached."""
+
+    @property
+    def has_frames(self) -> bool:
+        """Whether it sends or reads frames of its own, so that two ends that run it have something to say."""
+        return APPEND_FRAME in self.program.helper_calls or any(
+            each.operation.value is not None for each in self.anchors
+        )
 
 
 def load_plugin(data: bytes, *, source: str) -> Plugin:

@@ -36,7 +36,8 @@ _READERS: dict[str, Callable[[str], int]] = {
 """Units whose values may be written as text, such as "3MB/s"."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
-_LINE = re.compile(rf"({_NAME.pattern}) (u8|u16|u32|u64) (\d{{1,20}}) (\d{{1,20}})((?: [!-~]+)*)")
+_UNIT = re.compile(r"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")  # what may stand between quotes in C as it is
+_LINE = re.compile(rf"({_NAME.pattern}) (u8|u16|u32|u64) (\d{{1,20}}) (\d{{1,20}})(?: ({_UNIT.pattern}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,15 @@ class Parameter:
                 f"parameter {self.name}: minimum {self.minimum}, default {self.default} and maximum {self.maximum} "
                 f"must be in this order, from 0 to {self.type.maximum}"
             )
-        if self.unit != " ".join(self.unit.split()) or not self.unit.isascii() or not self.unit.isprintable():
-            raise PluginError(f"parameter {self.name}: the unit {self.unit!r} is no printable ASCII text")
+        if self.unit and not _UNIT.fullmatch(self.unit):
+            raise PluginError(
+                f"parameter {self.name}: the unit {self.unit!r} is not made of words in ASCII without quotes"
+            )
 
     @property
     def range_text(self) -> str:
         """What may be chosen, in words."""
-        return f"{self.minimum} to {self.maximum}{' ' if self.unit else ''}{self.unit}"
+        return f"{self.minimum} to {self.maximum}" + (f" ({self.unit})" if self.unit else "")
 
     @property
     def declaration(self) -> str:
@@ -113,7 +116,7 @@ def checked(plugin: str, parameters: Sequence[Parameter], chosen: Mapping[str, o
     numbers: dict[str, int] = {}
     for name, value in chosen.items():
         if name not in by_name:
-            known = ", ".join(f"{each.name} ({each.range_text})" for each in parameters)
+            known = "; ".join(f"{each.name}, {each.range_text}" for each in parameters)
             raise PluginError(f"plugin {plugin}: there is no parameter {name!r}; there are {known or 'none'}")
         try:
             numbers[name] = by_name[name].read(value)
@@ -145,7 +148,7 @@ def declared(sections: Mapping[str, bytes], source: str) -> tuple[Parameter, ...
     defaults = struct.unpack(kinds.format, values)
     try:
         return tuple(
-            Parameter(match[1], TYPES[match[2]], int(match[3]), int(match[4]), default, match[5].removeprefix(" "))
+            Parameter(match[1], TYPES[match[2]], int(match[3]), int(match[4]), default, match[5] or "")
             for match, default in zip(matches, defaults, strict=True)
         )
     except PluginError as error:

@@ -20,7 +20,7 @@ from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
 from quicsim.scenario.network import PER_SENDER, senders
-from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, replacement_problems
+from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
 from quicsim.scenario.schema import File, Header, PaperMark, ResolvedScenario, Setup
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Scenario:
             uses = []
             for use in setup.plugins:
                 renamed = {"name": name_or_path, "replaces": use.replaces and name_or_path}
-                changed, wrong = with_parameters(use.model_copy(update=renamed), path)
+                changed, wrong = with_parameters(use.model_copy(update=renamed), path, path_count(setup))
                 if wrong:
                     raise ScenarioError(*(f"variant {variant}: {sentence}" for _key, sentence in wrong))
                 uses.append(changed)
@@ -173,7 +173,7 @@ def plugin_object(name_or_path: str, directory: Path | None = None) -> Path:
     return found.resolve()
 
 
-def with_parameters(use: PluginUse, path: Path) -> tuple[PluginUse, list[tuple[Key, str]]]:
+def with_parameters(use: PluginUse, path: Path, paths: int) -> tuple[PluginUse, list[tuple[Key, str]]]:
     """A use with what it chooses as numbers; and what is wrong: the key below the use, and a sentence.
 
     Only a plugin of which something is chosen is read. ScenarioError if that is none.
@@ -184,7 +184,7 @@ def with_parameters(use: PluginUse, path: Path) -> tuple[PluginUse, list[tuple[K
         plugin = load_plugin(path.read_bytes(), source=str(path))
     except PluginError as error:
         raise ScenarioError(str(error)) from None
-    numbers, wrong = chosen_parameters(use, plugin)
+    numbers, wrong = chosen_parameters(use, plugin, paths)
     return use.model_copy(update={"parameters": numbers}), wrong
 
 
@@ -337,7 +337,7 @@ class _Reader:
             for key, sentence in wrong:
                 self._complain(key, sentence, overrides, variant)
             return None
-        uses, objects, wrong = self._plugins(setup.plugins, overrides)
+        uses, objects, wrong = self._plugins(setup, overrides)
         for key, sentence in wrong:
             self._complain(("plugins", *key), sentence, overrides, variant)
         if wrong:
@@ -346,19 +346,19 @@ class _Reader:
         return ResolvedScenario.model_validate(document | given).model_copy(update={"plugins": uses})
 
     def _plugins(
-        self, uses: Sequence[PluginUse], overrides: Sequence[_Override]
+        self, setup: Setup, overrides: Sequence[_Override]
     ) -> tuple[tuple[PluginUse, ...], dict[str, Path], list[tuple[Key, str]]]:
         """The uses with their parameters as numbers, the object of each name, and what is wrong below `plugins`."""
         resolved: list[PluginUse] = []
         objects: dict[str, Path] = {}
-        wrong = replacement_problems(uses)
-        for number, use in enumerate(uses):
+        wrong = replacement_problems(setup.plugins)
+        for number, use in enumerate(setup.plugins):
             # A path written in the file counts from the file, one written in an override from where its writer is.
             key = (str(number), "name")
             directory = Path() if _written_by(("plugins", *key), overrides) else self.path.parent
             try:
                 objects[use.name] = plugin_object(use.name, directory)
-                changed, unfit = with_parameters(use, objects[use.name])
+                changed, unfit = with_parameters(use, objects[use.name], path_count(setup))
             except ScenarioError as error:
                 wrong.append((key, str(error)))
                 continue

@@ -1,17 +1,26 @@
 """When does which plugin come on the connection, with what, and when does it go? An entry of a scenario's `plugins`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
+from quicsim.plugin.context import MAXIMUM_PATHS
 from quicsim.plugin.errors import PluginError
 from quicsim.plugin.package import Plugin
 from quicsim.plugin.parameters import checked
+from quicsim.quic.profiles import profile_named
+from quicsim.scenario.build_network import client_paths
 from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.values import Duration, HostName, Table
 
-__all__ = ["PluginUse", "chosen_parameters", "replacement_problems"]
+if TYPE_CHECKING:
+    from quicsim.scenario.schema import Setup
+
+__all__ = ["PluginUse", "chosen_parameters", "path_count", "path_problems", "replacement_problems"]
+
+PATH_UNIT = "path"
+"""The unit of a parameter whose value is a path's number."""
 
 
 class PluginUse(Table):
@@ -78,7 +87,7 @@ def replacement_problems(uses: Sequence[PluginUse]) -> list[tuple[Key, str]]:
     return found
 
 
-def chosen_parameters(use: PluginUse, plugin: Plugin) -> tuple[dict[str, int], list[tuple[Key, str]]]:
+def chosen_parameters(use: PluginUse, plugin: Plugin, path_count: int) -> tuple[dict[str, int], list[tuple[Key, str]]]:
     """The parameters that an entry chooses, as numbers; and what is wrong: the key below the entry, and a sentence."""
     numbers: dict[str, int] = {}
     found: list[tuple[Key, str]] = []
@@ -87,4 +96,28 @@ def chosen_parameters(use: PluginUse, plugin: Plugin) -> tuple[dict[str, int], l
             numbers |= checked(plugin.name, plugin.parameters, {name: value})
         except PluginError as error:
             found.append((("parameters", name), str(error)))
+    found += [
+        (("parameters", name), text) for name, text in path_problems(plugin, numbers, path_count) if name in numbers
+    ]
     return numbers, found
+
+
+def path_problems(plugin: Plugin, numbers: Mapping[str, int], path_count: int) -> list[tuple[str, str]]:
+    """Parameters that stand for a path which the connection will not have: the parameter's name, and a sentence."""
+    found = []
+    for parameter in plugin.parameters:
+        value = numbers.get(parameter.name, parameter.default)
+        if parameter.unit == PATH_UNIT and value >= path_count:
+            there = "only path 0" if path_count == 1 else f"paths 0 to {path_count - 1}"
+            how = "" if parameter.name in numbers else ", its default"
+            text = f"plugin {plugin.name}: parameter {parameter.name} = {value}{how}: this connection has {there}"
+            found.append((parameter.name, text))
+    return found
+
+
+def path_count(scenario: "Setup") -> int:
+    """How many paths the connection will have: with several, path 0 is beside those that the client's links carry."""
+    hosts = scenario.hosts
+    if all(profile_named(host.profile).is_multipath for host in (hosts.client, hosts.server)):
+        return min(1 + len(client_paths(scenario)), MAXIMUM_PATHS)
+    return 1

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.events import PluginStopped
 from quicsim.plugin.package import Plugin, PluginError, load_plugin
 from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.plugin_use import path_count, path_problems
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -38,6 +39,8 @@ def use_plugins(scenario: ResolvedScenario, sides: Sides, notes: list[str]) -> N
         except PluginError as error:
             raise ScenarioError(str(error)) from error
     for use in scenario.plugins:
+        if wrong := path_problems(plugins[use.name], use.parameters, path_count(scenario)):
+            raise ScenarioError(*(sentence for _name, sentence in wrong))
         replaces = "" if use.replaces is None else plugins[use.replaces].name
         Used(use, plugins[use.name], replaces, sides[use.sender]).schedule()
 

@@ -39,8 +39,9 @@ def pipe():
 
 
 def attach(side, **words):
-    """Attach `framing` at an end whose peer has confirmed that it runs it."""
+    """Attach `framing` at an end whose peer has confirmed that it runs it, and has been told of this end's."""
     side.plugins.negotiation.at_peer.append("framing")
+    side.plugins.negotiation.came = lambda attachment: None
     return side.attach(plugin("framing"), **words)
 
 
