@@ -174,7 +174,7 @@ def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, ro
     now_ns = connection.now_ns
     if path.paced_until_ns <= now_ns or path.timer_expired or space.ping_needed:
         selected = connection.operations.select_retransmission(connection, path, space)
-        window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+        window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
         new_content = window_is_open and has_content(connection, space)
     if not selected and not new_content:
         ack_is_due = 0 < space.received.deadline_ns <= now_ns
@@ -223,7 +223,7 @@ def has_stream_data(connection: Connection) -> bool:
 
 def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
     """Whether the window or the lack of anything to send ended the run."""
-    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
     if window_is_open and path.paced_until_ns <= connection.now_ns:
         return _NOTHING_LEFT
     for space in path.open_spaces:
@@ -234,7 +234,7 @@ def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
 
 def window_or_nothing(connection: Connection, path: Path) -> SendingProcessInput:
     """The same for one of several paths, on which stream data may go but need not."""
-    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
     if window_is_open and path.paced_until_ns <= connection.now_ns:
         return _NOTHING_LEFT
     if path.application.lost or has_content(connection, path.application):
