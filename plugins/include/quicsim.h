@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define QUICSIM_ABI_MAJOR 1
-#define QUICSIM_ABI_MINOR 1
+#define QUICSIM_ABI_MINOR 2
 
 #define SEC(name) __attribute__((section(name), used))
 
@@ -66,7 +66,13 @@ struct quic_path {
     uint16_t datagram_bytes; /* a full datagram, UDP payload */
     uint8_t path_id; /* the path's identifier */
     uint8_t ecn_codepoint; /* what datagrams are sent with; set_ecn() sets it */
-    uint8_t padding_84[172];
+    uint8_t is_open; /* 1: both ends know the path, packets may be sent on it */
+    uint8_t is_potentially_failed; /* 1: its timer ran out, and nothing has arrived on it since */
+    uint8_t has_rtt_sample; /* 1: smoothed_rtt_ns rests on a measurement */
+    uint8_t padding_87[1];
+    uint64_t packets_sent; /* packets sent on it so far */
+    uint64_t paced_until_ns; /* PacePacket lets nothing in flight out before */
+    uint8_t padding_104[152];
 };
 
 /* The connection; paths[0] is the first path. */

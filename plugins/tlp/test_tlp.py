@@ -5,16 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim import locate
-from quicsim.events import PacketLost, PacketReceived, PacketSent
+from quicsim.events import PacketSent
 from quicsim.operations import operation_named
 from quicsim.plugin.package import load_plugin
 from tests.plugin.pipe import MILLISECOND, Pipe, word
+from tests.plugin.twins import on_pipe, same_run
 
 TLP = load_plugin((locate.plugin("tlp") / "tlp.o").read_bytes(), source="tlp.o")
 PROBE_AT, TAIL, PROBES = range(3)
 """The words of its memory."""
 
-SET_TIMER, SELECT = operation_named("SetTimer"), operation_named("SelectRetransmission")
+SET_TIMER = operation_named("SetTimer")
 
 
 @pytest.fixture(params=["picoquic", "rfc9002"])
@@ -164,43 +165,6 @@ def test_two_probes_a_tail_and_no_window_is_cut(profile):
 # ----------------------------------------------------------------------------------------------------- a native twin
 
 
-class Twin:
-    """The same in Python, from the draft and not from the C."""
-
-    def __init__(self, operations):
-        self.probe_at_ns = self.tail = self.probes = 0
-        self.default_timer = operations.set_timer
-        self.default_select = operations.select_retransmission
-        operations.install(SET_TIMER, self.set_timer)
-        operations.install(SELECT, self.select)
-
-    def set_timer(self, connection, path):
-        deadline_ns = self.default_timer(connection, path)
-        self.probe_at_ns = 0
-        count = path.outstanding_ack_eliciting
-        packets = path.application.outstanding
-        if not count or not packets:
-            return deadline_ns
-        if min(packets) != self.tail:
-            self.tail, self.probes = min(packets), 0
-        smoothed_ns = path.rtt.smoothed_ns
-        wanted = 3 * smoothed_ns // 2 + connection.peer_max_ack_delay_ns if count == 1 else 10 * MILLISECOND
-        probe_at_ns = path.application.last_ack_eliciting_sent_ns + max(wanted, 2 * smoothed_ns)
-        if self.probes < 2 and connection.now_ns < probe_at_ns < deadline_ns:
-            self.probe_at_ns = deadline_ns = probe_at_ns
-        return deadline_ns
-
-    def select(self, connection, path, space):
-        due = 0 < self.probe_at_ns <= connection.now_ns and path.timer_expired
-        if space is not path.application or not due:
-            return self.default_select(connection, path, space)
-        self.probe_at_ns = 0
-        if not space.outstanding:
-            return self.default_select(connection, path, space)
-        self.probes += 1
-        return max(space.outstanding) + 1
-
-
 def packets_of(profile, lost, plug):
     pipe = Pipe(profile, drops=lambda sender, index, datagram: (sender, index) in lost)
     plug(pipe)
@@ -212,28 +176,25 @@ def packets_of(profile, lost, plug):
         pipe.run_for(70 * MILLISECOND)
     pipe.run_for(5_000 * MILLISECOND)
     assert len(pipe.server.delivered) == len(pipe.client.delivered) == 3
-    return [event for event in pipe.events if isinstance(event, PacketSent | PacketReceived | PacketLost)]
+    return on_pipe(pipe)
 
 
 LOSSES = st.sets(st.tuples(st.sampled_from(["client", "server"]), st.integers(2, 30)), max_size=6)
 
 
+def at_both(pipe):
+    for side in pipe.sides.values():
+        side.attach(TLP)
+
+
 @settings(max_examples=40, deadline=None)
 @given(LOSSES, st.sampled_from(["picoquic", "rfc9002"]))
 def test_the_bytecode_and_its_native_twin_send_the_same_packets(lost, profile):
-    def with_plugin(pipe):
-        for side in pipe.sides.values():
-            side.attach(TLP)
-
-    def with_twin(pipe):
-        for side in pipe.sides.values():
-            Twin(side.connection.operations)
-
-    assert packets_of(profile, lost, with_plugin) == packets_of(profile, lost, with_twin)
+    same_run(lambda: packets_of(profile, lost, at_both), "tlp")
 
 
 def test_the_twins_are_not_the_same_as_no_plugin():
     lost = {("client", 6), ("client", 8)}
-    plugged = packets_of("picoquic", lost, lambda pipe: pipe.client.attach(TLP))
-    assert plugged != packets_of("picoquic", lost, lambda pipe: None)
+    plugged = packets_of("picoquic", lost, lambda pipe: pipe.client.attach(TLP)).packets
+    assert plugged != packets_of("picoquic", lost, lambda pipe: None).packets
     assert any(isinstance(event, PacketSent) and event.is_probe for event in plugged)

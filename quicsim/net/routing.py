@@ -57,7 +57,7 @@ def route(source: str, to: str, links: Links, hosts: Collection[str], via: str |
         first, second = links[link]
         node = second if node == first else first
         if node in hosts:
-            return hops if to in (node, address(node, link)) else None
+            return hops if node != source and to in (node, address(node, link)) else None
         link = first_links(node, links, hosts).get(to)
     return None
 

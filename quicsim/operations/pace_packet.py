@@ -53,7 +53,7 @@ def held_until_ns(connection: Connection, path: Path, spacing_ns: int, full_ns: 
     if schedule_ns < now_ns:
         schedule_ns = now_ns
     path.pacing_schedule_ns = schedule_ns = schedule_ns + spacing_ns
-    return schedule_ns + full_ns - burst_ns
+    return max(schedule_ns + full_ns - burst_ns, 0)
 
 
 @pace_packet.default()

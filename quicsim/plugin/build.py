@@ -110,12 +110,13 @@ def run(sources: list[Path], *, check: bool, clang: str | None, output: Path | N
             made[include / "quicsim.h"] = c_header().encode()
             if not check:
                 write_all(made)
-    for source in sources:
-        target = (output or source.parent) / f"{source.stem}.o"
+    targets = {source: (output or source.parent) / f"{source.stem}.o" for source in sources}
+    for source, target in targets.items():
         if clang is not None and target.parent.resolve() == source.parent.resolve():
             raise BuildError(
                 f"--clang would overwrite {target}, which comes from the pinned compiler; choose another --output"
             )
+    for source, target in targets.items():
         made[target] = compile_plugin(source.resolve(), include, clang=clang)
     if check:
         stale = [path for path, data in made.items() if not path.is_file() or path.read_bytes() != data]

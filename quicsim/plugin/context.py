@@ -12,7 +12,7 @@ __all__ = ["ABI_MAJOR", "ABI_MINOR", "CONNECTION_FIELDS", "MAXIMUM_PATHS", "PATH
            "PATH_STRIDE_BYTES"]  # fmt: skip
 
 ABI_MAJOR = 1
-ABI_MINOR = 1
+ABI_MINOR = 2
 
 MAXIMUM_PATHS = 8
 PATH_STRIDE_BYTES = 256
@@ -45,7 +45,13 @@ PATH_FIELDS = (
     Field("datagram_bytes", u16, "path.datagram_bytes", "a full datagram, UDP payload"),
     Field("path_id", u8, "path.path_id", "the path's identifier"),
     Field("ecn_codepoint", u8, "path.ecn_codepoint", "what datagrams are sent with; set_ecn() sets it", since=1),
-)
+    Field("is_open", u8, "path.is_open", "1: both ends know the path, packets may be sent on it", since=2),
+    Field("is_potentially_failed", u8, "path.is_potentially_failed",
+          "1: its timer ran out, and nothing has arrived on it since", since=2),
+    Field("has_rtt_sample", u8, "path.rtt.has_sample", "1: smoothed_rtt_ns rests on a measurement", since=2),
+    Field("packets_sent", u64, "path.packets_sent", "packets sent on it so far", since=2),
+    Field("paced_until_ns", u64, "path.paced_until_ns", "PacePacket lets nothing in flight out before", since=2),
+)  # fmt: skip
 
 PATH_RULES = (
     Rule("cwnd_bytes >= minimum_window_bytes"),

@@ -1,8 +1,8 @@
 """How do a scenario's links become a network, and do they make one at all?
 
-A limit of "2 BDP" is twice the lowest rate times the base round trip of the route between client and server that goes
-through this link: the rate in the queue's own direction, the propagation delays of both. Where several such routes
-share a link, the largest product counts.
+A bandwidth-delay product is the lowest rate times the base round trip of the route between client and server that goes
+through a link: the rate in the queue's own direction, the propagation delays of both. Where several such routes share
+a link, the largest product counts.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from quicsim.net.link import DirectionSpec
-from quicsim.net.queue import DropTail
 from quicsim.net.routing import Hop, Links, address, first_links, route
 from quicsim.net.topology import Network
+from quicsim.scenario.build_queue import discipline, queue_problems
 from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.values import HOST_NAMES
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quicsim.clock import Clock
     from quicsim.net.link import LinkDirection, LinkObserver
     from quicsim.randomness import Streams
-    from quicsim.scenario.network import Link, QueueLimit
+    from quicsim.scenario.network import Link
     from quicsim.scenario.schema import Setup
 
 __all__ = ["build_network", "client_paths", "directions", "network_problems"]
@@ -74,13 +74,11 @@ def network_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:
     yield from _path_problems(scenario.hosts.client.paths, ends)
     products = _bandwidth_delay_bytes(scenario)
     for name, link in scenario.links.items():
-        for key, limit in link.queue.limits():
-            if limit.unit == "BDP" and Hop(name, link.between[0]) not in products:
-                yield (
-                    ("links", name, "queue", *key),
-                    "no route between client and server goes through this link, so it has no BDP; "
-                    "give bytes or packets",
-                )
+        for sender in link.between:
+            found = list(queue_problems(link.queue, sender, link.rate_bps[sender], products.get(Hop(name, sender))))
+            if found:
+                yield from ((("links", name, "queue", *key), sentence) for key, sentence in found)
+                break
 
 
 def _direction_problems(place: Key, link: Link) -> Iterator[tuple[Key, str]]:
@@ -169,22 +167,8 @@ def _direction_spec(
     return DirectionSpec(
         rate_bps=link.rate_bps[sender],
         delay_ns=link.delay_ns[sender],
-        queue=_drop_tail(link.queue.limit_of(sender), product_bytes),
+        queue=discipline(link.queue, sender, link.rate_bps[sender], product_bytes),
         loss=link.loss.get(sender, Fraction(0)),
         faults=tuple(faults),
         jitter_ns=hosts[receiver].receive_jitter_ns if receiver in hosts else 0,
     )
-
-
-def _drop_tail(limit: QueueLimit, product_bytes: Fraction | None) -> DropTail:
-    """A queue that holds so many packets, or so many bytes."""
-    if limit.unit == "packets":
-        return DropTail(limit_packets=int(limit.amount))
-    return DropTail(limit_bytes=_in_bytes(limit, product_bytes))
-
-
-def _in_bytes(limit: QueueLimit, product_bytes: Fraction | None) -> int:
-    if limit.unit == "BDP":
-        assert product_bytes is not None  # network_problems has seen to it
-        return int(limit.amount * product_bytes)
-    return int(limit.amount)

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from quicsim.net.loss import fault_matcher
-from quicsim.scenario.values import HOST_NAMES, Count, Duration, Probability, Rate, Table
+from quicsim.scenario.values import HOST_NAMES, Count, Duration, Probability, Rate, Size, Table
 from quicsim.units import size_bytes
 
 PER_SENDER = ("rate", "delay", "loss", "drop_every")
@@ -55,12 +55,30 @@ Limit = Annotated[QueueLimit, BeforeValidator(_queue_limit)]
 
 
 class Queue(Table):
-    """What waits before a link; the packet in service does not count."""
+    """What waits before a link, and which of it is marked or dropped; the packet in service does not count."""
 
-    kind: Literal["drop-tail"]
+    kind: Literal["drop-tail", "red", "linux-red"]
     limit: Limit
     at_least: Mapping[str, Limit] = {}
     """By sending node: its limit is never below this."""
+    minimum: Limit | None = Field(None, alias="min")
+    """Threshold of the average from which chance marks or drops; None: a third of the maximum."""
+    maximum: Limit | None = Field(None, alias="max")
+    """Threshold from which all is marked or dropped; None: three times the minimum, or a quarter of the limit."""
+    max_probability: Probability = Field(Fraction(1, 50), alias="max_p")
+    weight: Probability = Fraction(1, 500)
+    mean_packet_bytes: Size = Field(1000, alias="mean_packet")
+    packet_time_ns: Duration | None = Field(None, alias="idle")
+    """What a packet takes to send, for the decay of the average while idle; None: a mean packet at the link's rate."""
+    burst_packets: Count | None = Field(None, alias="burst")
+    bandwidth_bps: Rate | None = Field(None, alias="bandwidth")
+    """For the decay of the average while idle; None: the link's rate."""
+    gentle: StrictBool = False
+    wait: StrictBool = False
+    ecn: StrictBool = False
+    """Whether to mark what can be marked, rather than drop it."""
+    hard_drop: StrictBool = False
+    """Whether to drop even so where the average leaves no choice."""
 
     @model_validator(mode="after")
     def _same_unit(self) -> Self:
@@ -74,10 +92,25 @@ class Queue(Table):
         return max(self.limit, self.at_least.get(sender, self.limit))
 
     def limits(self) -> Iterable[tuple[tuple[str, ...], QueueLimit]]:
-        """Each limit that is written here, with its key."""
+        """Each limit and threshold that is written here, with its key."""
         yield ("limit",), self.limit
         for sender, floor in self.at_least.items():
             yield ("at_least", sender), floor
+        for key, threshold in (("min", self.minimum), ("max", self.maximum)):
+            if threshold is not None:
+                yield (key,), threshold
+
+    def written_keys(self) -> list[str]:
+        """The keys that are written here."""
+        return [field.alias or name for name, field in type(self).model_fields.items() if name in self.model_fields_set]
+
+
+QUEUE_KEYS: Mapping[str, tuple[str, ...]] = {
+    "drop-tail": (),
+    "red": ("min", "max", "max_p", "weight", "mean_packet", "idle", "gentle", "wait", "ecn", "hard_drop"),
+    "linux-red": ("min", "max", "max_p", "burst", "mean_packet", "bandwidth", "ecn", "hard_drop"),
+}
+"""What a queue of each kind has beside kind, limit and at_least."""
 
 
 class Fault(Table):

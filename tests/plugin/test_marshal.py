@@ -224,7 +224,7 @@ def test_most_fields_of_the_used_connection_are_not_zero(used):
         for place, index in FIELDS
         if index <= 0 and not value_of(place.field, connection=used, path=used.path)
     }
-    assert zero <= {"path_id", "pto_count", "packets_lost", "ecn_codepoint"}
+    assert zero <= {"path_id", "pto_count", "packets_lost", "ecn_codepoint", "is_potentially_failed"}
 
 
 @by_view

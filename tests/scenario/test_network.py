@@ -1,8 +1,12 @@
 """Do the links of a file become the network that it describes, and is one that is none refused by its key?"""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 
 from quicsim.clock import Clock
+from quicsim.net.red import LinuxRed, Red
 from quicsim.randomness import Streams
 from quicsim.scenario.build_network import build_network, client_paths
 from quicsim.scenario.errors import ScenarioError
@@ -131,6 +135,112 @@ def test_what_is_no_network_is_one_line_that_names_the_key(path, override, messa
     assert message in line
 
 
+ORDER = "in the wrong order; give 0 < min < max <= limit"
+RED_WRONG = [
+    ("max = '2 BDP', min = '3 BDP'", "queue", f"min is 225000, max 150000 and limit 750000 bytes: {ORDER}"),
+    ("max = '11 BDP', min = '3 BDP'", "queue", f'max 825000 and limit 750000 bytes: {ORDER} (for what "client" sends)'),
+    ("min = '6000B'", "queue", f'max 18000 and limit 15000 bytes: {ORDER} (for what "R1" sends)'),
+    ("min = '5 packets'", "queue.min", "counts packets and limit counts BDP"),
+    ("burst = 5", "queue.burst", 'is for a queue of kind "linux-red"; this one is "red"'),
+    ("max_p = 0", "queue", "max_p is 0; give more than 0, and 1 at most"),
+    ("max_p = 2", "queue.max_p", "2 is not a probability; it must lie between 0 and 1"),
+    ("weight = 0", "queue", "weight is 0; give more than 0"),
+    ("idle = '0'", "queue", "idle is 0; give 1 or more"),
+    ("gentle = 1", "queue.gentle", "input should be a valid boolean; got 1"),
+    ("gental = true", "queue.gental", 'unknown key; did you mean "gentle"?'),
+]
+
+
+@pytest.mark.parametrize(("written", "place", "message"), RED_WRONG, ids=[written for written, _, _ in RED_WRONG])
+def test_a_red_that_cannot_be_is_told_by_its_key(path, written, place, message):
+    """10 BDP are 750 kB of what the client sends over wifi, 15 kB of what R1 sends."""
+    override = f"links.wifi.queue={{kind = 'red', limit = '10 BDP', {written}}}"
+    (line,) = problems(path, override)
+    assert line.startswith(f'override "{override}": links.wifi.{place}: ')
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("written", "place", "message"),
+    [
+        ("limit = '100 packets'", "queue.limit", "Linux's red counts bytes; give a size, or BDP"),
+        (
+            "limit = '64KiB', min = '20KiB', max='30KiB', burst = 5",
+            "queue",
+            "burst is 5 packets, too few for min",
+        ),
+        ("limit = '64KiB', wait = true, gentle = false", "queue.gentle", 'is for a queue of kind "red"'),
+    ],
+)
+def test_a_linux_red_that_cannot_be_is_told_by_its_key(path, written, place, message):
+    line = problems(path, f"links.wifi.queue={{kind = 'linux-red', {written}}}")[0]
+    assert f"links.wifi.{place}: " in line
+    assert message in line
+
+
+def test_every_key_of_a_red_reaches_it(path):
+    written = """kind = "red", limit = "100 packets", min = "5 packets", max = "20 packets", max_p = "1/10",
+        weight = 0.25, mean_packet = "500B", idle = "2ms", gentle = true, wait = true, ecn = true, hard_drop = true"""
+    path.write_text(HEAD + WIFI_AND_LTE.replace('kind = "drop-tail", limit = "2 BDP"', " ".join(written.split())))
+    assert built(path).links["wifi"].forward.spec.queue == Red(
+        minimum=5,
+        maximum=20,
+        limit=100,
+        in_packets=True,
+        max_probability=Fraction(1, 10),
+        weight=Fraction(1, 4),
+        mean_packet_bytes=500,
+        packet_time_ns=2_000_000,
+        gentle=True,
+        wait=True,
+        ecn=True,
+        hard_drop=True,
+    )
+
+
+def test_every_key_of_a_linux_red_reaches_it(path):
+    written = """kind = "linux-red", limit = "1MB", min = "30000B", max = "35000B", max_p = 1, mean_packet = "1500B",
+        burst = 20, bandwidth = "4Mbps", ecn = true, hard_drop = true, at_least = { R1 = "2MB" }"""
+    path.write_text(HEAD + WIFI_AND_LTE.replace('kind = "drop-tail", limit = "2 BDP"', " ".join(written.split())))
+    wifi = built(path).links["wifi"]
+    expected = LinuxRed(
+        minimum_bytes=30_000,
+        maximum_bytes=35_000,
+        limit_bytes=1_000_000,
+        bandwidth_bps=4_000_000,
+        max_probability=Fraction(1),
+        mean_packet_bytes=1500,
+        burst_packets=20,
+        ecn=True,
+        hard_drop=True,
+    )
+    assert wifi.forward.spec.queue == expected
+    assert wifi.backward.spec.queue == replace(expected, limit_bytes=2_000_000)
+
+
+def test_what_is_not_written_of_a_red_is_what_tc_takes(path):
+    network = built(
+        path, "links.wifi.queue={kind='linux-red', limit='60000B'}", "links.lte.queue={kind='red', limit='9kB'}"
+    )
+    linux = network.links["wifi"].backward.spec.queue
+    assert (linux.minimum_bytes, linux.maximum_bytes, linux.bandwidth_bps) == (5_000, 15_000, 1_000_000)
+    queue = network.links["lte"].backward.spec.queue
+    assert (queue.minimum, queue.maximum, queue.packet_time_ns) == (750, 2_250, None)
+
+
+@pytest.mark.parametrize("kind", ["red", "linux-red"])
+def test_a_run_with_a_red_queue_drops_before_it_is_full(path, kind):
+    """The buffer alone would hold the whole transfer."""
+    weight = ", weight=0.1" if kind == "red" else ""
+    queue = f"links.wifi.queue={{kind='{kind}', limit='900kB', min='5kB', max='15kB', max_p=0.1{weight}}}"
+    scenario = load(path, ["links.near.loss=0", "transfer.size=500kB", queue])
+    [run], [again] = scenario.run().runs, scenario.run().runs
+    assert run == again
+    counts = run.counts
+    refused = counts["datagrams_offered"] - counts["datagrams_delivered"] - counts["datagrams_in_flight"]
+    assert 0 < counts["datagrams_dropped_queue"] == refused
+
+
 def test_mistakes_of_the_file_are_told_with_the_file(path):
     path.write_text(HEAD + WIFI_AND_LTE.replace('"server"]', '"sever"]'))
     assert problems(path) == [
@@ -143,7 +253,7 @@ def test_mistakes_of_the_file_are_told_with_the_file(path):
 def test_a_link_beside_the_way_has_no_bdp(path):
     path.write_text(HEAD + WIFI_AND_LTE.replace('"20 packets"', '"1 BDP"'))
     assert problems(path, 'links.lte.between=["R1", "R2"]', 'links.lte.rate="1Mbps"', 'links.lte.delay="0"') == [
-        f"{path}: links.{name}.queue.limit: no route between client and server goes through this link, so it has no "
-        "BDP; give bytes or packets"
+        f"{path}: links.{name}.queue.limit: no route between client and server goes through this link: it has no BDP; "
+        "give bytes or packets"
         for name in ("lte", "far")
     ]
