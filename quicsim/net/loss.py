@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, TypeAlias
 
-from quicsim.units import duration_ns
+from quicsim.units import UnitError, duration_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +44,10 @@ def fault_matcher(rule: str) -> Matcher:
     """
     text = " ".join(rule.lower().split())
     if found := _AFTER.fullmatch(text):
-        return _first_after(duration_ns(found[1]))
+        try:
+            return _first_after(duration_ns(found[1]))
+        except UnitError as error:
+            raise FaultError(f"rule {rule!r}: {error}") from None
     for pattern, matcher in _RULES:
         if found := pattern.fullmatch(text):
             numbers = [int(number) for number in re.findall(r"\d+", found[0])]
