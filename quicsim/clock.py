@@ -5,14 +5,15 @@ added is a cheaper kind of entry. A packet or a timer is one tuple `(time_ns, or
 one call `function(argument)`; no Event object is made for it.
 
 Ties are ordered by contract. Entries at one instant run by `order`: departures from a link, then arrivals by link, then
-timers by connection, then SimPy's events; within one order by `number`. Hence a model gives the same run whether it
-pushes one entry a packet or two.
+timers by connection, then what a core has done, then SimPy's events; within one order by `number`. Hence a model gives
+the same run whether it pushes one entry a packet or two.
 
 `(time_ns, order, number)` must be unique among the entries in the heap, because a full tie would compare functions.
 Each order has one owner of its numbers:
 
     DEPARTURE, ARRIVAL   direction number << 40 | index of the datagram in that direction   quicsim/net/link.py
     TIMER                number of the alarm; its entries are at distinct instants          `Alarm`
+    WORK                 number of the core << 40 | index of the entry there                quicsim/cpu.py
     PROCESS + priority   the environment's own count of events                              `Clock.schedule`
 """
 
@@ -28,7 +29,7 @@ from simpy.events import NORMAL, Event, EventPriority
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["ARRIVAL", "DEPARTURE", "PROCESS", "TIMER", "Alarm", "Clock", "Entry"]
+__all__ = ["ARRIVAL", "DEPARTURE", "PROCESS", "TIMER", "WORK", "Alarm", "Clock", "Entry"]
 
 # What must come before everything else at its instant: the end of `run(until=t)`, the rest of an interrupted event.
 _FIRST = 0
@@ -38,6 +39,8 @@ ARRIVAL = 2
 """Order of a datagram that reaches the far end of a link."""
 TIMER = 3
 """Order of an endpoint's deadline."""
+WORK = 4
+"""Order of what a host's core has done."""
 PROCESS = 8
 """Order of SimPy's events: this plus SimPy's priority (urgent 0, normal 1)."""
 

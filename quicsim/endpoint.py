@@ -85,19 +85,29 @@ class Endpoint:
         events = connection.events
         now_ns = self.clock.now
         while True:
-            while events:
-                event = events.popleft()
-                for listener in self.listeners:
-                    listener(event)
+            if events:
+                self._tell()
             for datagram in connection.datagrams_to_send(now_ns):
-                for label in datagram.labels:
-                    self.stream_starts_ns.setdefault(label, []).append(now_ns)
-                size_bytes = datagram.size_bytes + self.header_bytes
-                send = self._senders.get(datagram.path_id) or self._first_sender(datagram.path_id)
-                send(WireDatagram(datagram, size_bytes, datagram.labels, ecn=datagram.ecn))
+                self._send(datagram)
             if not events:
                 break
         self._alarm.set(connection.deadline_ns or None)
+
+    def _tell(self) -> None:
+        """Tell applications what happened."""
+        events = self.connection.events
+        while events:
+            event = events.popleft()
+            for listener in self.listeners:
+                listener(event)
+
+    def _send(self, datagram: Datagram) -> None:
+        """Put a datagram on its way now."""
+        for label in datagram.labels:
+            self.stream_starts_ns.setdefault(label, []).append(self.clock.now)
+        size_bytes = datagram.size_bytes + self.header_bytes
+        send = self._senders.get(datagram.path_id) or self._first_sender(datagram.path_id)
+        send(WireDatagram(datagram, size_bytes, datagram.labels, ecn=datagram.ecn))
 
     def _first_sender(self, path_id: int) -> Callable[[WireDatagram], object]:
         link = self._links[max(path_id - 1, 0)] if self._links else None
@@ -105,13 +115,17 @@ class Endpoint:
         return send
 
     def _on_datagram(self, datagram: WireDatagram) -> None:
+        self._receive(datagram)
+        self.flush()
+
+    def _receive(self, datagram: WireDatagram) -> None:
+        """Hand a datagram to the connection now."""
         payload = datagram.payload
         payload.ecn = datagram.ecn
         self.connection.receive(payload, self.clock.now)
         if not self._links and datagram.source != self._peer_addresses.get(payload.path_id, self.peer):
             self._peer_addresses[payload.path_id] = datagram.source
             self._senders[payload.path_id] = self.host.sender(datagram.source)
-        self.flush()
 
     def _on_deadline(self) -> None:
         self.connection.on_deadline(self.clock.now)

@@ -80,7 +80,7 @@ class PacketReceived(Event):
 
 @dataclass(frozen=True, slots=True)
 class PacketDropped(Event):
-    """The network dropped a datagram; `index` counts the datagrams offered to this link direction."""
+    """A link or a host's receive buffer dropped a datagram; `index` counts those that were offered to it."""
 
     qlog_name: ClassVar[str] = "quicsim:datagram_dropped"
     index: int
@@ -194,11 +194,12 @@ class PluginStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class PluginAttached(Event):
-    """A plugin took its anchors on this connection."""
+    """A plugin took its anchors on this connection, with these parameters ("rate=3000000")."""
 
     qlog_name: ClassVar[str] = "quicsim:plugin_attached"
     plugin: str
     anchors: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

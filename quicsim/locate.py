@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["LocateError", "plugin", "plugin_include", "plugins", "scenario", "scenarios"]
+__all__ = ["LocateError", "costs", "plugin", "plugin_include", "plugins", "scenario", "scenarios"]
 
 
 class LocateError(LookupError):
@@ -18,6 +18,11 @@ class LocateError(LookupError):
 def scenarios() -> dict[str, Path]:
     """Every scenario that comes with quicsim: its name, which is the file's without `.toml`, and the file; by name."""
     return dict(sorted((path.stem, path) for path in _house().glob("scenarios/[!.]*.toml")))
+
+
+def costs() -> dict[str, Path]:
+    """Every calibration of a host's time that comes with quicsim: its name and its file; by name."""
+    return dict(sorted((path.stem, path) for path in _house().glob("scenarios/costs/[!.]*.toml")))
 
 
 def plugins() -> dict[str, Path]:

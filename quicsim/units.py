@@ -1,7 +1,8 @@
 """What integer does "5ms", "10Mbps" or "64KiB" stand for, and back?
 
-Nanoseconds, bits a second and bytes are integers everywhere, so text is read exactly: what is no whole number of them
-is refused, not rounded. Prefixes are those of the SI (kB = 1000 B) and of IEC 80000-13 (KiB = 1024 B).
+Nanoseconds (picoseconds for what a CPU does), bits a second and bytes are integers everywhere, so text is read exactly:
+what is no whole number of them is refused, not rounded. Prefixes are those of the SI (kB = 1000 B) and of IEC 80000-13
+(KiB = 1024 B).
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import re
 from dataclasses import dataclass
 from decimal import Context, Decimal
 
-__all__ = ["UnitError", "bytes_per_second", "duration_ns", "format_duration", "format_rate", "format_size", "rate_bps",
-           "size_bytes"]  # fmt: skip
+__all__ = ["UnitError", "bytes_per_second", "duration_ns", "duration_ps", "format_duration", "format_rate",
+           "format_size", "rate_bps", "size_bytes"]  # fmt: skip
 
 
 class UnitError(ValueError):
@@ -28,6 +29,9 @@ class _Quantity:
 
 _DURATION = _Quantity(
     "duration", "ns", {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "min": 60 * 10**9}, "5ms or 1.5s"
+)
+_SHORT_DURATION = _Quantity(
+    "duration", "ps", {"ps": 1, **{unit: factor * 1000 for unit, factor in _DURATION.units.items()}}, "2.5ns or 300ps"
 )
 _RATE = _Quantity("rate", "bps", {"bps": 1, "kbps": 10**3, "Mbps": 10**6, "Gbps": 10**9}, "10Mbps or 512kbps")
 _SIZE = _Quantity(
@@ -51,6 +55,15 @@ def duration_ns(text: str | int) -> int:
         UnitError: no such duration, or no whole number of nanoseconds.
     """
     return _read(text, _DURATION)
+
+
+def duration_ps(text: str | int) -> int:
+    """A duration such as "2.5ns" or "300ps", in picoseconds. Units: ps and those of `duration_ns`.
+
+    Raises:
+        UnitError: no such duration, or no whole number of picoseconds.
+    """
+    return _read(text, _SHORT_DURATION)
 
 
 def rate_bps(text: str | int) -> int:

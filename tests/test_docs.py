@@ -21,13 +21,13 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", (HOUSE / page).read_text(), re.DOTALL)
 
 
-def run_with(tmp_path, name, code, chosen=""):
+def run_with(tmp_path, name, code, chosen="", use='from="client"'):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
     built = tmp_path / f"{name}.o"
     built.write_bytes(compile_plugin(source, locate.plugin_include()))
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", from="client"{chosen}}}]']
+    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", {use}{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
@@ -73,6 +73,17 @@ def test_the_plugin_with_a_parameter_does_what_is_chosen(tmp_path, without):
         run = run_with(tmp_path, "chosen_start", blocks("docs/first_plugin.md", "c")[3], chosen)
         sent.append(run.counts["packets_sent"] - without.counts["packets_sent"])
     assert sent[1] < 5 < sent[0] < 70 < 200 < sent[2]
+
+
+@pytest.mark.long
+def test_the_plugin_with_a_frame_sends_it_and_hears_the_other_end(tmp_path, without):
+    run = run_with(
+        tmp_path, "rtt_report", blocks("docs/first_plugin.md", "c")[4], use='from="server", to="client", both=true'
+    )
+    assert run.counts["plugin_faults"] == 0
+    assert run.counts["packets_sent"] == pytest.approx(without.counts["packets_sent"], rel=0.05)
+    heard = run.counts["plugin_calls"] - run.counts["packets_sent"]  # the others are calls of GenerateFrames
+    assert heard > 0.25 * run.counts["packets_sent"]
 
 
 @pytest.mark.long
@@ -134,12 +145,12 @@ def test_the_overrides_beside_the_example_are_taken(lossy):
 
 
 def test_the_reference_names_every_key_of_a_scenario_file():
-    from quicsim.scenario import network, schema
+    from quicsim.scenario import cpu, network, schema
 
     page = (HOUSE / "docs/scenarios.md").read_text()
     keys = {
         field.alias or name
-        for table in (vars(schema) | vars(network)).values()
+        for table in (vars(schema) | vars(network) | vars(cpu)).values()
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
@@ -160,7 +171,7 @@ def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
     commands = {command.name for command in app.registered_commands}
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md"):
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md"):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 

@@ -8,6 +8,7 @@ from quicsim.clock import Clock
 from quicsim.endpoint import Endpoint
 from quicsim.events import Trace
 from quicsim.net.link import DirectionSpec, check_conservation
+from quicsim.net.queue import MARK
 from quicsim.net.topology import Network
 from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.packet import Datagram
@@ -141,6 +142,34 @@ def test_the_run_ends_when_nothing_is_left_to_do():
     check_conservation(joined.link)
     for endpoint in joined.endpoints.values():
         assert endpoint.connection.path.bytes_in_flight == 0
+
+
+class MarksEverything:
+    """A discipline that marks congestion on each datagram that can bear it, and drops the others."""
+
+    decides_when_idle = True
+
+    def admission(self, rate_bps, chance):
+        return lambda backlog, now_ns, size_bytes: MARK
+
+
+@pytest.mark.parametrize(("sent_with", "arrives_with"), [(0, None), (1, 3), (2, 3)])
+def test_a_codepoint_crosses_the_network_and_comes_back_marked(sent_with, arrives_with):
+    spec = DirectionSpec(rate_bps=10_000_000, delay_ns=MILLISECOND_NS, queue=MarksEverything())
+    clock, seen, ends = Clock(), [], {}
+    network = Network(clock, Streams(1, 0))
+    for number, (name, peer) in enumerate((("client", "server"), ("server", "client"))):
+        connection = a_connection(name)
+        ends[name] = Endpoint(clock, network.add_host(name), peer, connection, number=number, header_bytes=HEADER_BYTES)
+        connection.path.ecn_codepoint = sent_with
+        read = connection.operations.read_packet
+        connection.operations.read_packet = lambda c, path, packet, read=read: (
+            seen.append(packet.ecn) or read(c, path, packet)
+        )
+    network.add_link("access", "client", "server", {"client": spec, "server": spec})
+    ends["client"].connect()
+    clock.run(until=100 * MILLISECOND_NS)
+    assert set(seen) == ({arrives_with} if arrives_with else set())
 
 
 def test_a_foreign_stack_can_stand_there():

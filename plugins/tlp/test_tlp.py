@@ -8,6 +8,7 @@ from quicsim import locate
 from quicsim.events import PacketSent
 from quicsim.operations import operation_named
 from quicsim.plugin.package import load_plugin
+from quicsim.reproduce.c_lines import code_lines
 from tests.plugin.pipe import MILLISECOND, Pipe, word
 from tests.plugin.twins import on_pipe, same_run
 
@@ -44,6 +45,13 @@ def default_timer(pipe):
     connection = pipe.client.connection
     deadline_ns = SET_TIMER.default_for(connection.profile.name)(connection, connection.path)
     return deadline_ns - pipe.now_ns if deadline_ns else 0
+
+
+def test_it_is_as_short_as_the_paper_s():
+    """36 lines are TLP proper there (section 3.1.1); here, all behind the structure but blanks and comments."""
+    source = (locate.plugin("tlp") / "tlp.c").read_text()
+    _before, _structure, rest = source.partition("struct tlp_state {")
+    assert code_lines(rest.partition("};")[2]) <= 36
 
 
 # --------------------------------------------------------------------------------------------------------- SetTimer

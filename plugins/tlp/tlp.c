@@ -20,10 +20,9 @@ QUICSIM_PLUGIN("tlp", "1.0", struct tlp_state);
 static uint64_t delay(const struct set_timer *op)
 {
     uint64_t least = 2 * op->smoothed_rtt_ns;
-    uint64_t wanted = MINIMUM_DELAY;
+    uint64_t single = op->smoothed_rtt_ns * 3 / 2 + op->max_ack_delay_ns;
+    uint64_t wanted = op->ack_eliciting_outstanding == 1 ? single : MINIMUM_DELAY;
 
-    if (op->ack_eliciting_outstanding == 1)
-        wanted = op->smoothed_rtt_ns * 3 / 2 + op->max_ack_delay_ns;
     return wanted > least ? wanted : least;
 }
 
@@ -31,8 +30,8 @@ SEC("replace/SetTimer")
 uint64_t tlp_set_timer(struct set_timer *op, struct quic_connection *connection, struct tlp_state *tlp)
 {
     uint64_t deadline = run_default();
+    uint64_t probe_at = op->last_ack_eliciting_sent_ns + delay(op);
     struct quic_packet oldest;
-    uint64_t probe_at;
 
     tlp->probe_at_ns = 0;
     if (op->ack_eliciting_outstanding == 0 || !outstanding(0, &oldest))
@@ -41,23 +40,20 @@ uint64_t tlp_set_timer(struct set_timer *op, struct quic_connection *connection,
         tlp->tail = oldest.number;
         tlp->probes = 0;
     }
-    probe_at = op->last_ack_eliciting_sent_ns + delay(op);
-    if (tlp->probes >= MAXIMUM_PROBES || probe_at <= op->now_ns || probe_at >= deadline)
-        return deadline;
-    tlp->probe_at_ns = probe_at;
-    return probe_at;
+    if (tlp->probes < MAXIMUM_PROBES && op->now_ns < probe_at && probe_at < deadline)
+        tlp->probe_at_ns = deadline = probe_at;
+    return deadline;
 }
 
 SEC("replace/SelectRetransmission")
 uint64_t tlp_select(struct select_retransmission *op, struct quic_connection *connection, struct tlp_state *tlp)
 {
+    bool due = op->timer_expired && tlp->probe_at_ns != 0 && tlp->probe_at_ns <= op->now_ns;
     struct quic_packet last;
 
-    if (op->space != SPACE_APPLICATION || !op->timer_expired || tlp->probe_at_ns == 0 || op->now_ns < tlp->probe_at_ns)
+    if (op->space != SPACE_APPLICATION || !due || !outstanding(op->outstanding_count - 1, &last))
         return run_default();
     tlp->probe_at_ns = 0;
-    if (op->outstanding_count == 0 || !outstanding(op->outstanding_count - 1, &last))
-        return run_default();
     tlp->probes++;
     return last.number + 1;
 }

@@ -142,7 +142,8 @@ def over_time(
             colour = _SERIES[names.index(line.series) % len(_SERIES)] if line.series in names else _PAPER
             axes.plot(*_columns(line.points), color=colour, linewidth=2.4, alpha=0.35, label=line.label)
         for index, (name, points) in enumerate(lines.items()):
-            axes.plot(*_columns(points), color=_SERIES[index % len(_SERIES)], linewidth=1.2, label=name)
+            colour, dashes = _SERIES[index % len(_SERIES)], _DASHES[index % len(_DASHES)]
+            axes.plot(*_columns(points), color=colour, linestyle=dashes, linewidth=1.2, label=name)
         for at, text in instants:
             axes.axvline(at, color=_INK, linewidth=0.7, linestyle=(0, (2, 3)))
             axes.annotate(text, (at, 1), xycoords=("data", "axes fraction"), xytext=(2, 1), fontsize=7,

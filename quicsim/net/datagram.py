@@ -45,3 +45,5 @@ class DropReason(Enum):
     """Chance took it on the wire."""
     FAULT = "fault"
     """A rule of the scenario took it on the wire."""
+    BUFFER = "buffer"
+    """It arrived, and the host's receive buffer was full."""

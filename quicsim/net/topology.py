@@ -61,7 +61,7 @@ class Host(_Node):
     def __init__(self, name: str, network: Network) -> None:
         super().__init__(name, self._refuse)
         self._network = network
-        self._senders: dict[str, Send] = {}
+        self._ways: dict[str, tuple[str, Send]] = {}
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -72,7 +72,7 @@ class Host(_Node):
     def rewire(self) -> None:
         """Deliver to the receiver, and forget the ways out, which may have changed."""
         super().rewire()
-        self._senders.clear()
+        self._ways.clear()
 
     def on_datagram(self, receive: Send) -> None:
         """Have `receive(datagram)` called for each datagram that arrives here, at once, from the clock's loop."""
@@ -88,14 +88,7 @@ class Host(_Node):
         Raises:
             NetworkError: there is no such link here, or no route.
         """
-        if via is not None and via not in self.outgoing:
-            raise NetworkError(f"{self.name} has no link {via!r}; it has: {', '.join(self.outgoing) or 'none'}")
-        hops = self._network.route(self.name, to, via)
-        if hops is None:
-            raise self._no_route(to) if via is None else NetworkError(f"{self.name} has no route to {to!r} by {via!r}")
-        first = hops[0]
-        source = self.addresses[first]
-        send = self.outgoing[first].send
+        source, send = self._way(to, via)
 
         def send_from_here(datagram: Datagram) -> None:
             datagram.source = source
@@ -111,10 +104,21 @@ class Host(_Node):
             NetworkError: there is no route.
         """
         try:
-            send = self._senders[to]
+            source, first = self._ways[to]
         except KeyError:
-            send = self._senders[to] = self.sender(to)
-        send(datagram)
+            source, first = self._ways[to] = self._way(to)
+        datagram.source = source
+        datagram.destination = to
+        first(datagram)
+
+    def _way(self, to: str, via: str | None = None) -> tuple[str, Send]:
+        """The address that a datagram to `to` comes from, and what sends it."""
+        if via is not None and via not in self.outgoing:
+            raise NetworkError(f"{self.name} has no link {via!r}; it has: {', '.join(self.outgoing) or 'none'}")
+        links = self._network.route(self.name, to, via)
+        if links is None:
+            raise self._no_route(to) if via is None else NetworkError(f"{self.name} has no route to {to!r} by {via!r}")
+        return self.addresses[links[0]], self.outgoing[links[0]].send
 
     def _refuse(self, datagram: Datagram) -> None:
         raise NetworkError(f"a datagram reached host {self.name}, which has no receiver; give one to on_datagram")

@@ -15,7 +15,7 @@ from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, S
 from quicsim.quic import multipath, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl, grown
+from quicsim.quic.flow import FlowControl, consume
 from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
@@ -442,7 +442,7 @@ class Connection:
         finished = stream.state is _DATA_READ and not was_finished
         if not count and not finished:
             return
-        self._consume(stream, count)
+        consume(self, stream, count)
         if stream_id == self.peer_exchange_stream_id:
             if self.plugin_host is not None:
                 self.plugin_host.receive_exchange(content)
@@ -460,35 +460,6 @@ class Connection:
         if not stream_id & 2 and not opened_here:
             self.sending_stream(stream_id)
         return stream
-
-    def _consume(self, stream: ReceivingStream, count: int) -> None:
-        """The application read so many bytes: announce a limit as soon as half of its window is used up.
-
-        RFC 9000 section 4.2 leaves the moment open.
-        """
-        flow = self.flow
-        flow.consumed += count
-        if stream.limit - stream.delivered <= stream.window >> 1 and stream.final_size < 0:
-            largest = self.profile.largest_max_stream_data_bytes
-            window = grown(stream.window, largest, stream.updated_ns, self.now_ns, self.flow_rtt_ns) if largest else 0
-            if window > stream.window:
-                stream.window = window
-                flow.window = max(flow.window, min(window * 3 // 2, flow.largest))  # as quic-go keeps the two
-            stream.updated_ns = self.now_ns
-            stream.limit = stream.delivered + stream.window
-            self.announce(MaxStreamDataFrame(stream.stream_id, stream.limit))
-        if flow.limit - flow.consumed <= flow.window >> 1:
-            if flow.largest:
-                flow.window = grown(flow.window, flow.largest, flow.updated_ns, self.now_ns, self.flow_rtt_ns)
-            flow.updated_ns = self.now_ns
-            flow.limit = flow.consumed + flow.window
-            self.announce(MaxDataFrame(flow.limit))
-
-    @property
-    def flow_rtt_ns(self) -> int:
-        """The round-trip time that receive windows are tuned by: the longest of the handshake's and those reported."""
-        rtt = self.path.rtt
-        return max(rtt.smoothed_ns if rtt.has_sample else 0, *(path.peer_rtt_ns for path in self.paths))
 
     def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
         """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""

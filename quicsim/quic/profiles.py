@@ -56,6 +56,10 @@ class Profile:
     """How far a stream's does."""
     fills_window_beyond_its_end: bool = False
     """Whether a packet is begun as long as the window is not exceeded yet; RFC 9002 section 7 asks that it fits."""
+    limits_follow_reading: bool = False
+    """Whether a limit below twice what was read rises by as much, so that windows grow with the transfer; else a window
+    is renewed when half of it is used up.
+    """
     path_report_interval_ns: int = 0
     """How often the peer is told the paths' round-trip times, as long as a stream is open; 0: never."""
     back_off: tuple[int, int] = (1, 2)
@@ -111,6 +115,7 @@ PICOQUIC = Profile(
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=True,
     maximum_timeouts=6,
+    limits_follow_reading=True,  # frames.c of 2018, picoquic_prepare_required_max_stream_data_frames
 )
 
 MP_QUIC = Profile(

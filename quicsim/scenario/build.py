@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from quicsim.apps.bulk import Receiver, Sender
 from quicsim.apps.requests import Answerer, Requester
 from quicsim.clock import Clock
+from quicsim.cpu import Cpu
 from quicsim.endpoint import Endpoint
 from quicsim.events import Code, DatagramMarked, Event, PacketDropped, Recorder, Trace
 from quicsim.net.link import check_conservation
 from quicsim.operations import OperationTable
+from quicsim.plugin.cost import PluginPrices
 from quicsim.plugin.host import ConnectionPlugins
+from quicsim.processing import Prices, ProcessingEndpoint
+from quicsim.processing import check_conservation as check_endpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import profile_named
 from quicsim.randomness import Streams
@@ -27,6 +31,8 @@ from quicsim.scenario.measure import (
     ThroughputSeries,
     TransferMeasured,
     measure_counts,
+    measure_processing,
+    processing,
 )
 from quicsim.scenario.use_plugins import use_plugins
 from quicsim.scenario.values import HOST_NAMES
@@ -120,8 +126,11 @@ def simulate(
         )
     for link in network.links.values():
         check_conservation(link)
+    for endpoint in processing(sides).values():
+        check_endpoint(endpoint)
     counts = measure_counts(sides, network)
     metrics, samples = application.measure(started_ns)
+    metrics |= measure_processing(sides)
     series = throughput.measure() if throughput is not None else {}
     return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes), series)
 
@@ -165,16 +174,32 @@ def build_side(
         recorder=trace.component(name),
         settings=settings,
     )
-    endpoint = Endpoint(
-        clock,
-        network.host(name),
-        "server" if name == "client" else "client",
-        connection,
-        number=HOST_NAMES.index(name),
-        header_bytes=scenario.udp_ip_header_bytes,
-        links=client_paths(scenario) if name == "client" else (),
-    )
+    endpoint = build_endpoint(scenario, name, network, connection, trace)
     return Side(endpoint, ConnectionPlugins(connection, streams))
+
+
+def build_endpoint(
+    scenario: ResolvedScenario, name: HostName, network: Network, connection: Connection, trace: Trace
+) -> Endpoint:
+    """What joins a host's connection with the clock and the network, and with the host's core if that has one."""
+    host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
+    clock = network.clock
+    place = (clock, network.host(name), "server" if name == "client" else "client", connection)
+    number, header_bytes = HOST_NAMES.index(name), scenario.udp_ip_header_bytes
+    links = client_paths(scenario) if name == "client" else ()
+    if (cpu := host.cpu) is None:
+        return Endpoint(*place, number=number, header_bytes=header_bytes, links=links)
+    plugins = PluginPrices(cpu.anchor_call_ps, cpu.byte_marshalled_ps, cpu.instruction_ps)
+    return ProcessingEndpoint(
+        *place,
+        number=number,
+        header_bytes=header_bytes,
+        links=links,
+        cpu=Cpu(clock, number),
+        prices=Prices(cpu.packet_sent_ps, cpu.packet_received_ps, cpu.byte_ps, plugins),
+        buffer_bytes=cpu.receive_buffer_bytes,
+        recorder=trace.component(f"{name}:cpu"),
+    )
 
 
 def build_application(

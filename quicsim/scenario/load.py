@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from quicsim import locate
 from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.scenario.build_network import network_problems
+from quicsim.scenario.cpu import with_costs
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
 from quicsim.scenario.network import PER_SENDER, senders
 from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
@@ -327,6 +328,11 @@ class _Reader:
                 sentence = f"unknown link; {suggestion(link, base['links'])}"
                 self._complain(("links", link), sentence, overrides, variant)
             return None
+        document, wrong = with_costs(document, lambda key: self._directory_of(key, overrides))
+        if wrong:
+            for key, sentence in wrong:
+                self._complain(key, sentence, overrides, variant)
+            return None
         try:
             setup = Setup.model_validate(document)
         except ValidationError as error:
@@ -353,9 +359,8 @@ class _Reader:
         objects: dict[str, Path] = {}
         wrong = replacement_problems(setup.plugins)
         for number, use in enumerate(setup.plugins):
-            # A path written in the file counts from the file, one written in an override from where its writer is.
             key = (str(number), "name")
-            directory = Path() if _written_by(("plugins", *key), overrides) else self.path.parent
+            directory = self._directory_of(("plugins", *key), overrides)
             try:
                 objects[use.name] = plugin_object(use.name, directory)
                 changed, unfit = with_parameters(use, objects[use.name], path_count(setup))
@@ -365,6 +370,10 @@ class _Reader:
             resolved.append(changed)
             wrong += [((str(number), *rest), sentence) for rest, sentence in unfit]
         return tuple(resolved), objects, wrong
+
+    def _directory_of(self, key: Key, overrides: Sequence[_Override]) -> Path:
+        """From where a path counts: one written in the file from the file, one in an override from its writer."""
+        return Path() if _written_by(key, overrides) else self.path.parent
 
     def _complain(self, key: Key, sentence: str, overrides: Sequence[_Override], variant: str | None = None) -> None:
         """Keep a mistake, with the place where it was written: an override, a variant of the file, or the file."""

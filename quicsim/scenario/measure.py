@@ -9,6 +9,9 @@ from dataclasses import asdict
 from statistics import median
 from typing import TYPE_CHECKING
 
+from quicsim.cpu import PICOSECONDS_PER_NANOSECOND
+from quicsim.processing import ProcessingEndpoint
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
@@ -21,7 +24,15 @@ if TYPE_CHECKING:
     from quicsim.scenario.build import Side
     from quicsim.scenario.values import HostName
 
-__all__ = ["OpenTransferMeasured", "RequestsMeasured", "ThroughputSeries", "TransferMeasured", "measure_counts"]
+__all__ = [
+    "OpenTransferMeasured",
+    "RequestsMeasured",
+    "ThroughputSeries",
+    "TransferMeasured",
+    "measure_counts",
+    "measure_processing",
+    "processing",
+]
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
@@ -119,5 +130,17 @@ def measure_counts(sides: Mapping[HostName, Side], network: Network) -> dict[str
     totals["datagrams_dropped_queue"] = sum(direction.dropped_queue for direction in directions)
     totals["datagrams_dropped_wire"] = sum(direction.dropped_loss + direction.dropped_fault for direction in directions)
     totals["datagrams_in_flight"] = sum(direction.in_flight for direction in directions)
+    totals["datagrams_dropped_buffer"] = sum(endpoint.dropped for endpoint in processing(sides).values())
     totals["datagrams_marked"] = sum(direction.marked for direction in directions)
     return totals
+
+
+def processing(sides: Mapping[HostName, Side]) -> dict[HostName, ProcessingEndpoint]:
+    """The endpoints whose hosts take time for what they do."""
+    return {name: side.endpoint for name, side in sides.items() if isinstance(side.endpoint, ProcessingEndpoint)}
+
+
+def measure_processing(sides: Mapping[HostName, Side]) -> dict[str, float]:
+    """How long each core has been busy: `cpu_client_busy_s`, `cpu_server_busy_s`, where there is one."""
+    per_second = PICOSECONDS_PER_NANOSECOND * NANOSECONDS_PER_SECOND
+    return {f"cpu_{name}_busy_s": endpoint.cpu.busy_ps() / per_second for name, endpoint in processing(sides).items()}

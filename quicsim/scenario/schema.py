@@ -1,6 +1,7 @@
 """What may a scenario say? The tables and keys of scenarios/*.toml, and what each becomes inside.
 
-network.py has those of links and queues, plugin_use.py that of plugins, values.py what may stand at a key.
+network.py has those of links and queues, cpu.py that of a host's time, plugin_use.py that of plugins, values.py what
+may stand at a key.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
 
+from quicsim.scenario.cpu import Cpu
 from quicsim.scenario.network import Link
 from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, HostName, PositiveCount, PositiveSize, Size, Table
@@ -33,6 +35,8 @@ class Host(Table):
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
+    cpu: Cpu | None = None
+    """What this host's work takes; None: no time."""
 
     @field_validator("max_ack_delay_ns")
     @classmethod

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim import locate
-from quicsim.operations import Operation
 from quicsim.plugin.catalogue import catalogue
 from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES
@@ -20,7 +19,7 @@ OFFERED = [
     (name, profile)
     for name, entry in ENTRIES.items()
     for profile in PROFILES
-    if all({profile, Operation.EVERY_PROFILE} & set(anchor.operation.defaults) for anchor in entry.plugin.anchors)
+    if all(anchor.operation.offered_by(profile) for anchor in entry.plugin.anchors)
 ]
 LOSSES = st.sets(st.tuples(st.sampled_from(["client", "server"]), st.integers(2, 60)), max_size=8)
 EXCHANGED = {"client": (100, 30_000, 1), "server": (60_000, 20, 700)}

@@ -109,6 +109,11 @@ def test_a_plugin_is_replaced_twice_on_a_live_connection(sender, taker):
     assert len(holder.of(PluginAttached)) == len(pusher.of(PluginAccepted)) == 3
     assert holder.of(PluginDetached) == holder.troubles == pusher.troubles == []
     assert pusher.plugins.negotiation.at_peer == ["limiter"]
+    for _ in range(2):  # the three were one after the other: there is one to take back
+        pusher.plugins.remove("limiter")
+    pipe.settle()
+    assert names(holder) == []
+    assert len(pusher.of(PluginRemoved)) == len(pusher.of(PluginRefused)) == 1
 
 
 def test_there_is_no_call_without_the_old_or_the_new(monkeypatch):
@@ -175,6 +180,17 @@ def test_a_new_one_starts_with_its_own_memory(pipe):
     [second] = pipe.client.plugins.attachments
     assert second is not first
     assert (word(second, 0), word(second, 1)) == (1, 0)
+
+
+def test_what_the_old_one_set_is_given_back_before_the_new_one_starts(pipe):
+    path = pipe.client.connection.path
+    marking = pipe.client.attach(plugin("marking"), word0=1, word1=2)
+    pipe.send(100)
+    pipe.settle()
+    assert path.ecn_codepoint == 2
+    pipe.client.plugins.attach(plugin("watcher"), replaces="marking")
+    assert not marking.enabled
+    assert path.ecn_codepoint == 0
 
 
 def test_what_cannot_take_the_place_leaves_the_old_one_there(pipe):

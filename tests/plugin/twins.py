@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import quicsim
-from quicsim.events import Code, Event, PacketLost, PacketReceived, PacketSent
+from quicsim.events import Code, Event, PacketLost, PacketReceived, PacketSent, PluginLogged
 from quicsim.operations import Slot
 from quicsim.plugin import attachment
 from quicsim.plugin.parameters import VALUE_SECTION, layout
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quicsim.results import RunRecord
     from tests.plugin.pipe import Pipe
 
-PACKETS = (PacketSent, PacketReceived, PacketLost)
+COMPARED = (PacketSent, PacketReceived, PacketLost, PluginLogged)
 
 
 class Twin:
@@ -41,8 +41,11 @@ class Twin:
     What the operation's output stands for (`Output.of`), the method assigns itself.
     """
 
-    def __init__(self, connection: Connection, **parameters: int) -> None:
+    def __init__(self, plugin: str, connection: Connection, **parameters: int) -> None:
+        self.plugin = plugin
         self.connection = connection
+        self.section = ""
+        """The anchor whose method runs."""
         for name, value in parameters.items():
             setattr(self, name, value)
         self.start()
@@ -50,12 +53,18 @@ class Twin:
     def start(self) -> None:
         """Set up what the plugin remembers."""
 
+    def log(self, value: int) -> None:
+        """Put a number into the trace."""
+        recorder = self.connection.recorder
+        if recorder.subscribers:
+            recorder.emit(PluginLogged(self.connection.now_ns, recorder.name, self.plugin, self.section, value))
+
 
 def at(section: str) -> Callable[[Any], Any]:
     """Mark the method that stands at an anchor."""
 
     def mark(method: Any) -> Any:
-        method.section = section
+        method.anchor = section
         return method
 
     return mark
@@ -69,17 +78,18 @@ def twin_of(plugin: str) -> type[Twin]:
 
 def functions(twin: Twin) -> dict[str, Callable[..., int | None]]:
     """The twin's methods by anchor."""
-    methods = (getattr(twin, name) for name in dir(twin))
-    return {method.section: method for method in methods if hasattr(method, "section")}
+    methods = (getattr(twin, name) for name in dir(type(twin)))
+    return {method.anchor: method for method in methods if hasattr(method, "anchor")}
 
 
 class NativeProgram:
     """Stands where a Program would, and calls Python."""
 
-    def __init__(self, owner: Attachment, anchor: Anchor, function: Callable[..., int | None]) -> None:
+    def __init__(self, owner: Attachment, anchor: Anchor, twin: Twin) -> None:
         self.attachment = owner
         self.anchor = anchor
-        self.function = function
+        self.twin = twin
+        self.function = functions(twin)[anchor.section]
 
     def data_regions(self) -> list[object]:
         """There is no bytecode, and so no data."""
@@ -87,18 +97,21 @@ class NativeProgram:
 
     def replace(self, default: Callable[..., int], arguments: tuple[Any, ...]) -> int:
         """In the default's place."""
-        return self._noted(self.function(default, *arguments))
+        return self._call(default, *arguments)
 
     def observe(self, arguments: tuple[Any, ...], result: int) -> None:
         """Before or after it."""
-        seen = (result, *arguments) if self.anchor.slot is Slot.AFTER else arguments
-        self._noted(self.function(*seen) or 0)
+        self._call(*((result, *arguments) if self.anchor.slot is Slot.AFTER else arguments))
 
-    def _noted(self, result: int | None) -> int:
-        assert result is not None, f"{self.anchor.section}: the twin must return a result"
+    def _call(self, *arguments: Any) -> int:
+        self.twin.section = self.anchor.section
+        result = self.function(*arguments)
+        if result is None:
+            assert self.anchor.slot is not Slot.REPLACE, f"{self.anchor.section}: the twin returned nothing"
+            result = 0
         connection = self.attachment.connection
         connection.counts.plugin_calls += 1
-        connection.recorder.record(Code.PLUGIN_CALLED, connection.now_ns, self.anchor.number, result)
+        connection.recorder.record(Code.PLUGIN_CALLED, connection.now_ns, self.anchor.number, int(result))
         return int(result)
 
 
@@ -106,16 +119,17 @@ class NativeProgram:
 def native(**twins: type[Twin]) -> Iterator[None]:
     """While it lasts, whoever attaches a plugin of one of these names gets its twin."""
     bytecode: Any = attachment.Program
-    made: dict[Attachment, dict[str, Callable[..., int | None]]] = {}
+    made: dict[Attachment, Twin] = {}
 
     def program(owner: Attachment, anchor: Anchor, *memory: object) -> object:
         kind = twins.get(owner.plugin.name)
         if kind is None:
             return bytecode(owner, anchor, *memory)
         if owner not in made:
-            made[owner] = functions(kind(owner.connection, **chosen(owner)))
-            assert made[owner].keys() == {each.section for each in owner.plugin.anchors}, "the anchors differ"
-        return NativeProgram(owner, anchor, made[owner][anchor.section])
+            made[owner] = kind(owner.plugin.name, owner.connection, **chosen(owner))
+            sections = {each.section for each in owner.plugin.anchors}
+            assert functions(made[owner]).keys() == sections, "the anchors differ"
+        return NativeProgram(owner, anchor, made[owner])
 
     attachment.Program = program  # type: ignore[assignment, misc]
     try:
@@ -145,7 +159,7 @@ class Seen:
 
 def on_pipe(pipe: Pipe) -> Seen:
     """What happened on a pipe that has been driven."""
-    return Seen([event for event in pipe.events if isinstance(event, PACKETS)], pipe.trace.digest(), pipe)
+    return Seen([event for event in pipe.events if isinstance(event, COMPARED)], pipe.trace.digest(), pipe)
 
 
 def in_scenario(name: str, overrides: Sequence[str], variant: str = "default", replication: int = 0) -> Seen:
@@ -153,7 +167,7 @@ def in_scenario(name: str, overrides: Sequence[str], variant: str = "default", r
     packets: list[Event] = []
 
     def note(event: Event) -> None:
-        if isinstance(event, PACKETS):
+        if isinstance(event, COMPARED):
             packets.append(event)
 
     record: RunRecord = trace(quicsim.scenario(name, list(overrides)), variant, replication, note)

@@ -259,7 +259,8 @@ def test_tiny_windows_slow_a_transfer_and_do_not_stop_it(profile, window):
         max_stream_data_bytes=window, limit_ns=600 * SECOND_NS,
     )  # fmt: skip
     assert pipe.sides["client"].delivered[0] == 40 * window
-    assert pipe.now_ns > 40 * pipe.delay_ns, "a window or two a round trip"
+    least = 12 if profile == "picoquic" else 40  # its windows double
+    assert pipe.now_ns > least * pipe.delay_ns, "a window or two a round trip"
 
 
 @pytest.mark.parametrize("kind", [MaxDataFrame, MaxStreamDataFrame, HandshakeDoneFrame])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from quicsim.reproduce.c_lines import code_lines, function_lines
 from quicsim.reproduce.catalogue import REPRODUCTIONS, chosen
+from quicsim.reproduce.document import document
 from quicsim.reproduce.figure3 import formulas
 from quicsim.reproduce.run import reproduce
 from quicsim.scenario.errors import ScenarioError
@@ -55,6 +58,13 @@ def test_table_2():
     assert times == sorted(times, reverse=True)
     assert times[0] > tlp["elf_bytes"] * 8 / 64_000, "no faster than the link"
     assert times[2] > 0.005, "no faster than the delay"
+
+
+def test_the_reference_names_every_key_of_the_document():
+    page = (Path(__file__).parents[2] / "docs/reproduce.md").read_text()
+    for part in document(reproduce(chosen(["fig3", "table2"]), "x", quick=True))["reproductions"].values():
+        records = [part, *part["claims"], *part["checks"], *part["studies"].values(), *part["deviations"]]
+        assert {key for record in records for key in record if f"`{key}`" not in page} == set()
 
 
 C = """

@@ -6,8 +6,11 @@ from fractions import Fraction
 import pytest
 
 from quicsim.clock import Clock
+from quicsim.events import DatagramMarked, PacketDropped, Trace
+from quicsim.net.datagram import DropReason
 from quicsim.net.red import LinuxRed, Red
 from quicsim.randomness import Streams
+from quicsim.scenario.build import LinkTrace
 from quicsim.scenario.build_network import build_network, client_paths
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
@@ -256,4 +259,19 @@ def test_a_link_beside_the_way_has_no_bdp(path):
         f"{path}: links.{name}.queue.limit: no route between client and server goes through this link: it has no BDP; "
         "give bytes or packets"
         for name in ("lte", "far")
+    ]
+
+
+def test_a_mark_is_an_event_and_part_of_the_digest():
+    trace, seen = Trace(), []
+    trace.subscribers.append(seen.append)
+    link_trace = LinkTrace([trace.component("wifi:client>R1"), trace.component("wifi:R1>client")])
+    before = trace.digest()
+    link_trace.marked(1, 7, 5_000, 1_280)
+    marked = trace.digest()
+    link_trace.dropped(1, 7, 5_000, 1_280, DropReason.QUEUE)
+    assert len({before, marked, trace.digest()}) == 3
+    assert seen == [
+        DatagramMarked(5_000, "wifi:R1>client", 7, 1_280),
+        PacketDropped(5_000, "wifi:R1>client", 7, 1_280, "queue"),
     ]
