@@ -132,7 +132,7 @@ def is_idle(connection: Connection) -> bool:
         return False
     for path in connection.paths:
         space = path.application
-        if (
+        if path.is_open and (
             path.timer_is_stale
             or path.timer_expired
             or 0 < space.received.deadline_ns <= connection.now_ns
@@ -141,7 +141,7 @@ def is_idle(connection: Connection) -> bool:
             or space.ping_needed
             or space.duplicates
         ):
-            return not path.is_open
+            return False
     return True
 
 
