@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
 from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
+from quicsim.quic.connection import Settings
 from quicsim.quic.frames import FRAMES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.profiles import PROFILES
 from tests.plugin.pipe import MILLISECOND, Pipe, plugin, set_word, word
@@ -13,8 +14,8 @@ from tests.plugin.pipe import MILLISECOND, Pipe, plugin, set_word, word
 (
     WITH_EACH_ACK, THEN_LOOP, DEFAULT_THEN_FRAME_THEN_LOOP, FRAME_THEN_DEFAULT_THEN_LOOP, ONLY_FRAMES, BAD_TYPE, LARGE,
     ASKS_FOR_ACK, ROOM_IS_FRESH, WINDOW_THEN_FRAME_THEN_LOOP, LOG_PACKET,
-    BYTES_AND_FRAME,
-) = range(1, 13)  # fmt: skip
+    BYTES_AND_FRAME, TELLS_PATH,
+) = range(1, 14)  # fmt: skip
 (
     SET,
     SET_THEN_LOOP,
@@ -172,14 +173,19 @@ losses = st.frozensets(st.tuples(st.sampled_from(["client", "server"]), st.integ
 
 @settings(max_examples=20, deadline=None)
 @given(
-    mode=st.integers(0, BYTES_AND_FRAME),
+    mode=st.integers(0, TELLS_PATH),
     end=st.sampled_from(["client", "server"]),
     profile=st.sampled_from(sorted(PROFILES)),
     dropped=losses,
 )
 def test_whatever_a_plugin_with_frames_does_costs_no_byte(mode, end, profile, dropped):
     """Faults in the middle of a transfer included: each mode that loops is one."""
-    pipe = Pipe(profile, watched=False, drops=lambda sender, index, _: (sender, index) in dropped)
+    pipe = Pipe(
+        profile,
+        client=Settings(address_count=2 if PROFILES[profile].is_multipath else 1),
+        watched=False,
+        drops=lambda sender, index, _: (sender, index) in dropped,
+    )
     pipe.connect()
     attach(pipe.sides[end], word0=mode, word1=QUIET)
     pipe.send(30_000)
@@ -187,8 +193,8 @@ def test_whatever_a_plugin_with_frames_does_costs_no_byte(mode, end, profile, dr
     pipe.run_for(3_000 * MILLISECOND)
     assert (pipe.server.delivered, pipe.client.delivered) == ({0: 30_000}, {1: 30_000})
     for side in (pipe.client, pipe.server):
-        path = side.connection.path
-        assert path.bytes_in_flight == sum(packet.size_bytes for packet in path.application.outstanding.values())
+        for path in side.connection.paths:
+            assert path.bytes_in_flight == sum(packet.size_bytes for packet in path.application.outstanding.values())
 
 
 def test_a_lost_frame_is_not_repeated(pipe):
@@ -200,6 +206,20 @@ def test_a_lost_frame_is_not_repeated(pipe):
     pipe.settle()
     assert len(frames_sent(pipe.server)) == 1
     assert pipe.server.connection.path.bytes_in_flight == 0
+
+
+def test_frames_go_on_every_path_and_each_call_knows_its_own():
+    pipe = Pipe("mp-quic", client=Settings(address_count=2))
+    reader = attach(pipe.client)
+    attach(pipe.server, word0=TELLS_PATH)
+    pipe.connect()
+    pipe.send(200_000, "server")
+    pipe.run_for(2_000 * MILLISECOND)
+    told = {(event.path_id, f.data) for event in pipe.server.of(PacketSent) for f in event.frames
+            if isinstance(f, PluginFrame)}  # fmt: skip
+    assert told == {(path, path.to_bytes(8, "little")) for path in (0, 1, 2)}  # 0 until the others are open
+    assert word(reader, SEEN) == len(frames_sent(pipe.server))
+    assert pipe.client.delivered == {1: 200_000}
 
 
 def test_a_helper_shows_what_it_changed(pipe):

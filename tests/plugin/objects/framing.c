@@ -26,6 +26,7 @@ enum {
     WINDOW_THEN_FRAME_THEN_LOOP,
     LOG_PACKET,
     BYTES_AND_FRAME,
+    TELLS_PATH,
 };
 
 #define QUIET 0x1C01
@@ -82,6 +83,10 @@ uint64_t generate(struct generate_frames *op, struct quic_connection *connection
         log_value(append_frame(ASKING, &my->value, sizeof my->value));
         log_value(op->room_bytes);
         log_value(op->ack_eliciting);
+        break;
+    case TELLS_PATH:
+        result = path_index();
+        append_frame(QUIET, &result, sizeof result);
         break;
     case BYTES_AND_FRAME:
         result = run_default();
