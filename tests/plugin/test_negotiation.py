@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import (
@@ -469,6 +469,22 @@ def test_the_pusher_hears_that_its_plugin_was_detached_for_faults(pipe):
     assert pipe.server.troubles == [stopped]
 
 
+@pytest.mark.parametrize("ends", ["client", "server"])
+def test_what_was_pushed_for_both_ends_at_both_when_it_ends_at_one(ends, pipe):
+    pipe.client.plugins.push(LIMITER, {"window": 9_000}, both=True)
+    pipe.settle()
+    own = pipe.sides[ends].plugins
+    own.detach(own.attached("limiter"), "after 3 faults")
+    pipe.send(30_000)
+    pipe.settle()
+    for side in (pipe.client, pipe.server):
+        assert everything_is_default(side)
+        assert not side.plugins.peer_has("limiter")
+    reasons = [event.reason for event in pipe.client.of(PluginDetached)]
+    assert reasons == ["after 3 faults" if ends == "client" else "the peer's was detached: after 3 faults"]
+    assert pipe.server.delivered == {0: 30_000}
+
+
 @pytest.mark.parametrize("how", ["detach", "replace"])
 def test_an_application_may_end_what_the_peer_pushed_and_the_peer_hears_it(how, pipe):
     pipe.server.plugins.push(LIMITER)
@@ -512,6 +528,27 @@ def test_the_whole_exchange_survives_any_losses(lost, sender):
     assert (names(pusher), names(holder)) == ([], ["watcher"])
     assert pusher.plugins.negotiation.at_peer == ["watcher"]
     assert holder.plugins.negotiation.at_peer == []
+    assert pusher.troubles == holder.troubles == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(LOSSES, st.sampled_from(["client", "server"]))
+@example({("client", 5), ("client", 9)}, "server")  # the server hears of path 2 first
+def test_it_does_so_over_two_paths_even_where_the_first_is_opened_last(lost, sender):
+    pipe = Pipe(
+        "mp-quic",
+        client=Settings(address_count=2),
+        drops=lambda side, index, datagram: (side, index) in lost,
+        watched=False,
+    )
+    pusher, holder = pipe.sides[sender], pipe.sides["server" if sender == "client" else "client"]
+    pusher.plugins.push(LIMITER, {"path": 1}, both=True)
+    pipe.connect()
+    pipe.settle()
+    pusher.plugins.push(LIMITER, {"path": 2}, replaces="limiter")
+    pipe.settle()
+    assert (names(pusher), names(holder)) == ([], ["limiter"])
+    assert holder.plugins.attachments[0].parameters["path"] == 2
     assert pusher.troubles == holder.troubles == []
 
 
