@@ -10,7 +10,7 @@ class Native(Twin):
 
     @at("replace/CongestionControl")
     def cap(self, default, connection, path, event, packet_bytes, packet_sent_ns):
-        """On one path, no more than the rate fills in a round trip (of a second at most), and never under the minimum."""
+        """On one path, no more than the rate fills in a round trip of a second at most; never under the minimum."""
         window = default(connection, path, event, packet_bytes, packet_sent_ns)
         if path.path_id == self.path:
             most = self.rate * min(path.rtt.smoothed_ns, SECOND_NS) // SECOND_NS

@@ -169,6 +169,7 @@ class Connection:
             known = ", ".join(CONTROLLERS)
             raise QuicError(f"there is no congestion control {self._controller!r}; there are {known}")
         self._datagram_bytes = chosen(settings.datagram_bytes, profile.datagram_bytes)
+        self._size_to_probe_bytes = profile.largest_datagram_bytes if settings.datagram_bytes is None else 0
         self.paths: list[Path] = []
         """By path_id; path 0 carries the handshake."""
         self.path = self._add_path()
@@ -299,6 +300,7 @@ class Connection:
     def _add_path(self) -> Path:
         controller = CONTROLLERS[self._controller](self.profile, self.paths)
         path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
+        path.size_to_probe_bytes = self._size_to_probe_bytes
         self.paths.append(path)
         return path
 
@@ -464,10 +466,10 @@ class Connection:
     def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
         """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""
         if isinstance(frame, MaxDataFrame):
-            return frame.maximum == self.flow.limit
+            return frame.maximum == self.flow.limit > self.flow.acknowledged_limit
         if isinstance(frame, MaxStreamDataFrame):
             stream = self.receiving_streams[frame.stream_id]
-            return frame.maximum == stream.limit and stream.final_size < 0
+            return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
         return isinstance(frame, HandshakeDoneFrame)
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:

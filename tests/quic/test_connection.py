@@ -388,7 +388,9 @@ FIGURE_1 = ["SelectRetransmission", "GenerateHeader", "GenerateFrames", "SendPac
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_packet_goes_through_figure_1_in_its_order(profile):
-    pipe = request_answers(Pipe(profile, drops=[("server", n) for n in range(8, 40, 5)]), response_bytes=60_000)
+    pipe = request_answers(
+        Pipe(profile, drops=[("server", n) for n in range(8, 40, 5)], datagram_bytes=1_252), response_bytes=60_000
+    )
     pipe.connect()
     pipe.run(both_confirmed)
     calls = []
@@ -509,7 +511,7 @@ def test_what_read_packet_drops_was_not_received(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_ack_alone_sets_the_timer_anew(profile):
     """With nothing to send, an ACK still moves the timer: to a loss that is due sooner, and then away altogether."""
-    pipe = Pipe(profile)
+    pipe = Pipe(profile, datagram_bytes=1_252)
     pipe.connect()
     pipe.run(both_confirmed)
     client = pipe.client
@@ -535,3 +537,18 @@ def test_an_ack_alone_sets_the_timer_anew(profile):
     assert pipe.now_ns < client.deadline_ns == space.loss_time_ns < before_ns
     acknowledge(second, first)
     assert client.deadline_ns == 0
+
+
+def test_a_limit_that_the_peer_is_known_to_have_read_is_not_repeated():
+    """Else two ends whose probes ask for ACKs would probe each other for ever."""
+    pipe = Pipe("mp-quic", drops=[("client", 6), ("server", 6)])
+    pipe.connect()
+    pipe.run(both_confirmed)
+    for name in ("client", "server"):
+        connection = pipe.sides[name].connection
+        connection.send(connection.open_stream(), 30_000, fin=True)
+        pipe.flush(name)
+    pipe.run()
+    assert pipe.sides["client"].delivered == {1: 30_000}
+    assert pipe.sides["server"].delivered == {0: 30_000}
+    assert pipe.now_ns < 2 * SECOND_NS
