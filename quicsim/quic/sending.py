@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from quicsim.quic.sent import PacketNumberSpace
 
 __all__ = ["MAXIMUM_PROBES", "assemble", "begin", "finish", "has_content", "has_stream_data", "is_idle", "run",
-           "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
+           "send", "set_timer", "transmit", "try_size", "window_or_nothing"]  # fmt: skip
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
 MAXIMUM_EXPIRIES = 8  # assumed: a timer that expires so often at one instant would do so for ever
@@ -65,12 +65,17 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
             stopped_by = _NOTHING_LEFT
             break
         datagrams.append(datagram)
-    if path.size_to_probe_bytes and stopped_by is _NOTHING_LEFT and (trial := probe(connection, path)) is not None:
-        datagram = send(connection, path, (trial,))
-        if datagram is not None:
-            datagrams.append(datagram)
+    if (datagram := try_size(connection, path, stopped_by)) is not None:
+        datagrams.append(datagram)
     finish(connection, path, stopped_by, bool(datagrams))
     return datagrams
+
+
+def try_size(connection: Connection, path: Path, stopped_by: SendingProcessInput) -> Datagram | None:
+    """The datagram that tries a larger size, if there is one to try and nothing else to send."""
+    if path.size_to_probe_bytes and stopped_by is _NOTHING_LEFT and (trial := probe(connection, path)) is not None:
+        return send(connection, path, (trial,))
+    return None
 
 
 def begin(connection: Connection, path: Path) -> None:
