@@ -38,3 +38,15 @@ def test_a_path_recovers_whose_sibling_stays_dead():
     pipe.run(lambda pipe: pipe.now_ns > ends_ns)
     assert [path.is_potentially_failed for path in pipe.server.paths] == [False, True, True]
     pipe.run(lambda pipe: not pipe.server.paths[2].is_potentially_failed, limit_ns=3 * ends_ns)
+
+
+@pytest.mark.parametrize("profile", ["rfc9002", "picoquic", "mp-quic"])
+def test_the_smallest_window_holds_datagrams_of_any_size(profile):
+    """A timeout leaves the smallest window; one below a datagram would never open again."""
+    ends_ns = STARTS_NS + 3_000 * MILLISECOND_NS
+    pipe = Pipe(profile, drops=lambda _: STARTS_NS < pipe.now_ns < ends_ns, datagram_bytes=9_000)
+    request_answers(pipe, response_bytes=2_000_000)
+    pipe.connect()
+    pipe.run(settled(1), limit_ns=10 * ends_ns)
+    assert pipe.server.counts.timeouts
+    assert pipe.sides["client"].finished
