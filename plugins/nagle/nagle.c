@@ -41,7 +41,7 @@ uint64_t nagle_send(struct send_packet *op, struct quic_connection *connection, 
     struct held *held = &nagle->paths[index];
     bool is_small = op->size_bytes + UNUSED <= connection->paths[index].datagram_bytes;
 
-    if (op->space != SPACE_APPLICATION || !op->ack_eliciting || op->is_probe || nagle->repeats)
+    if (op->space != SPACE_APPLICATION || !op->ack_eliciting || nagle->repeats)
         return run_default();
     if (is_small && op->data_only && !op->ends_stream && !held->timer_expired && waits_for_ack(connection)) {
         if (held->until_ns == 0)

@@ -184,6 +184,36 @@ def test_two_ends_that_chat_both_do_not_wait_for_one_another(profile):
     assert pipe.client.delivered == {streams["server"]: 3_000}
 
 
+@by_profile
+def test_what_goes_out_because_the_timer_has_expired_is_not_held_back(profile):
+    """A probe takes along what waits, whether or not there is anything to repeat."""
+    pipe = connected(profile, client=Settings(address_count=2))
+    stream_id = pipe.client.connection.open_stream()
+    write(pipe, stream_id, 40)
+    sent = len(data_packets(pipe.client))
+    write(pipe, stream_id, 40)
+    assert len(data_packets(pipe.client)) == sent
+    [path] = [path for path in pipe.client.connection.paths if path.application.pending]
+    path.timer_expired = True
+    pipe.flush()
+    assert len(data_packets(pipe.client)) == sent + 1
+    write(pipe, stream_id, 40)
+    assert len(data_packets(pipe.client)) == sent + 1, "and the next one is"
+
+
+def test_nothing_waits_for_a_path_that_may_have_failed():
+    pipe = connected("mp-quic", client=Settings(address_count=2))
+    pipe.drops = lambda sender, index, datagram: True
+    stream_id = pipe.client.connection.open_stream()
+    write(pipe, stream_id, 40)
+    write(pipe, stream_id, 40)
+    in_flight = len(small_in_flight(pipe.client))
+    for path in pipe.client.connection.paths:
+        path.is_potentially_failed = bool(path.application.outstanding)
+    write(pipe, stream_id, 40)
+    assert len(small_in_flight(pipe.client)) == in_flight + 1
+
+
 LOSSES = st.sets(st.tuples(st.sampled_from(["client", "server"]), st.integers(5, 60)), max_size=8)
 
 

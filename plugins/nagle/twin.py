@@ -16,7 +16,7 @@ class Native(Twin):
     @at("replace/SendPacket")
     def send(self, default, connection, path, packet):
         """Send, unless it is a small packet of new data and the peer owes an acknowledgement."""
-        new = packet.space is APPLICATION and packet.ack_eliciting and not packet.is_probe and not self.repeats
+        new = packet.space is APPLICATION and packet.ack_eliciting and not self.repeats
         if not new:
             return default(connection, path, packet)
         owed = any(each.application.outstanding and not each.is_potentially_failed for each in connection.paths)
