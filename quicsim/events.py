@@ -194,11 +194,12 @@ class PluginStopped(Event):
 
 @dataclass(frozen=True, slots=True)
 class PluginAttached(Event):
-    """A plugin took its anchors on this connection."""
+    """A plugin took its anchors on this connection, with these parameters ("rate=3000000")."""
 
     qlog_name: ClassVar[str] = "quicsim:plugin_attached"
     plugin: str
     anchors: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

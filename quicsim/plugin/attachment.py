@@ -53,8 +53,10 @@ class Attachment:
         self, plugin: Plugin, host: ConnectionPlugins, chosen: Mapping[str, int] = MappingProxyType({})
     ) -> None:
         self.plugin = plugin
-        self.data = {VALUE_SECTION: packed(plugin.parameters, chosen)} if plugin.parameters else {}
-        """What stands in the place of the object's own data: the parameters that were chosen."""
+        self.parameters = {each.name: chosen.get(each.name, each.default) for each in plugin.parameters}
+        """What was chosen of the plugin's parameters, and its defaults."""
+        self.data = {VALUE_SECTION: packed(plugin.parameters, self.parameters)} if plugin.parameters else {}
+        """What stands in the place of the object's own data."""
         self.host = host
         self.connection = host.connection
         self.enabled = True

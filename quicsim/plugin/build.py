@@ -66,15 +66,18 @@ def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> 
         raise BuildError(f"{source}: there is no such file; give the path of a plugin's C source")
     with tempfile.TemporaryDirectory() as scratch:
         target = Path(scratch) / f"{source.stem}.o"
+        header = Path(scratch) / "parameters.h"
         about = source.with_name("plugin.toml")
         if about.is_file() and (parameters := read_description(about).parameters):
-            (Path(scratch) / "parameters.h").write_text(parameters_header(parameters), encoding="ascii")
+            header.write_text(parameters_header(parameters), encoding="ascii")
         places = ["-I", str(include), "-I", scratch]
         command = [*compiler(clang), *FLAGS, *places, source.name, "-o", str(target)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
         done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
-            raise BuildError(f"{source}: the compiler failed\n{done.stderr.strip()}")
+            missing = header.name in done.stderr and not header.exists()
+            hint = f"\nparameters.h is made of the tables [parameters.NAME] of {about}" if missing else ""
+            raise BuildError(f"{source}: the compiler failed\n{done.stderr.strip()}{hint}")
         data = target.read_bytes()
     load_plugin(data, source=str(source))
     return data

@@ -128,7 +128,8 @@ class ConnectionPlugins:
         recorder.record(Code.PLUGIN_ATTACHED, connection.now_ns, len(plugin.anchors), len(plugin.data))
         if recorder.subscribers:
             sections = tuple(anchor.section for anchor in plugin.anchors)
-            recorder.emit(PluginAttached(connection.now_ns, recorder.name, plugin.name, sections))
+            chosen = tuple(f"{name}={value}" for name, value in attachment.parameters.items())
+            recorder.emit(PluginAttached(connection.now_ns, recorder.name, plugin.name, sections, chosen))
         # The memory is the plugin's own, and so is its initialisation: it runs now and never again.
         if own := [program for program in attachment.programs if program.anchor.operation is INIT_OPAQUE_DATA]:
             initialise = dispatch(INIT_OPAQUE_DATA, connection.operations.init_opaque_data, own)

@@ -104,10 +104,9 @@ def layout(parameters: Sequence[Parameter]) -> Layout:
     return lay_out([Field(each.name, each.type, each.name, each.unit) for each in parameters])
 
 
-def packed(parameters: Sequence[Parameter], chosen: Mapping[str, int]) -> bytes:
-    """The bytes that programs read: what was chosen, and the defaults."""
-    values = (chosen.get(each.name, each.default) for each in parameters)
-    return struct.pack(layout(parameters).format, *values)
+def packed(parameters: Sequence[Parameter], values: Mapping[str, int]) -> bytes:
+    """The bytes that programs read, of each parameter's value."""
+    return struct.pack(layout(parameters).format, *(values[each.name] for each in parameters))
 
 
 def checked(plugin: str, parameters: Sequence[Parameter], chosen: Mapping[str, object]) -> dict[str, int]:

@@ -15,7 +15,7 @@ from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, S
 from quicsim.quic import multipath, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl, grown
+from quicsim.quic.flow import FlowControl, consume
 from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
@@ -169,6 +169,7 @@ class Connection:
             known = ", ".join(CONTROLLERS)
             raise QuicError(f"there is no congestion control {self._controller!r}; there are {known}")
         self._datagram_bytes = chosen(settings.datagram_bytes, profile.datagram_bytes)
+        self._size_to_probe_bytes = profile.largest_datagram_bytes if settings.datagram_bytes is None else 0
         self.paths: list[Path] = []
         """By path_id; path 0 carries the handshake."""
         self.path = self._add_path()
@@ -193,7 +194,10 @@ class Connection:
         self.now_ns = now_ns
         self._in_call = True
         try:
-            receiving.receive(self, self.open_path(datagram.path_id) if datagram.path_id else self.path, datagram)
+            if not datagram.path_id:
+                receiving.receive(self, self.path, datagram)
+            elif self.is_complete:  # without the keys a packet cannot be read (RFC 9000 section 12.2)
+                receiving.receive(self, self.open_path(datagram.path_id), datagram)
         finally:
             self._in_call = False
         if self._changes:
@@ -296,8 +300,16 @@ class Connection:
     def _add_path(self) -> Path:
         controller = CONTROLLERS[self._controller](self.profile, self.paths)
         path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
+        path.size_to_probe_bytes = self._size_to_probe_bytes
         self.paths.append(path)
         return path
+
+    def _open_paths(self) -> None:
+        """A client uses a path on each of its addresses as soon as it has the keys."""
+        parameters = self.handshake.peer_parameters
+        if self.address_count > 1 and parameters is not None:
+            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
+                self.open_path(path_id)
 
     def open_path(self, path_id: int) -> Path:
         """The path of this identifier, opened when it is first used. Raises ProtocolViolation beyond what is agreed."""
@@ -306,7 +318,7 @@ class Connection:
             return paths[path_id]
         parameters = self.handshake.peer_parameters
         allowed = min(self.maximum_paths, parameters.maximum_paths) if parameters is not None else 1
-        if not self.is_confirmed or path_id >= allowed:
+        if path_id >= allowed:
             raise ProtocolViolation(f"path {path_id} was used; the paths agreed on are 0 to {allowed - 1}")
         while path_id >= len(paths):
             self._add_path()
@@ -327,6 +339,11 @@ class Connection:
             for stream_id, stream in self.sending_streams.items()
             if not stream_id & 2
         )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the handshake is, and with it the keys of the application's packets are there."""
+        return self.is_confirmed or self.state is ConnectionState.COMPLETE
 
     def announce(self, frame: Frame) -> None:
         """Have a control frame go out: on the only path, or on every open path beside the first (mp-quic)."""
@@ -382,6 +399,7 @@ class Connection:
             self._take_peer_parameters()
             path.open(APPLICATION)
             path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
+            self._open_paths()
             self.move(ConnectionInput.HANDSHAKE_COMPLETE)
         else:
             path.open(APPLICATION)
@@ -408,10 +426,6 @@ class Connection:
         self.move(ConnectionInput.HANDSHAKE_CONFIRMED)
         self.peer_validated_us = True
         self.path.discard(HANDSHAKE)
-        parameters = self.handshake.peer_parameters
-        if self.is_client and self.address_count > 1 and parameters is not None:
-            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
-                self.open_path(path_id)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
 
@@ -430,7 +444,7 @@ class Connection:
         finished = stream.state is _DATA_READ and not was_finished
         if not count and not finished:
             return
-        self._consume(stream, count)
+        consume(self, stream, count)
         if stream_id == self.peer_exchange_stream_id:
             if self.plugin_host is not None:
                 self.plugin_host.receive_exchange(content)
@@ -449,42 +463,13 @@ class Connection:
             self.sending_stream(stream_id)
         return stream
 
-    def _consume(self, stream: ReceivingStream, count: int) -> None:
-        """The application read so many bytes: announce a limit as soon as half of its window is used up.
-
-        RFC 9000 section 4.2 leaves the moment open.
-        """
-        flow = self.flow
-        flow.consumed += count
-        if stream.limit - stream.delivered <= stream.window >> 1 and stream.final_size < 0:
-            largest = self.profile.largest_max_stream_data_bytes
-            window = grown(stream.window, largest, stream.updated_ns, self.now_ns, self.flow_rtt_ns) if largest else 0
-            if window > stream.window:
-                stream.window = window
-                flow.window = max(flow.window, min(window * 3 // 2, flow.largest))  # as quic-go keeps the two
-            stream.updated_ns = self.now_ns
-            stream.limit = stream.delivered + stream.window
-            self.announce(MaxStreamDataFrame(stream.stream_id, stream.limit))
-        if flow.limit - flow.consumed <= flow.window >> 1:
-            if flow.largest:
-                flow.window = grown(flow.window, flow.largest, flow.updated_ns, self.now_ns, self.flow_rtt_ns)
-            flow.updated_ns = self.now_ns
-            flow.limit = flow.consumed + flow.window
-            self.announce(MaxDataFrame(flow.limit))
-
-    @property
-    def flow_rtt_ns(self) -> int:
-        """The round-trip time that receive windows are tuned by: the longest of the handshake's and those reported."""
-        rtt = self.path.rtt
-        return max(rtt.smoothed_ns if rtt.has_sample else 0, *(path.peer_rtt_ns for path in self.paths))
-
     def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
         """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""
         if isinstance(frame, MaxDataFrame):
-            return frame.maximum == self.flow.limit
+            return frame.maximum == self.flow.limit > self.flow.acknowledged_limit
         if isinstance(frame, MaxStreamDataFrame):
             stream = self.receiving_streams[frame.stream_id]
-            return frame.maximum == stream.limit and stream.final_size < 0
+            return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
         return isinstance(frame, HandshakeDoneFrame)
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["FlowControl", "grown"]
+from typing import TYPE_CHECKING
+
+from quicsim.quic.frames import MaxDataFrame, MaxStreamDataFrame
+
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.streams import ReceivingStream
+
+__all__ = ["FlowControl", "consume", "grown"]
 
 
 class FlowControl:
     """The connection's two limits, in bytes of stream data over all streams."""
 
-    __slots__ = ("consumed", "largest", "limit", "peer_limit", "received", "sent", "updated_ns", "window")
+    __slots__ = ("acknowledged_limit", "consumed", "largest", "limit", "peer_limit", "received", "sent", "updated_ns",
+                 "window")  # fmt: skip
 
     def __init__(self, window: int, largest: int) -> None:
         self.window = window
@@ -18,6 +27,8 @@ class FlowControl:
         """When our limit was raised last; -1: never."""
         self.limit = window
         """What we allow: our MAX_DATA."""
+        self.acknowledged_limit = 0
+        """The largest that the peer is known to have read; beyond the handshake's."""
         self.received = 0
         self.consumed = 0
         self.peer_limit = 0
@@ -38,3 +49,52 @@ def grown(window: int, largest: int, updated_ns: int, now_ns: int, rtt_ns: int) 
     if updated_ns < 0 or not rtt_ns or now_ns - updated_ns >= 2 * rtt_ns:
         return window
     return max(window, min(2 * window, largest))
+
+
+def consume(connection: Connection, stream: ReceivingStream, count: int) -> None:
+    """The application read so many bytes: announce higher limits if it is time.
+
+    RFC 9000 section 4.2 leaves the moment open.
+    """
+    connection.flow.consumed += count
+    if connection.profile.limits_follow_reading:
+        raise_by_what_was_read(connection, stream)
+    else:
+        renew_half_used(connection, stream)
+
+
+def raise_by_what_was_read(connection: Connection, stream: ReceivingStream) -> None:
+    """A limit below twice what was read rises by as much (picoquic of 2018): the window grows with the transfer."""
+    flow = connection.flow
+    if 2 * stream.delivered > stream.limit and stream.final_size < 0:
+        stream.limit += 2 * stream.delivered
+        connection.announce(MaxStreamDataFrame(stream.stream_id, stream.limit))
+    if 2 * flow.consumed > flow.limit:
+        flow.limit += 2 * flow.consumed
+        connection.announce(MaxDataFrame(flow.limit))
+
+
+def renew_half_used(connection: Connection, stream: ReceivingStream) -> None:
+    """A limit is renewed as soon as half of its window is used up; where the profile says so, the window grows."""
+    flow, now_ns = connection.flow, connection.now_ns
+    if stream.limit - stream.delivered <= stream.window >> 1 and stream.final_size < 0:
+        largest = connection.profile.largest_max_stream_data_bytes
+        window = grown(stream.window, largest, stream.updated_ns, now_ns, tuning_rtt_ns(connection)) if largest else 0
+        if window > stream.window:
+            stream.window = window
+            flow.window = max(flow.window, min(window * 3 // 2, flow.largest))  # as quic-go keeps the two
+        stream.updated_ns = now_ns
+        stream.limit = stream.delivered + stream.window
+        connection.announce(MaxStreamDataFrame(stream.stream_id, stream.limit))
+    if flow.limit - flow.consumed <= flow.window >> 1:
+        if flow.largest:
+            flow.window = grown(flow.window, flow.largest, flow.updated_ns, now_ns, tuning_rtt_ns(connection))
+        flow.updated_ns = now_ns
+        flow.limit = flow.consumed + flow.window
+        connection.announce(MaxDataFrame(flow.limit))
+
+
+def tuning_rtt_ns(connection: Connection) -> int:
+    """The round-trip time that receive windows are tuned by: the longest of the handshake's and those reported."""
+    rtt = connection.path.rtt
+    return max(rtt.smoothed_ns if rtt.has_sample else 0, *(path.peer_rtt_ns for path in connection.paths))

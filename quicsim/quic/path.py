@@ -27,6 +27,7 @@ class Path:
     """One path's state. Sizes are bytes of UDP payload, instants and durations nanoseconds."""
 
     __slots__ = (
+        "_fills_window_beyond_its_end",
         "accepted_past_deadline_ns",
         "application",
         "bytes_in_flight",
@@ -53,11 +54,13 @@ class Path:
         "pto_count",
         "rtt",
         "sending_state",
+        "size_to_probe_bytes",
         "spaces",
         "ssthresh_bytes",
         "state",
         "timer_expired",
         "timer_is_stale",
+        "window_margin_bytes",
     )
 
     def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
@@ -69,7 +72,10 @@ class Path:
         self.peer_rtt_ns = 0
         """The smoothed round-trip time that the peer reports; 0: none."""
         self.packets_sent = 0
-        self.datagram_bytes = datagram_bytes
+        self._fills_window_beyond_its_end = profile.fills_window_beyond_its_end
+        self.set_datagram_size(datagram_bytes)
+        self.size_to_probe_bytes = 0
+        """The datagram that is still to be tried; 0: none."""
         self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
         self.application = self.spaces[APPLICATION]
         self.open_spaces: list[PacketNumberSpace] = []
@@ -104,10 +110,16 @@ class Path:
         self.state = PathState.UNVALIDATED
         self.sending_state = SendingProcessState.APPLICATION_LIMITED
 
+    def set_datagram_size(self, datagram_bytes: int) -> None:
+        """Let full datagrams be as large as this from now on."""
+        self.datagram_bytes = datagram_bytes
+        self.window_margin_bytes = 0 if self._fills_window_beyond_its_end else datagram_bytes
+        """What must fit in the window before a packet is begun."""
+
     @property
     def window_is_open(self) -> bool:
-        """Whether a full-sized datagram fits in the congestion window (RFC 9002 section 7)."""
-        return self.bytes_in_flight + self.datagram_bytes <= self.cwnd_bytes
+        """Whether a full datagram fits in the congestion window (RFC 9002 section 7), or for some stacks a byte."""
+        return self.bytes_in_flight + self.window_margin_bytes <= self.cwnd_bytes
 
     @property
     def outstanding_count(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from typer.testing import CliRunner
 
@@ -10,6 +12,7 @@ from quicsim.cli import app
 from quicsim.plugin.build import source_of
 from quicsim.plugin.catalogue import catalogue, entry
 from quicsim.plugin.package import PluginError
+from tests.plugin.pipe import OBJECTS
 
 
 def test_plugins_lists_each_with_its_anchors_and_sizes():
@@ -20,6 +23,25 @@ def test_plugins_lists_each_with_its_anchors_and_sizes():
         assert listed.about.description in done.stdout
         assert f"{len(listed.plugin.data)} bytes of ELF" in done.stdout
     assert "anchors: replace/SetTimer, replace/SelectRetransmission" in done.stdout
+
+
+def test_plugins_lists_parameters_with_their_ranges(monkeypatch):
+    monkeypatch.setattr("quicsim.locate.plugins", lambda: {"limiter": OBJECTS / "limiter"})
+    done = CliRunner().invoke(app, ["plugins"])
+    assert done.exit_code == 0
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip().startswith("parameter")]
+    assert lines == [
+        "parameter window = 20000: the window is never larger; 4096 to 1000000000 (bytes)",
+        "parameter path = 0: the path whose window it is; 0 to 7 (path)",
+    ]
+
+
+def test_an_object_with_other_parameters_than_its_plugin_toml_is_refused(tmp_path):
+    shutil.copytree(OBJECTS / "limiter", tmp_path / "limiter")
+    about = tmp_path / "limiter" / "plugin.toml"
+    about.write_text(about.read_text().replace("20000", "20001"))
+    with pytest.raises(PluginError, match="its parameters are not those of its plugin"):
+        entry(tmp_path / "limiter")
 
 
 def test_every_plugin_has_its_source_beside_it():

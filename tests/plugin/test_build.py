@@ -64,6 +64,7 @@ def test_two_builds_in_different_places_are_the_same(tmp_path):
         (GOOD.replace("op->space", "op->spice"), "no member named 'spice'"),
         (GOOD.replace("(void)connection;", "int spare;"), "unused variable 'spare'"),
         ("#include <no.h>\n", "'no.h' file not found"),
+        ('#include "parameters.h"\n', "parameters.h is made of the tables [parameters.NAME] of"),
     ],
 )
 def test_bad_c_gives_the_compiler_s_words_and_writes_nothing(text, words, tmp_path, capsys):

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import (
@@ -109,6 +109,11 @@ def test_a_plugin_is_replaced_twice_on_a_live_connection(sender, taker):
     assert len(holder.of(PluginAttached)) == len(pusher.of(PluginAccepted)) == 3
     assert holder.of(PluginDetached) == holder.troubles == pusher.troubles == []
     assert pusher.plugins.negotiation.at_peer == ["limiter"]
+    for _ in range(2):  # the three were one after the other: there is one to take back
+        pusher.plugins.remove("limiter")
+    pipe.settle()
+    assert names(holder) == []
+    assert len(pusher.of(PluginRemoved)) == len(pusher.of(PluginRefused)) == 1
 
 
 def test_there_is_no_call_without_the_old_or_the_new(monkeypatch):
@@ -175,6 +180,17 @@ def test_a_new_one_starts_with_its_own_memory(pipe):
     [second] = pipe.client.plugins.attachments
     assert second is not first
     assert (word(second, 0), word(second, 1)) == (1, 0)
+
+
+def test_what_the_old_one_set_is_given_back_before_the_new_one_starts(pipe):
+    path = pipe.client.connection.path
+    marking = pipe.client.attach(plugin("marking"), word0=1, word1=2)
+    pipe.send(100)
+    pipe.settle()
+    assert path.ecn_codepoint == 2
+    pipe.client.plugins.attach(plugin("watcher"), replaces="marking")
+    assert not marking.enabled
+    assert path.ecn_codepoint == 0
 
 
 def test_what_cannot_take_the_place_leaves_the_old_one_there(pipe):
@@ -453,6 +469,22 @@ def test_the_pusher_hears_that_its_plugin_was_detached_for_faults(pipe):
     assert pipe.server.troubles == [stopped]
 
 
+@pytest.mark.parametrize("ends", ["client", "server"])
+def test_what_was_pushed_for_both_ends_at_both_when_it_ends_at_one(ends, pipe):
+    pipe.client.plugins.push(LIMITER, {"window": 9_000}, both=True)
+    pipe.settle()
+    own = pipe.sides[ends].plugins
+    own.detach(own.attached("limiter"), "after 3 faults")
+    pipe.send(30_000)
+    pipe.settle()
+    for side in (pipe.client, pipe.server):
+        assert everything_is_default(side)
+        assert not side.plugins.peer_has("limiter")
+    reasons = [event.reason for event in pipe.client.of(PluginDetached)]
+    assert reasons == ["after 3 faults" if ends == "client" else "the peer's was detached: after 3 faults"]
+    assert pipe.server.delivered == {0: 30_000}
+
+
 @pytest.mark.parametrize("how", ["detach", "replace"])
 def test_an_application_may_end_what_the_peer_pushed_and_the_peer_hears_it(how, pipe):
     pipe.server.plugins.push(LIMITER)
@@ -496,6 +528,27 @@ def test_the_whole_exchange_survives_any_losses(lost, sender):
     assert (names(pusher), names(holder)) == ([], ["watcher"])
     assert pusher.plugins.negotiation.at_peer == ["watcher"]
     assert holder.plugins.negotiation.at_peer == []
+    assert pusher.troubles == holder.troubles == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(LOSSES, st.sampled_from(["client", "server"]))
+@example({("client", 5), ("client", 9)}, "server")  # the server hears of path 2 first
+def test_it_does_so_over_two_paths_even_where_the_first_is_opened_last(lost, sender):
+    pipe = Pipe(
+        "mp-quic",
+        client=Settings(address_count=2),
+        drops=lambda side, index, datagram: (side, index) in lost,
+        watched=False,
+    )
+    pusher, holder = pipe.sides[sender], pipe.sides["server" if sender == "client" else "client"]
+    pusher.plugins.push(LIMITER, {"path": 1}, both=True)
+    pipe.connect()
+    pipe.settle()
+    pusher.plugins.push(LIMITER, {"path": 2}, replaces="limiter")
+    pipe.settle()
+    assert (names(pusher), names(holder)) == ([], ["limiter"])
+    assert holder.plugins.attachments[0].parameters["path"] == 2
     assert pusher.troubles == holder.troubles == []
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quicsim.events import PluginAttached
 from quicsim.plugin.description import read_description
 from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.plugin.parameters import (
@@ -126,6 +127,8 @@ def test_programs_read_what_was_chosen(chosen, window, how):
     pipe.settle()
     assert pipe.server.connection.path.cwnd_bytes == window
     assert set(pipe.server.logged) == {window}
+    [attached] = pipe.server.of(PluginAttached)
+    assert attached.parameters == (f"window={window}", "path=0")
 
 
 def test_two_connections_choose_for_themselves():
@@ -159,7 +162,7 @@ def parameters(draw):
 
 def sections_of(chosen):
     text = "\n".join(each.declaration for each in chosen).encode() + b"\0"
-    return {DECLARATION_SECTION: text, VALUE_SECTION: packed(chosen, {})}
+    return {DECLARATION_SECTION: text, VALUE_SECTION: packed(chosen, {each.name: each.default for each in chosen})}
 
 
 @given(parameters())

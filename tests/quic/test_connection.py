@@ -259,7 +259,8 @@ def test_tiny_windows_slow_a_transfer_and_do_not_stop_it(profile, window):
         max_stream_data_bytes=window, limit_ns=600 * SECOND_NS,
     )  # fmt: skip
     assert pipe.sides["client"].delivered[0] == 40 * window
-    assert pipe.now_ns > 40 * pipe.delay_ns, "a window or two a round trip"
+    least = 12 if profile == "picoquic" else 40  # its windows double
+    assert pipe.now_ns > least * pipe.delay_ns, "a window or two a round trip"
 
 
 @pytest.mark.parametrize("kind", [MaxDataFrame, MaxStreamDataFrame, HandshakeDoneFrame])
@@ -387,7 +388,9 @@ FIGURE_1 = ["SelectRetransmission", "GenerateHeader", "GenerateFrames", "SendPac
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_packet_goes_through_figure_1_in_its_order(profile):
-    pipe = request_answers(Pipe(profile, drops=[("server", n) for n in range(8, 40, 5)]), response_bytes=60_000)
+    pipe = request_answers(
+        Pipe(profile, drops=[("server", n) for n in range(8, 40, 5)], datagram_bytes=1_252), response_bytes=60_000
+    )
     pipe.connect()
     pipe.run(both_confirmed)
     calls = []
@@ -508,7 +511,7 @@ def test_what_read_packet_drops_was_not_received(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_ack_alone_sets_the_timer_anew(profile):
     """With nothing to send, an ACK still moves the timer: to a loss that is due sooner, and then away altogether."""
-    pipe = Pipe(profile)
+    pipe = Pipe(profile, datagram_bytes=1_252)
     pipe.connect()
     pipe.run(both_confirmed)
     client = pipe.client
@@ -534,3 +537,18 @@ def test_an_ack_alone_sets_the_timer_anew(profile):
     assert pipe.now_ns < client.deadline_ns == space.loss_time_ns < before_ns
     acknowledge(second, first)
     assert client.deadline_ns == 0
+
+
+def test_a_limit_that_the_peer_is_known_to_have_read_is_not_repeated():
+    """Else two ends whose probes ask for ACKs would probe each other for ever."""
+    pipe = Pipe("mp-quic", drops=[("client", 6), ("server", 6)])
+    pipe.connect()
+    pipe.run(both_confirmed)
+    for name in ("client", "server"):
+        connection = pipe.sides[name].connection
+        connection.send(connection.open_stream(), 30_000, fin=True)
+        pipe.flush(name)
+    pipe.run()
+    assert pipe.sides["client"].delivered == {1: 30_000}
+    assert pipe.sides["server"].delivered == {0: 30_000}
+    assert pipe.now_ns < 2 * SECOND_NS

@@ -90,6 +90,16 @@ def test_a_push_before_the_handshake_is_done_waits_for_it(at):
     assert len(of(events, PluginAttached)) == 1
 
 
+def test_a_push_on_an_idle_connection_leaves_at_its_instant():
+    """Nothing else is under way at half a second: figure 3's requests begin after one."""
+    plugins = f"variants.without.plugins=[{use(at='500ms', remove_at='700ms')}]"
+    events = []
+    simulate(load("fig3_tlp", ["requests.count=1", plugins]).variant("without"), "without", 0, [events.append])
+    [attached], [detached] = of(events, PluginAttached), of(events, PluginDetached)
+    assert 505_000_000 < attached.time_ns < 506_000_000
+    assert 705_000_000 < detached.time_ns < 706_000_000
+
+
 @pytest.mark.parametrize("at", ["0", "30ms", "1500ms"])
 def test_a_host_attaches_for_itself_at_the_instant(at):
     record, events = download(use(sender="server", to=None, at=at, remove_at="2s"))
