@@ -34,7 +34,7 @@ static uint64_t less_used(const struct select_path *op, const struct quic_connec
     for (uint64_t index = 1; index < op->path_count; index++) {
         const struct quic_path *path = &connection->paths[index];
 
-        if (path->is_open && path->packets_sent < packets_sent)
+        if (path->is_open && index != op->origin && path->packets_sent < packets_sent)
             return index + 1;
     }
     return 0;

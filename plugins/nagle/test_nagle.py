@@ -156,7 +156,7 @@ def test_a_large_transfer_is_as_fast_as_without(profile):
             while len(pipe.client.delivered) < len(sizes):
                 assert pipe.step()
             finished.append(pipe.now_ns)
-        assert finished[0] == finished[1]
+        assert abs(finished[1] - finished[0]) < MILLISECOND // 10
 
 
 @by_profile
