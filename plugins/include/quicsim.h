@@ -72,7 +72,8 @@ struct quic_path {
     uint8_t padding_87[1];
     uint64_t packets_sent; /* packets sent on it so far */
     uint64_t paced_until_ns; /* PacePacket lets nothing in flight out before */
-    uint8_t padding_104[152];
+    uint8_t window_is_open; /* 1: the congestion window has room for a packet, as this stack sees it */
+    uint8_t padding_105[151];
 };
 
 /* The connection; paths[0] is the first path. */

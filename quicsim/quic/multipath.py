@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.quic import sending
 from quicsim.quic.frames import PathsFrame
 from quicsim.quic.packet import APPLICATION, Datagram, Packet
-from quicsim.quic.sending import has_stream_data, window_or_nothing
+from quicsim.quic.sending import has_stream_data, larger_datagram, window_or_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,11 @@ def run(connection: Connection) -> list[Datagram]:
             datagrams.append(datagram)
             sent[path.path_id] = True
     for path in paths:
-        sending.finish(connection, path, window_or_nothing(connection, path), sent[path.path_id])
+        stopped_by = window_or_nothing(connection, path)
+        if path.size_to_probe_bytes and (trial := larger_datagram(connection, path, stopped_by)) is not None:
+            datagrams.append(trial)
+            sent[path.path_id] = True
+        sending.finish(connection, path, stopped_by, sent[path.path_id])
     return datagrams
 
 

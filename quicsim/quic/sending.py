@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from quicsim.quic.sent import PacketNumberSpace
 
 __all__ = ["MAXIMUM_PROBES", "assemble", "begin", "due_acknowledgement", "finish", "has_content", "has_stream_data",
-           "is_idle", "run", "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
+           "is_idle", "larger_datagram", "run", "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
 MAXIMUM_EXPIRIES = 8  # assumed: a timer that expires so often at one instant would do so for ever
@@ -67,10 +67,8 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
                 datagrams.append(acknowledgement)
             break
         datagrams.append(datagram)
-    if path.size_to_probe_bytes and stopped_by is _NOTHING_LEFT and (trial := probe(connection, path)) is not None:
-        datagram = send(connection, path, (trial,))
-        if datagram is not None:
-            datagrams.append(datagram)
+    if path.size_to_probe_bytes and (trial := larger_datagram(connection, path, stopped_by)) is not None:
+        datagrams.append(trial)
     finish(connection, path, stopped_by, bool(datagrams))
     return datagrams
 
@@ -120,6 +118,13 @@ def due_acknowledgement(connection: Connection, path: Path) -> Datagram | None:
         return None
     packet = assemble(connection, path, Packet(space.kind, space.next_number, path.datagram_bytes, False), 0)
     return None if packet is None else send(connection, path, (packet,))
+
+
+def larger_datagram(connection: Connection, path: Path, stopped_by: SendingProcessInput) -> Datagram | None:
+    """Try the path's next size when all else has gone out."""
+    if stopped_by is not _NOTHING_LEFT or (trial := probe(connection, path)) is None:
+        return None
+    return send(connection, path, (trial,))
 
 
 def expire_overdue_timer(connection: Connection, path: Path) -> None:
