@@ -20,6 +20,12 @@ def _figure3() -> Reproduction:
     return FIGURE3
 
 
+def _table1() -> Reproduction:
+    from quicsim.reproduce.table1 import TABLE1
+
+    return TABLE1
+
+
 def _table2() -> Reproduction:
     from quicsim.reproduce.table2 import table2
 
@@ -28,6 +34,7 @@ def _table2() -> Reproduction:
 
 REPRODUCTIONS: dict[str, Callable[[], Reproduction]] = {
     "fig3": _figure3,
+    "table1": _table1,
     "table2": _table2,
 }
 """Name -> what makes it; nothing is imported or read before it is asked for."""
