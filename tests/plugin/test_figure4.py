@@ -1,10 +1,12 @@
 """The whole line: figure 4's numbers with ecn and without, why they differ, and a plugin that breaks on the way."""
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -53,6 +55,13 @@ def test_medians_are_the_paper_s(medians):
     assert medians["without"] == pytest.approx(11.5, rel=0.05)
     assert medians["with-ecn"] == pytest.approx(10.5, rel=0.05)
     assert medians["without"] - medians["with-ecn"] == pytest.approx(1.0, abs=0.25)
+
+
+def test_the_page_says_what_comes_out(medians):
+    page = (Path(__file__).parents[2] / "docs/plugins/ecn.md").read_text()
+    for variant, value in medians.items():
+        [told] = re.findall(rf"^\| `{variant}`[^|]*\| ([\d.]+) s \|", page, re.MULTILINE)
+        assert float(told) == pytest.approx(value, abs=0.02)
 
 
 def test_the_negotiation_costs_no_time_where_the_queue_fills_after_it(medians):
