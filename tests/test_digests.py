@@ -10,7 +10,7 @@ import pytest
 import quicsim
 
 BASELINES = {
-    "bulk_download": ((), 2, "3c14c855b2777bb92493b58be0940ee8"),
+    "bulk_download": ((), 2, "ac3eb3dddb3cf78846988f691a238f92"),
     "fig3_tlp": ((), 2, "3b5abfddccf5ec457b59cd4007dc4c99"),
     "fig4_ecn": (("transfer.size=1MB",), 2, "f7f368de21c65f5e2a1fd3f80d92afe4"),
     "fig5_ack_path": (("transfer.size=2MB",), 2, "c84e47be46e6ffdce59acf3fb017e5ab"),
