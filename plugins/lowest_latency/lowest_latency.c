@@ -16,7 +16,7 @@ QUICSIM_PLUGIN("lowest_latency", "1.0", struct no_memory);
 
 static bool may_send(const struct select_path *op, const struct quic_path *path)
 {
-    return path->window_is_open && path->paced_until_ns <= op->now_ns;
+    return path->bytes_in_flight + path->window_margin_bytes <= path->cwnd_bytes && path->paced_until_ns <= op->now_ns;
 }
 
 static uint64_t rank(const struct quic_path *path)
@@ -34,7 +34,7 @@ static uint64_t less_used(const struct select_path *op, const struct quic_connec
     for (uint64_t index = 1; index < op->path_count; index++) {
         const struct quic_path *path = &connection->paths[index];
 
-        if (path->is_open && path->packets_sent < packets_sent)
+        if (path->is_open && index != op->origin && path->packets_sent < packets_sent)
             return index + 1;
     }
     return 0;
