@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from html import escape
 from itertools import zip_longest
 from pathlib import Path
@@ -31,6 +31,7 @@ class RunRecord:
     `metrics` are numbers of the whole run, their unit last in their names (`completion_s`, `goodput_bps`);
     `samples` hold one number for each request, in order, under the same names; `counts` are events;
     `digest` is the hexadecimal digest of the run's event trace;
+    `series` follow something over time, as (instant in seconds, value), the unit last in the name;
     `notes` are sentences for the reader of the results, such as a plugin's detachment.
     """
 
@@ -41,6 +42,7 @@ class RunRecord:
     samples: dict[str, tuple[float, ...]]
     digest: str
     notes: tuple[str, ...] = ()
+    series: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{name}={value:g}" for name, value in self.metrics.items())
@@ -110,7 +112,7 @@ class Results:
         }
 
     def save(self, directory: Path | str) -> list[Path]:
-        """Write result.json, runs.csv and, where there are samples, samples.csv; each whole or not at all.
+        """Write result.json, runs.csv and, where there are any, samples.csv and series.csv; each whole or not at all.
 
         What earlier results left there under these names, or as pictures of metrics that these have not, is removed.
         """
@@ -119,10 +121,13 @@ class Results:
         files[home / "runs.csv"] = self._runs_csv()
         if any(run.samples for run in self.runs):
             files[home / "samples.csv"] = self._samples_csv()
+        if any(run.series for run in self.runs):
+            files[home / "series.csv"] = self._series_csv()
         for path, text in files.items():
             write_atomically(path, text.encode())
-        if home / "samples.csv" not in files:
-            (home / "samples.csv").unlink(missing_ok=True)
+        for name in ("samples.csv", "series.csv"):
+            if home / name not in files:
+                (home / name).unlink(missing_ok=True)
         self.plot.remove_others(home)
         return list(files)
 
@@ -152,6 +157,17 @@ class Results:
                 [run.variant, run.replication, index, *("" if value is None else value for value in values)]
                 for run in self.runs
                 for index, values in enumerate(zip_longest(*(run.samples.get(name, ()) for name in names)))
+            ),
+        )
+
+    def _series_csv(self) -> str:
+        return _csv(
+            ["variant", "replication", "series", "time_s", "value"],
+            (
+                [run.variant, run.replication, name, time_s, value]
+                for run in self.runs
+                for name, points in run.series.items()
+                for time_s, value in points
             ),
         )
 

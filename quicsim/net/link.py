@@ -274,7 +274,7 @@ class LinkDirection:
 
     def _taken(self, index: int, datagram: Datagram) -> DropReason | None:
         """Why the wire loses this datagram, if it does; every rule sees every datagram."""
-        verdicts = [matches(index, datagram) for matches in self._matchers]
+        verdicts = [matches(index, datagram, self.clock.now) for matches in self._matchers]
         if any(verdicts):
             return DropReason.FAULT
         if self._loss.u64(index) < self._loss_threshold:

@@ -33,6 +33,7 @@ congestion_control = Operation(
         Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
         Field("packet_bytes", u32, "packet_bytes", "that packet's size; the sum of all for packets lost at once"),
         Field("event", u8, "event", "1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet"),
+        Field("path_id", u8, "path.path_id", "the path"),
     ),
     output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes"),
     rules=(

@@ -99,7 +99,7 @@ def give_up_two_packets(connection: Connection, path: Path, space: PacketNumberS
     """Back off, take the two oldest packets for lost, restart from the minimum window; with other paths about, leave
     this one alone until something arrives on it, which a PING asks for.
     """
-    if not connection.is_confirmed:
+    if not connection.is_confirmed and path is connection.path:
         return probe(connection, path, space)
     count_timeout(connection, path, space)
     oldest = list(islice(space.outstanding.values(), MP_QUIC_GIVEN_UP))

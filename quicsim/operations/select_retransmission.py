@@ -112,7 +112,7 @@ def lost_or_tail_or_duplicated(connection: Connection, path: Path, space: Packet
     """A lost packet, whatever the window; when the timer expired, the last one outstanding, twice, and then a timeout;
     else one that must go out on a second path too.
     """
-    if not connection.is_confirmed:
+    if not connection.is_confirmed and path is connection.path:
         return lost_or_probed(connection, path, space)
     if path.timer_expired and not space.lost:
         path.timer_expired = False
@@ -121,8 +121,7 @@ def lost_or_tail_or_duplicated(connection: Connection, path: Path, space: Packet
             if path.rtt.has_sample and path.pto_count < MP_QUIC_PROBES:
                 path.pto_count += 1
                 if number := last_needed(connection, space):
-                    return number
-                space.ping_needed = True
+                    return number  # where nothing is, no probe: two ends whose probes ask for ACKs would never rest
             else:
                 connection.operations.retransmission_timeout(connection, path, space)
     if lost := first_lost(connection, space):

@@ -98,7 +98,7 @@ def probe_or_timeout_ns(path: Path) -> int:
 @set_timer.default("mp-quic")
 def tail_probes_then_timeout(connection: Connection, path: Path) -> int:
     """The time threshold if a packet waits for it, else two tail loss probes and then a retransmission timeout."""
-    if not connection.is_confirmed:
+    if not connection.is_confirmed and path is connection.path:
         return probe_timeout(connection, path)
     space = path.application
     if space.loss_time_ns or not space.ack_eliciting_in_flight:

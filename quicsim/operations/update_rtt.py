@@ -102,3 +102,23 @@ def rfc6298_average(
     if 4 * rtt.variation_ns < rtt.minimum_ns:
         rtt.variation_ns = rtt.minimum_ns // 4
     return rtt.smoothed_ns
+
+
+@update_rtt.default("mp-quic")
+def corrected_average(
+    connection: Connection, path: Path, space: PacketNumberSpace, sample_ns: int, ack_delay_ns: int
+) -> int:
+    """The minimum is of samples as they are; all else is of samples less the ACK delay, where that leaves something."""
+    rtt = path.rtt
+    minimum_ns = min(rtt.minimum_ns, sample_ns) if rtt.has_sample else sample_ns
+    if sample_ns > ack_delay_ns:
+        sample_ns -= ack_delay_ns
+    if not rtt.has_sample:
+        path.first_rtt_sample_ns = connection.now_ns
+        rtt.begin(sample_ns)
+    else:
+        rtt.latest_ns = sample_ns
+        rtt.variation_ns = (3 * rtt.variation_ns + abs(rtt.smoothed_ns - sample_ns)) // 4
+        rtt.smoothed_ns = (7 * rtt.smoothed_ns + sample_ns) // 8
+    rtt.minimum_ns = minimum_ns
+    return rtt.smoothed_ns

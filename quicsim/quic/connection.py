@@ -193,7 +193,10 @@ class Connection:
         self.now_ns = now_ns
         self._in_call = True
         try:
-            receiving.receive(self, self.open_path(datagram.path_id) if datagram.path_id else self.path, datagram)
+            if not datagram.path_id:
+                receiving.receive(self, self.path, datagram)
+            elif self.is_complete:  # without the keys a packet cannot be read (RFC 9000 section 12.2)
+                receiving.receive(self, self.open_path(datagram.path_id), datagram)
         finally:
             self._in_call = False
         if self._changes:
@@ -299,6 +302,13 @@ class Connection:
         self.paths.append(path)
         return path
 
+    def _open_paths(self) -> None:
+        """A client uses a path on each of its addresses as soon as it has the keys."""
+        parameters = self.handshake.peer_parameters
+        if self.address_count > 1 and parameters is not None:
+            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
+                self.open_path(path_id)
+
     def open_path(self, path_id: int) -> Path:
         """The path of this identifier, opened when it is first used. Raises ProtocolViolation beyond what is agreed."""
         paths = self.paths
@@ -306,7 +316,7 @@ class Connection:
             return paths[path_id]
         parameters = self.handshake.peer_parameters
         allowed = min(self.maximum_paths, parameters.maximum_paths) if parameters is not None else 1
-        if not self.is_confirmed or path_id >= allowed:
+        if path_id >= allowed:
             raise ProtocolViolation(f"path {path_id} was used; the paths agreed on are 0 to {allowed - 1}")
         while path_id >= len(paths):
             self._add_path()
@@ -327,6 +337,11 @@ class Connection:
             for stream_id, stream in self.sending_streams.items()
             if not stream_id & 2
         )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the handshake is, and with it the keys of the application's packets are there."""
+        return self.is_confirmed or self.state is ConnectionState.COMPLETE
 
     def announce(self, frame: Frame) -> None:
         """Have a control frame go out: on the only path, or on every open path beside the first (mp-quic)."""
@@ -382,6 +397,7 @@ class Connection:
             self._take_peer_parameters()
             path.open(APPLICATION)
             path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
+            self._open_paths()
             self.move(ConnectionInput.HANDSHAKE_COMPLETE)
         else:
             path.open(APPLICATION)
@@ -408,10 +424,6 @@ class Connection:
         self.move(ConnectionInput.HANDSHAKE_CONFIRMED)
         self.peer_validated_us = True
         self.path.discard(HANDSHAKE)
-        parameters = self.handshake.peer_parameters
-        if self.is_client and self.address_count > 1 and parameters is not None:
-            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
-                self.open_path(path_id)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
 

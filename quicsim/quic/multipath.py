@@ -26,7 +26,7 @@ __all__ = ["ack_path", "is_due", "run"]
 def is_due(connection: Connection) -> bool:
     """Whether paths are chosen for each packet now, or one path just sends."""
     if not connection.is_confirmed:
-        return False
+        return len(connection.paths) > 1
     operations = connection.operations
     return connection.profile.is_multipath or operations.select_path is not operations.default_select_path
 
@@ -35,6 +35,8 @@ def run(connection: Connection) -> list[Datagram]:
     """Send what is shared by all paths on those that SelectPath chooses, then what each path has for itself."""
     datagrams: list[Datagram] = []
     paths = [path for path in connection.paths if path.is_open]
+    if not connection.is_confirmed:  # the first path still has the handshake to finish
+        datagrams += sending.run(connection, paths.pop(0))
     for path in paths:
         sending.begin(connection, path)
     report_paths(connection)
@@ -86,7 +88,7 @@ def next_retransmission(connection: Connection) -> tuple[Path, int]:
     """
     operations = connection.operations
     is_default = operations.select_retransmission is operations.default_select_retransmission
-    for path in connection.paths:
+    for path in connection.paths if connection.is_confirmed else connection.paths[1:]:
         if not path.is_open:
             continue
         space = path.application

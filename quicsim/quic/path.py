@@ -58,6 +58,7 @@ class Path:
         "state",
         "timer_expired",
         "timer_is_stale",
+        "window_margin_bytes",
     )
 
     def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
@@ -70,6 +71,8 @@ class Path:
         """The smoothed round-trip time that the peer reports; 0: none."""
         self.packets_sent = 0
         self.datagram_bytes = datagram_bytes
+        self.window_margin_bytes = 0 if profile.fills_window_beyond_its_end else datagram_bytes
+        """What must fit in the window before a packet is begun."""
         self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
         self.application = self.spaces[APPLICATION]
         self.open_spaces: list[PacketNumberSpace] = []
@@ -106,8 +109,8 @@ class Path:
 
     @property
     def window_is_open(self) -> bool:
-        """Whether a full-sized datagram fits in the congestion window (RFC 9002 section 7)."""
-        return self.bytes_in_flight + self.datagram_bytes <= self.cwnd_bytes
+        """Whether a full datagram fits in the congestion window (RFC 9002 section 7), or for some stacks a byte."""
+        return self.bytes_in_flight + self.window_margin_bytes <= self.cwnd_bytes
 
     @property
     def outstanding_count(self) -> int:

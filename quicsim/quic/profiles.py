@@ -54,6 +54,8 @@ class Profile:
     """How far the connection's receive window grows by itself; 0: it does not."""
     largest_max_stream_data_bytes: int = 0
     """How far a stream's does."""
+    fills_window_beyond_its_end: bool = False
+    """Whether a packet is begun as long as the window is not exceeded yet; RFC 9002 section 7 asks that it fits."""
     limits_follow_reading: bool = False
     """Whether a limit below twice what was read rises by as much, so that windows grow with the transfer; else a window
     is renewed when half of it is used up.
@@ -137,6 +139,7 @@ MP_QUIC = Profile(
     # Its sender keeps account for RFC 6937 and nobody asks: whether to send is decided by the bytes in flight and the
     # window, which is cut at once.
     proportional_rate_reduction=False,
+    fills_window_beyond_its_end=True,
     is_multipath=True,
     largest_max_data_bytes=24 << 20,
     largest_max_stream_data_bytes=16 << 20,

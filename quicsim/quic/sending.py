@@ -132,7 +132,7 @@ def is_idle(connection: Connection) -> bool:
         return False
     for path in connection.paths:
         space = path.application
-        if (
+        if path.is_open and (
             path.timer_is_stale
             or path.timer_expired
             or 0 < space.received.deadline_ns <= connection.now_ns
@@ -141,7 +141,7 @@ def is_idle(connection: Connection) -> bool:
             or space.ping_needed
             or space.duplicates
         ):
-            return not path.is_open
+            return False
     return True
 
 
@@ -154,6 +154,8 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[P
     for space in path.open_spaces:
         if path.state is _UNVALIDATED and not path.has_room_in(space.kind):
             continue
+        if space.kind is APPLICATION and len(connection.paths) > 1:
+            continue  # other paths are open for that already
         packet = next_packet(connection, path, space, room_bytes)
         if packet is not None:
             packets.append(packet)
@@ -172,7 +174,7 @@ def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, ro
     now_ns = connection.now_ns
     if path.paced_until_ns <= now_ns or path.timer_expired or space.ping_needed:
         selected = connection.operations.select_retransmission(connection, path, space)
-        window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+        window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
         new_content = window_is_open and has_content(connection, space)
     if not selected and not new_content:
         ack_is_due = 0 < space.received.deadline_ns <= now_ns
@@ -221,7 +223,7 @@ def has_stream_data(connection: Connection) -> bool:
 
 def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
     """Whether the window or the lack of anything to send ended the run."""
-    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
     if window_is_open and path.paced_until_ns <= connection.now_ns:
         return _NOTHING_LEFT
     for space in path.open_spaces:
@@ -232,7 +234,7 @@ def why_stopped(connection: Connection, path: Path) -> SendingProcessInput:
 
 def window_or_nothing(connection: Connection, path: Path) -> SendingProcessInput:
     """The same for one of several paths, on which stream data may go but need not."""
-    window_is_open = path.bytes_in_flight + path.datagram_bytes <= path.cwnd_bytes
+    window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
     if window_is_open and path.paced_until_ns <= connection.now_ns:
         return _NOTHING_LEFT
     if path.application.lost or has_content(connection, path.application):

@@ -25,7 +25,15 @@ from quicsim.quic.profiles import profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
 from quicsim.scenario.build_network import build_network, client_paths, directions
-from quicsim.scenario.measure import RequestsMeasured, TransferMeasured, measure_counts, measure_processing, processing
+from quicsim.scenario.measure import (
+    OpenTransferMeasured,
+    RequestsMeasured,
+    ThroughputSeries,
+    TransferMeasured,
+    measure_counts,
+    measure_processing,
+    processing,
+)
 from quicsim.scenario.use_plugins import use_plugins
 from quicsim.scenario.values import HOST_NAMES
 
@@ -42,6 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["Unfinished", "simulate"]
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
+ENDLESS_BYTES = 1 << 60  # within what a stream may carry (RFC 9000 section 4.5), and beyond any run
 
 
 class Unfinished(RuntimeError):  # noqa: N818
@@ -102,6 +111,8 @@ def simulate(
     notes: list[str] = []
     use_plugins(scenario, sides, notes)
     application = build_application(scenario, sides)
+    interval_ns = scenario.throughput_interval_ns
+    throughput = ThroughputSeries(sides["client"].endpoint, interval_ns) if interval_ns else None
     phase_ns = scenario.hosts.client.start_phase_ns
     started_ns = streams.stream("start-phase:client").below(0, phase_ns) if phase_ns else 0
     clock.process(connect_at(started_ns, sides["client"].endpoint))
@@ -120,7 +131,8 @@ def simulate(
     counts = measure_counts(sides, network)
     metrics, samples = application.measure(started_ns)
     metrics |= measure_processing(sides)
-    return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes))
+    series = throughput.measure() if throughput is not None else {}
+    return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes), series)
 
 
 def standing(name: HostName, side: Side) -> str:
@@ -190,7 +202,9 @@ def build_endpoint(
     )
 
 
-def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasured | TransferMeasured:
+def build_application(
+    scenario: ResolvedScenario, sides: Sides
+) -> RequestsMeasured | TransferMeasured | OpenTransferMeasured:
     """What the scenario's hosts do, ready to start."""
     client, server = sides["client"].endpoint, sides["server"].endpoint
     if (requests := scenario.requests) is not None:
@@ -207,5 +221,8 @@ def build_application(scenario: ResolvedScenario, sides: Sides) -> RequestsMeasu
     transfer = scenario.transfer
     assert transfer is not None  # the schema asks for exactly one application
     sender, receiver = (server, client) if transfer.sender == "server" else (client, server)
-    Sender(sender, size_bytes=transfer.size_bytes)
-    return TransferMeasured(Receiver(receiver, request_bytes=transfer.request_size_bytes))
+    Sender(sender, size_bytes=transfer.size_bytes or ENDLESS_BYTES)
+    received = Receiver(receiver, request_bytes=transfer.request_size_bytes)
+    if transfer.until_ns is not None:
+        return OpenTransferMeasured(receiver, transfer.until_ns)
+    return TransferMeasured(received)

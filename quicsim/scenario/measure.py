@@ -13,17 +13,26 @@ from quicsim.cpu import PICOSECONDS_PER_NANOSECOND
 from quicsim.processing import ProcessingEndpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from simpy.events import Event
 
     from quicsim.apps.bulk import Receiver
     from quicsim.apps.requests import Requester
+    from quicsim.endpoint import Endpoint
     from quicsim.net.topology import Network
     from quicsim.scenario.build import Side
     from quicsim.scenario.values import HostName
 
-__all__ = ["RequestsMeasured", "TransferMeasured", "measure_counts", "measure_processing", "processing"]
+__all__ = [
+    "OpenTransferMeasured",
+    "RequestsMeasured",
+    "ThroughputSeries",
+    "TransferMeasured",
+    "measure_counts",
+    "measure_processing",
+    "processing",
+]
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
@@ -66,6 +75,47 @@ class TransferMeasured:
         duration_ns = self._receiver.completed_ns - started_ns
         goodput_bps = self._receiver.received_bytes * 8 * NANOSECONDS_PER_SECOND / duration_ns
         return {"completion_s": duration_ns / NANOSECONDS_PER_SECOND, "goodput_bps": goodput_bps}, {}
+
+
+class OpenTransferMeasured:
+    """What one transfer without an end delivered until an instant."""
+
+    def __init__(self, endpoint: Endpoint, until_ns: int) -> None:
+        self._connection = endpoint.connection
+        self._until_ns = until_ns
+        self.finished: Event = endpoint.clock.timeout(until_ns)
+
+    def measure(self, started_ns: int) -> Measured:
+        """`goodput_bps`: the application's data delivered in order, from connecting on."""
+        streams = self._connection.receiving_streams
+        delivered_bytes = sum(stream.delivered for stream_id, stream in streams.items() if not stream_id & 2)
+        return {"goodput_bps": delivered_bytes * 8 * NANOSECONDS_PER_SECOND / (self._until_ns - started_ns)}, {}
+
+
+class ThroughputSeries:
+    """What arrived on each path of an endpoint, interval by interval: bytes of UDP payload a second."""
+
+    def __init__(self, endpoint: Endpoint, interval_ns: int) -> None:
+        self._endpoint = endpoint
+        self._interval_ns = interval_ns
+        self._points: dict[int, list[tuple[float, float]]] = {}
+        endpoint.clock.process(self._follow())
+
+    def _follow(self) -> Generator[Event, object, None]:
+        clock, connection = self._endpoint.clock, self._endpoint.connection
+        before: dict[int, int] = {}
+        while True:
+            yield clock.timeout(self._interval_ns)
+            end_s = clock.now / NANOSECONDS_PER_SECOND
+            for path in connection.paths:
+                arrived_bytes = path.bytes_received - before.get(path.path_id, 0)
+                before[path.path_id] = path.bytes_received
+                rate = arrived_bytes * NANOSECONDS_PER_SECOND / self._interval_ns
+                self._points.setdefault(path.path_id, []).append((end_s, rate))
+
+    def measure(self) -> dict[str, tuple[tuple[float, float], ...]]:
+        """`throughput_path1_Bps` and so on: (end of the interval in seconds, bytes a second)."""
+        return {f"throughput_path{path_id}_Bps": tuple(points) for path_id, points in self._points.items()}
 
 
 def measure_counts(sides: Mapping[HostName, Side], network: Network) -> dict[str, int]:

@@ -98,9 +98,17 @@ class Requests(Table):
 class Transfer(Table):
     """One stream of data; the client asks for it when it does not send it."""
 
-    size_bytes: PositiveSize = Field(alias="size")
+    size_bytes: PositiveSize | None = Field(None, alias="size")
+    until_ns: Duration | None = Field(None, alias="until")
+    """On the simulation clock, in the place of `size`: the stream never ends, and is looked at until then."""
     request_size_bytes: PositiveSize = Field(alias="request_size")
     sender: HostName = Field("server", alias="from")
+
+    @model_validator(mode="after")
+    def _ends(self) -> Self:
+        if (self.size_bytes is None) == (self.until_ns is None):
+            raise ValueError("size and until each say when the transfer ends; give exactly one of them")
+        return self
 
 
 class Setup(Table):
@@ -111,10 +119,19 @@ class Setup(Table):
     requests: Requests | None = None
     transfer: Transfer | None = None
     plugins: tuple[PluginUse, ...] = ()
+    throughput_interval_ns: Duration | None = Field(None, alias="throughput_interval")
+    """How often each path's throughput at the client is noted; None: not."""
     time_limit_ns: Duration = Field(600_000_000_000, alias="time_limit")
     """A run that has not finished by then stops with an error."""
     udp_ip_header_bytes: Size = Field(28, alias="udp_ip_header")  # given: IPv4 20 + UDP 8
     """What each datagram weighs on the wire beside its payload."""
+
+    @field_validator("throughput_interval_ns")
+    @classmethod
+    def _takes_time(cls, value: int | None) -> int | None:
+        if value is not None and value <= 0:
+            raise ValueError("must be greater than 0")
+        return value
 
     @model_validator(mode="after")
     def _one_application(self) -> Self:

@@ -5,11 +5,17 @@ import pytest
 from quicsim.net.datagram import Datagram
 from quicsim.net.loss import FaultError, fault_matcher
 
+MILLISECOND = 1_000_000
+
 
 def taken(rule, labels):
-    """Indices that the rule takes of datagrams with these labels."""
+    """Indices that the rule takes of datagrams with these labels, one a millisecond."""
     matches = fault_matcher(rule)
-    return [index for index, each in enumerate(labels, start=1) if matches(index, Datagram(None, 100, each))]
+    return [
+        index
+        for index, each in enumerate(labels, start=1)
+        if matches(index, Datagram(None, 100, each), index * MILLISECOND)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +30,10 @@ def taken(rule, labels):
         ("every 3rd datagram", [3, 6, 9, 12]),
         ("every 100th datagram", []),
         ("first packet of each request", []),
+        ("first datagram after 5ms", [5]),
+        ("first packet after 4.1 ms", [5]),
+        ("first datagram after 0s", [1]),
+        ("first datagram after 1s", []),
     ],
 )
 def test_rules_by_index(rule, indices):
@@ -58,8 +68,10 @@ def test_each_matcher_has_a_memory_of_its_own():
         ("datagrams", "is not known"),
         ("datagram three", "is not known"),
         ("datagrams 5 and", "is not known"),
-        ("every 2 datagrams", "or 'every 100th datagram'"),
+        ("every 2 datagrams", "'every 100th datagram' or"),
         ("datagram -1", "is not known"),
+        ("first datagram after noon", "is not known"),
+        ("first datagram after 5 bananas", "bananas"),
         ("datagram 0", "rule 'datagram 0': datagrams are counted from 1; give 1 or more"),
         ("every 0th datagram", "counted from 1"),
     ],

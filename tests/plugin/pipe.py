@@ -14,7 +14,7 @@ from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.marshal import STATE_REGION
 from quicsim.plugin.package import Plugin, load_plugin
 from quicsim.quic.connection import Connection, Settings, StreamReceived
-from quicsim.quic.profiles import Bridge, profile_named
+from quicsim.quic.profiles import Bridge, Profile, profile_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +103,7 @@ class Pipe:
         server: Settings | None = None,
         hosts: bool = True,
         watched: bool = True,
-        bridge: Bridge = Bridge.SHARED,
+        bridge: Bridge | None = None,
         drops: Callable[[str, int, Datagram], bool] = lambda sender, index, datagram: False,
     ) -> None:
         self.trace = Trace()
@@ -123,7 +123,7 @@ class Pipe:
     def _side(self, name: str, profile: str, settings: Settings, hosts: bool) -> Side:
         connection = Connection(
             is_client=name == "client",
-            profile=replace(profile_named(profile), bridge=self.bridge),
+            profile=self._profile(profile),
             operations=OperationTable(profile),
             recorder=self.trace.component(name),
             settings=settings,
@@ -134,6 +134,10 @@ class Pipe:
         if not hosts:
             connection.plugin_host = None
         return side
+
+    def _profile(self, name: str) -> Profile:
+        profile = profile_named(name)
+        return profile if self.bridge is None else replace(profile, bridge=self.bridge)
 
     def _take(self, event: Event) -> None:
         self.events.append(event)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from quicsim.events import PluginCalled
 from quicsim.plugin.catalogue import catalogue
 from quicsim.plugin.layout import CONNECTION_SIZE
+from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES, Bridge
 from tests.plugin.pipe import OBJECTS, Pipe, plugin, state_of
 from tests.plugin.test_attachment import WINDOW_HALVES, WINDOW_THEN_DEFAULT_THEN_WILD_READ, WINDOW_THEN_LOOP
@@ -32,7 +33,11 @@ CASES = [(name, mode) for name in {**CARRIED, **OURS} for mode in [0, *MODES.get
 def run(name, mode, bridge, *, profile="picoquic", dropped=frozenset(), watched=False):
     """A plugin at both ends of a connection that carries something each way; what is left of it."""
     pipe = Pipe(
-        profile, bridge=bridge, watched=watched, drops=lambda sender, index, datagram: (sender, index) in dropped
+        profile,
+        client=Settings(address_count=2 if PROFILES[profile].is_multipath else 1),
+        bridge=bridge,
+        watched=watched,
+        drops=lambda sender, index, _: (sender, index) in dropped,
     )
     pipe.connect()
     attachments = []
@@ -53,7 +58,8 @@ def test_the_same_trace_and_another_count(name, mode):
     copied, many, _ = run(name, mode, Bridge.COPIED)
     assert shared == copied
     assert few <= many
-    assert sum(shared[1]) > 0
+    several_paths = {"ack_path"}  # SelectACKPath is asked for no others
+    assert (sum(shared[1]) > 0) == (name not in several_paths)
     assert many >= CONNECTION_SIZE * sum(shared[1])
 
 
@@ -68,7 +74,13 @@ def test_the_same_trace_under_losses_and_any_profile(case, dropped, profile):
     assert shared == copied
 
 
-def test_the_bridge_is_the_profile_s_to_choose():
+@pytest.mark.parametrize(("profile", "bridge"), [("rfc9002", "shared"), ("picoquic", "shared"), ("mp-quic", "copied")])
+def test_the_bridge_is_the_profile_s(profile, bridge):
+    _, chosen, _ = run("tlp", 0, None, profile=profile)
+    assert [chosen == run("tlp", 0, each, profile=profile)[1] for each in Bridge] == [each == bridge for each in Bridge]
+
+
+def test_a_call_is_the_same_whatever_was_copied_for_it():
     _, few, shared = run("landing", 40_000, Bridge.SHARED, watched=True)
     _, many, copied = run("landing", 40_000, Bridge.COPIED, watched=True)
     assert shared.client.of(PluginCalled) == copied.client.of(PluginCalled)

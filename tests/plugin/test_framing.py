@@ -5,21 +5,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
-from quicsim.operations import PARAMETRISED, OperationTable, Slot, operation_named
 from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
-from quicsim.plugin.host import ConnectionPlugins
-from quicsim.plugin.package import PluginError, load_plugin
-from quicsim.quic.congestion.base import LOST
-from quicsim.quic.frames import FRAMES, PLUGIN_FRAME_TYPES, AckFrame, PluginFrame, StreamFrame, encode_frame
-from quicsim.quic.packet import APPLICATION
+from quicsim.quic.connection import Settings
+from quicsim.quic.frames import FRAMES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.profiles import PROFILES
-from quicsim.randomness import Streams
-from tests.plugin.pipe import MILLISECOND, Pipe, compiled, is_default, plugin, set_word, word
+from tests.plugin.pipe import MILLISECOND, Pipe, plugin, set_word, word
 
 (
     WITH_EACH_ACK, THEN_LOOP, DEFAULT_THEN_FRAME_THEN_LOOP, FRAME_THEN_DEFAULT_THEN_LOOP, ONLY_FRAMES, BAD_TYPE, LARGE,
     ASKS_FOR_ACK, ROOM_IS_FRESH, WINDOW_THEN_FRAME_THEN_LOOP, LOG_PACKET,
-) = range(1, 12)  # fmt: skip
+    BYTES_AND_FRAME, TELLS_PATH,
+) = range(1, 14)  # fmt: skip
 (
     SET,
     SET_THEN_LOOP,
@@ -177,14 +173,19 @@ losses = st.frozensets(st.tuples(st.sampled_from(["client", "server"]), st.integ
 
 @settings(max_examples=20, deadline=None)
 @given(
-    mode=st.integers(0, LOG_PACKET),
+    mode=st.integers(0, TELLS_PATH),
     end=st.sampled_from(["client", "server"]),
     profile=st.sampled_from(sorted(PROFILES)),
     dropped=losses,
 )
 def test_whatever_a_plugin_with_frames_does_costs_no_byte(mode, end, profile, dropped):
     """Faults in the middle of a transfer included: each mode that loops is one."""
-    pipe = Pipe(profile, watched=False, drops=lambda sender, index, _: (sender, index) in dropped)
+    pipe = Pipe(
+        profile,
+        client=Settings(address_count=2 if PROFILES[profile].is_multipath else 1),
+        watched=False,
+        drops=lambda sender, index, _: (sender, index) in dropped,
+    )
     pipe.connect()
     attach(pipe.sides[end], word0=mode, word1=QUIET)
     pipe.send(30_000)
@@ -192,8 +193,8 @@ def test_whatever_a_plugin_with_frames_does_costs_no_byte(mode, end, profile, dr
     pipe.run_for(3_000 * MILLISECOND)
     assert (pipe.server.delivered, pipe.client.delivered) == ({0: 30_000}, {1: 30_000})
     for side in (pipe.client, pipe.server):
-        path = side.connection.path
-        assert path.bytes_in_flight == sum(packet.size_bytes for packet in path.application.outstanding.values())
+        for path in side.connection.paths:
+            assert path.bytes_in_flight == sum(packet.size_bytes for packet in path.application.outstanding.values())
 
 
 def test_a_lost_frame_is_not_repeated(pipe):
@@ -205,6 +206,20 @@ def test_a_lost_frame_is_not_repeated(pipe):
     pipe.settle()
     assert len(frames_sent(pipe.server)) == 1
     assert pipe.server.connection.path.bytes_in_flight == 0
+
+
+def test_frames_go_on_every_path_and_each_call_knows_its_own():
+    pipe = Pipe("mp-quic", client=Settings(address_count=2))
+    reader = attach(pipe.client)
+    attach(pipe.server, word0=TELLS_PATH)
+    pipe.connect()
+    pipe.send(200_000, "server")
+    pipe.run_for(2_000 * MILLISECOND)
+    told = {(event.path_id, f.data) for event in pipe.server.of(PacketSent) for f in event.frames
+            if isinstance(f, PluginFrame)}  # fmt: skip
+    assert told == {(path, path.to_bytes(8, "little")) for path in (0, 1, 2)}  # 0 until the others are open
+    assert word(reader, SEEN) == len(frames_sent(pipe.server))
+    assert pipe.client.delivered == {1: 200_000}
 
 
 def test_a_helper_shows_what_it_changed(pipe):
@@ -222,6 +237,21 @@ def test_a_program_sees_the_packet_s_bytes_and_its_codepoint(pipe):
     pipe.step()
     [packet] = [event for event in pipe.client.of(PacketSent) if any(isinstance(f, StreamFrame) for f in event.frames)]
     assert pipe.server.logged == [2, 1, encode_frame(packet.frames[0])[0]]
+
+
+def test_the_packet_s_bytes_are_those_of_the_moment(pipe):
+    """After a helper appended a frame, and in the next packet."""
+    attach(pipe.server, word0=BYTES_AND_FRAME)
+    pipe.server.events.clear()
+    for size_bytes in (100, 200):
+        pipe.send(size_bytes, "server")
+    packets = [event for event in pipe.server.of(PacketSent) if PluginFrame in map(type, event.frames)]
+    expected = []
+    for packet in packets:
+        sizes = [len(encode_frame(frame)) for frame in packet.frames]
+        expected += [sum(sizes[:-1]), 1, sum(sizes)]
+    assert pipe.server.logged == expected
+    assert len(set(expected)) == 5
 
 
 # ------------------------------------------------------------------------------------------------- faults and undoing
@@ -296,197 +326,6 @@ def test_helpers_say_where_they_can_be_used(mode, reason, pipe):
     connection = pipe.server.connection
     connection.operations.set_timer(connection, connection.path)
     assert reason in pipe.server.of(PluginFaulted)[0].reason
-
-
-# -------------------------------------------------------------------------------------------------------------- ECN
-
-
-def test_a_socket_option_is_set_and_goes_with_the_plugin(pipe):
-    path = pipe.client.connection.path
-    attachment = pipe.client.attach(plugin("marking"))
-    assert path.ecn_codepoint == 2  # set when the plugin was initialised
-    pipe.send(100)
-    assert [datagram.ecn for *_, datagram in pipe._wire] == [2]
-    pipe.client.plugins.detach(attachment, "enough")
-    assert path.ecn_codepoint == 0
-    again = pipe.client.attach(plugin("marking"))
-    path.ecn_codepoint = 1  # somebody else's
-    pipe.client.plugins.detach(again, "enough")
-    assert path.ecn_codepoint == 1
-
-
-@pytest.mark.parametrize(("mode", "after"), [(SET, 1), (SET_THEN_LOOP, 2), (SET_THEN_DEFAULT_THEN_LOOP, 1)])
-def test_a_fault_takes_the_codepoint_back_to_the_commit_point(mode, after, pipe):
-    connection = pipe.client.connection
-    attachment = pipe.client.attach(plugin("marking"), word0=mode, word1=1)
-    connection.operations.set_timer(connection, connection.path)
-    assert pipe.client.logged == [1, 1]
-    assert connection.path.ecn_codepoint == after
-    assert attachment.faults == (mode != SET)
-    pipe.client.plugins.detach(attachment, "enough")
-    assert connection.path.ecn_codepoint == 0
-
-
-@pytest.mark.parametrize("codepoint", [3, 4, 2**32 - 1])
-def test_a_sender_does_not_claim_congestion(codepoint, pipe):
-    connection = pipe.client.connection
-    pipe.client.attach(plugin("marking"), word0=SET, word1=codepoint)
-    connection.operations.set_timer(connection, connection.path)
-    assert "set_ecn: a sender's codepoint is 0" in pipe.client.of(PluginFaulted)[0].reason
-    assert connection.path.ecn_codepoint == 2
-
-
-def test_each_packet_shows_the_codepoint_that_it_arrived_with(pipe):
-    seen = []
-    read = pipe.server.connection.operations.read_packet
-    pipe.server.connection.operations.read_packet = lambda c, p, packet: seen.append(packet.ecn) or read(c, p, packet)
-    for codepoint in (3, 0, 1):
-        pipe.send(100)
-        [(*_, datagram)] = pipe._wire
-        datagram.ecn = codepoint
-        pipe.settle()
-    assert seen == [3, 0, 1]
-
-
-def test_a_window_lowered_after_parse_frames_is_the_controller_s(pipe):
-    """NewReno goes on from there: it has left slow start, and the next loss halves this window."""
-    connection = pipe.client.connection
-    attachment = pipe.client.attach(plugin("marking"), word2=9_000)
-    path = connection.path
-    pipe.send(60_000)
-    while path.ssthresh_bytes > 9_000:
-        assert pipe.step()
-    assert path.ssthresh_bytes == 9_000
-    assert path.cwnd_bytes == 9_000
-    set_word(attachment, 2, 0)
-    pipe.step()
-    assert 9_000 <= path.cwnd_bytes <= 9_000 + path.datagram_bytes
-    window = path.cwnd_bytes
-    connection.operations.congestion_control(connection, path, LOST, 1_200, pipe.now_ns)
-    assert path.cwnd_bytes == window // 2
-    set_word(attachment, 2, 100)  # below the minimum: the rules hold here as well
-    pipe.settle()
-    assert any("cwnd_bytes >= minimum_window_bytes" in fault.reason for fault in pipe.client.of(PluginFaulted))
-    assert path.cwnd_bytes >= path.minimum_window_bytes
-    assert pipe.server.delivered == {0: 60_000}
-
-
-# ----------------------------------------------------------------------------------------------------------- chance
-
-
-def drawn(side, times, mode=DRAW):
-    attachment = side.attach(plugin("marking"), word0=mode)
-    connection = side.connection
-    side.events.clear()
-    for _ in range(times):
-        connection.operations.set_timer(connection, connection.path)
-    if attachment.enabled:
-        side.plugins.detach(attachment, "enough")
-    return side.logged
-
-
-def test_a_plugin_s_chance_is_its_own():
-    pipe, other = Pipe(), Pipe()
-    five = drawn(pipe.client, 5)
-    assert len(set(five)) == 5
-    assert max(five) > 2**32
-    assert set(drawn(pipe.server, 5)).isdisjoint(five)
-    drawn(other.server, 2)
-    # Neither the other end's draws, nor a fault, nor being attached anew moves the next one.
-    assert drawn(other.client, 2) + drawn(other.client, 1, DRAW_THEN_LOOP) + drawn(other.client, 2) == five
-
-
-def test_chance_is_the_replication_s():
-    pipe = Pipe()
-    drawn_by = []
-    for seed, replication in ((0, 0), (0, 1), (1, 0)):
-        pipe.client.plugins = ConnectionPlugins(pipe.client.connection, Streams(seed, replication))
-        drawn_by.append(drawn(pipe.client, 3))
-    assert drawn_by[0] == drawn(Pipe().client, 3)
-    assert len({number for numbers in drawn_by for number in numbers}) == 9
-
-
-# ---------------------------------------------------------------------------------------------- anchors with a type
-
-FRAMING = compiled("framing")
-
-
-def test_a_type_makes_an_anchor_of_its_own():
-    numbers = {anchor.section: anchor.number for anchor in plugin("framing").anchors}
-    assert numbers["replace/ParseFrames:0x1C01"] == 0x1C01_0011
-    assert operation_named("ParseFrames:0x1C01") is operation_named("ParseFrames:0x1c01")
-    assert operation_named("ParseFrames:0x1c01").anchor(Slot.AFTER) == 0x1C01_8011
-    assert operation_named("ParseFrames").number == 0x11
-    every = {
-        operation.with_value(value).anchor(slot)
-        for operation in PARAMETRISED for value in operation.parameter.values for slot in Slot
-    }  # fmt: skip
-    assert len(every) == 3 * len(PLUGIN_FRAME_TYPES)
-    assert OperationTable("rfc9002").parse_frame == {}
-
-
-def renamed(**types):
-    """`framing` with other types: the sections' names have the same length."""
-    data = FRAMING.replace(b"replace/GenerateFrames", b"replace/GenerateHeader")
-    for old, new in types.items():
-        data = data.replace(b"ParseFrames:" + old.encode(), b"ParseFrames:" + new.encode())
-    return load_plugin(data, source="renamed")
-
-
-def test_two_plugins_with_types_of_their_own_live_together(pipe):
-    side = pipe.client
-    first = attach(side)
-    second = side.attach(renamed(**{"0x1C01": "0x1C03", "0x1C02": "0x1Cff"}))
-    assert sorted(side.connection.operations.parse_frame) == [0x1C01, 0x1C02, 0x1C03, 0x1CFF]
-    packet_frames = [PluginFrame(0x1C03, b"12345678"), PluginFrame(0x1C01, b"abc"), PluginFrame(0x1C77, b"x")]
-    deliver(pipe, packet_frames)
-    assert (word(first, SEEN), word(first, LENGTH)) == (1, 3)
-    assert (word(second, SEEN), word(second, LENGTH)) == (1, 8)
-    side.plugins.detach(first, "enough")
-    assert sorted(side.connection.operations.parse_frame) == [0x1C03, 0x1CFF]
-    deliver(pipe, packet_frames)
-    assert (word(first, SEEN), word(second, SEEN)) == (1, 2)
-    side.plugins.detach(second, "enough")
-    assert side.connection.operations.parse_frame == {}
-    assert is_default(side, "ParseFrames")
-
-
-def deliver(pipe, frames):
-    """Let the client parse a packet with these frames."""
-    connection = pipe.client.connection
-    pipe.send(10, "server")
-    *_, datagram = pipe._wire[0]
-    [packet] = datagram.packets
-    assert packet.space is APPLICATION
-    packet.frames += frames
-    pipe.settle()
-    assert connection.counts.plugin_faults == 0
-
-
-def test_a_type_that_is_taken_is_refused_with_the_holder_s_name(pipe):
-    attach(pipe.client)
-    with pytest.raises(
-        PluginError, match="plugin framing: replace/ParseFrames:0x1c02 is held by plugin framing; detach that first"
-    ):
-        pipe.client.plugins.attach(renamed(**{"0x1C01": "0x1C03", "0x1C02": "0x1c02"}))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        (b"ParseFrames:0x1C02", b"ParseFrames:0x1D02", "0x1d02 is no frame type of ParseFrames; it takes 0x1c00 to"),
-        (b"ParseFrames:0x1C02", b"ParseFrames:0x5C02", "0x5c02 is no frame type of ParseFrames"),
-        (b"ParseFrames:0x1C02", b"ParseFrames:7170\0\0", "'7170' is no frame type in hexadecimal; one is 0x1c00"),
-        (b"ParseFrames:0x1C02", b"ParseFrames:\0\0\0\0\0\0", "'' is no frame type in hexadecimal"),
-        (b"ParseFrames:0x1C02", b"DecideAck:0x1C02\0\0", "operation DecideAck takes no parameter"),
-        (b"ParseFrames:0x1C02", b"ParseFrame:0x1C02\0", "no operation 'ParseFrame'; there are Select"),
-        (b"ParseFrames:0x1C02", b"ParseFrames:0x1c01", "are the same anchor"),
-    ],
-)  # fmt: skip
-def test_an_anchor_with_a_type_that_is_none_is_refused(old, new, words):
-    with pytest.raises(PluginError, match="section") as refusal:
-        load_plugin(FRAMING.replace(old, new), source="patched")
-    assert words in str(refusal.value)
 
 
 def test_without_subscribers_nothing_is_different():

@@ -1,6 +1,7 @@
 """What does a program see of the connection, and which of its writes land? Driven by loads and stores, without code."""
 
 from copy import copy
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 import vm
 from quicsim.operations import OPERATIONS, PARAMETRISED, operation_named
 from quicsim.plugin.context import MAXIMUM_PATHS
+from quicsim.plugin.helpers import HELPERS, PACKET_FORMAT
 from quicsim.plugin.journal import Journal
 from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSET, operation_layout
 from quicsim.plugin.marshal import (
@@ -20,6 +22,7 @@ from quicsim.plugin.marshal import (
     RuleBroken,
 )
 from quicsim.quic.connection import Counts, Settings
+from quicsim.quic.frames import PluginFrame
 from quicsim.quic.packet import Packet, Space
 from tests.plugin.pipe import Pipe
 
@@ -399,3 +402,33 @@ def test_an_operation_s_structure_counts_whole_and_its_writable_fields_again(con
     assert counts.plugin_bytes_marshalled == operation_layout(operation).size_bytes
     view.commit(view.written(), Journal())
     assert counts.plugin_bytes_marshalled == operation_layout(operation).size_bytes + 8 + 8 + 1 + 8 + 8
+
+
+@pytest.mark.parametrize(
+    ("helper", "arguments", "returned", "copied"),
+    [
+        ("append_frame", (0x1C01, memoryview(b"12345")), True, 5),
+        ("read_frame", (0, memoryview(bytearray(8))), 8, 8),
+        ("read_frame", (6, memoryview(bytearray(8))), 4, 4),
+        ("read_frame", (10, memoryview(bytearray(8))), 0, 0),
+        ("packet_bytes", (1, memoryview(bytearray(9))), 2, 2),
+        ("outstanding", (0, memoryview(bytearray(PACKET_FORMAT.size))), True, PACKET_FORMAT.size),
+        ("outstanding", (1, memoryview(bytearray(PACKET_FORMAT.size))), False, 0),
+        ("path_index", (), 3, 0),
+        ("get_ecn", (), 2, 0),
+    ],
+)
+def test_what_a_helper_copies_counts(helper, arguments, returned, copied):
+    counts = Counts()
+    sent = Packet(Space.APPLICATION, 7, 1_000, True)
+    sent.sent_ns = 12
+    context = SimpleNamespace(
+        connection=SimpleNamespace(counts=counts),
+        path=SimpleNamespace(path_id=3, ecn_codepoint=2),
+        argument={"frame": PluginFrame(0x1C01, b"0123456789")}.__getitem__,
+        packet_bytes=lambda: b"abc",
+        append_frame=lambda frame_type, data: True,
+        outstanding=lambda index: None if index else sent,
+    )
+    assert HELPERS.by_name[helper].body(context, *arguments) == returned
+    assert counts.plugin_bytes_marshalled == copied

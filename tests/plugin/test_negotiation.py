@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import (
@@ -512,6 +512,27 @@ def test_the_whole_exchange_survives_any_losses(lost, sender):
     assert (names(pusher), names(holder)) == ([], ["watcher"])
     assert pusher.plugins.negotiation.at_peer == ["watcher"]
     assert holder.plugins.negotiation.at_peer == []
+    assert pusher.troubles == holder.troubles == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(LOSSES, st.sampled_from(["client", "server"]))
+@example({("client", 5), ("client", 9)}, "server")  # the server hears of path 2 first
+def test_it_does_so_over_two_paths_even_where_the_first_is_opened_last(lost, sender):
+    pipe = Pipe(
+        "mp-quic",
+        client=Settings(address_count=2),
+        drops=lambda side, index, datagram: (side, index) in lost,
+        watched=False,
+    )
+    pusher, holder = pipe.sides[sender], pipe.sides["server" if sender == "client" else "client"]
+    pusher.plugins.push(LIMITER, {"path": 1}, both=True)
+    pipe.connect()
+    pipe.settle()
+    pusher.plugins.push(LIMITER, {"path": 2}, replaces="limiter")
+    pipe.settle()
+    assert (names(pusher), names(holder)) == ([], ["limiter"])
+    assert holder.plugins.attachments[0].parameters["path"] == 2
     assert pusher.troubles == holder.troubles == []
 
 

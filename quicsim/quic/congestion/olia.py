@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Load", "Olia", "alpha", "increase"]
 
 MAXIMUM_BURST_PACKETS = 3  # quic-go: a window with no more room than this counts as used
-SCALE_BITS = 20  # of a byte: how finely windows over different round-trip times are added up
+SCALE_BITS = 40  # of a byte: how finely windows over different round-trip times are added up
 
 
 class Load(NamedTuple):

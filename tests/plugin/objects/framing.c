@@ -25,6 +25,8 @@ enum {
     ROOM_IS_FRESH,
     WINDOW_THEN_FRAME_THEN_LOOP,
     LOG_PACKET,
+    BYTES_AND_FRAME,
+    TELLS_PATH,
 };
 
 #define QUIET 0x1C01
@@ -82,6 +84,16 @@ uint64_t generate(struct generate_frames *op, struct quic_connection *connection
         log_value(op->room_bytes);
         log_value(op->ack_eliciting);
         break;
+    case TELLS_PATH:
+        result = path_index();
+        append_frame(QUIET, &result, sizeof result);
+        break;
+    case BYTES_AND_FRAME:
+        result = run_default();
+        log_value(packet_bytes(0, large, sizeof large));
+        log_value(append_frame(QUIET, &my->value, sizeof my->value));
+        log_value(packet_bytes(0, large, sizeof large));
+        return result;
     case WINDOW_THEN_FRAME_THEN_LOOP:
         connection->paths[0].cwnd_bytes = 777777;
         append_frame(QUIET, &my->value, sizeof my->value);
