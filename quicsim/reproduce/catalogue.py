@@ -20,6 +20,18 @@ def _figure3() -> Reproduction:
     return FIGURE3
 
 
+def _figure5() -> Reproduction:
+    from quicsim.reproduce.figure5 import FIGURE5
+
+    return FIGURE5
+
+
+def _figure6() -> Reproduction:
+    from quicsim.reproduce.figure6 import FIGURE6
+
+    return FIGURE6
+
+
 def _table2() -> Reproduction:
     from quicsim.reproduce.table2 import table2
 
@@ -28,6 +40,8 @@ def _table2() -> Reproduction:
 
 REPRODUCTIONS: dict[str, Callable[[], Reproduction]] = {
     "fig3": _figure3,
+    "fig5": _figure5,
+    "fig6": _figure6,
     "table2": _table2,
 }
 """Name -> what makes it; nothing is imported or read before it is asked for."""
