@@ -115,7 +115,12 @@ class Negotiation:
                 self._send(Running(attachment.plugin.name))
 
     def gone(self, attachment: Attachment, reason: str) -> None:
-        """A plugin of this end was detached: the peer hears of it if it believes that it runs."""
+        """A plugin of this end was detached: the peer hears of it if it believes that it runs.
+
+        What was pushed for both acts at both ends or at none: one part alone would speak to nobody.
+        """
+        if attachment in self._with_peer:
+            self.remove(attachment.plugin.name)
         for known in (self._of_peer, self._with_peer, self._of_application):
             if attachment in known:
                 known.remove(attachment)
@@ -253,6 +258,7 @@ class Negotiation:
         event = self._note(Code.PLUGIN_STOPPED, 0, PluginStopped, name, reason)
         if reason:  # it was not meant to
             self._host.on_trouble(event)
+            self._give_up_own(self._own(name), f"the peer's was detached: {reason}")
 
     def _forget(self, name: str) -> None:
         if name in self.at_peer:

@@ -169,6 +169,7 @@ class Connection:
             known = ", ".join(CONTROLLERS)
             raise QuicError(f"there is no congestion control {self._controller!r}; there are {known}")
         self._datagram_bytes = chosen(settings.datagram_bytes, profile.datagram_bytes)
+        self._size_to_probe_bytes = profile.largest_datagram_bytes if settings.datagram_bytes is None else 0
         self.paths: list[Path] = []
         """By path_id; path 0 carries the handshake."""
         self.path = self._add_path()
@@ -299,6 +300,7 @@ class Connection:
     def _add_path(self) -> Path:
         controller = CONTROLLERS[self._controller](self.profile, self.paths)
         path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
+        path.size_to_probe_bytes = self._size_to_probe_bytes
         self.paths.append(path)
         return path
 

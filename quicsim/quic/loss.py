@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PacketLost
 from quicsim.quic.congestion.base import LOST
+from quicsim.quic.mtu import is_probe
 from quicsim.quic.packet import APPLICATION, Packet, Space
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def declare_lost(
             kind = space.kind.name.lower()
             recorder.emit(PacketLost(connection.now_ns, recorder.name, kind, packet.number, trigger, path.path_id))
     last = packets[-1]
-    connection.operations.congestion_control(connection, path, LOST, sum(p.size_bytes for p in packets), last.sent_ns)
+    lost_bytes = sum(packet.size_bytes for packet in packets if not is_probe(path, packet))
+    if lost_bytes:
+        connection.operations.congestion_control(connection, path, LOST, lost_bytes, last.sent_ns)
 
 
 def is_persistent_congestion(connection: Connection, path: Path, packets: list[Packet]) -> bool:

@@ -27,6 +27,7 @@ class Path:
     """One path's state. Sizes are bytes of UDP payload, instants and durations nanoseconds."""
 
     __slots__ = (
+        "_fills_window_beyond_its_end",
         "accepted_past_deadline_ns",
         "application",
         "bytes_in_flight",
@@ -53,6 +54,7 @@ class Path:
         "pto_count",
         "rtt",
         "sending_state",
+        "size_to_probe_bytes",
         "spaces",
         "ssthresh_bytes",
         "state",
@@ -70,9 +72,10 @@ class Path:
         self.peer_rtt_ns = 0
         """The smoothed round-trip time that the peer reports; 0: none."""
         self.packets_sent = 0
-        self.datagram_bytes = datagram_bytes
-        self.window_margin_bytes = 0 if profile.fills_window_beyond_its_end else datagram_bytes
-        """What must fit in the window before a packet is begun."""
+        self._fills_window_beyond_its_end = profile.fills_window_beyond_its_end
+        self.set_datagram_size(datagram_bytes)
+        self.size_to_probe_bytes = 0
+        """The datagram that is still to be tried; 0: none."""
         self.spaces = tuple(PacketNumberSpace(kind) for kind in Space)
         self.application = self.spaces[APPLICATION]
         self.open_spaces: list[PacketNumberSpace] = []
@@ -106,6 +109,12 @@ class Path:
         """What its datagrams are sent with: 0 not ECT, 1 ECT(1), 2 ECT(0) (RFC 3168 section 5)."""
         self.state = PathState.UNVALIDATED
         self.sending_state = SendingProcessState.APPLICATION_LIMITED
+
+    def set_datagram_size(self, datagram_bytes: int) -> None:
+        """Let full datagrams be as large as this from now on."""
+        self.datagram_bytes = datagram_bytes
+        self.window_margin_bytes = 0 if self._fills_window_beyond_its_end else datagram_bytes
+        """What must fit in the window before a packet is begun."""
 
     @property
     def window_is_open(self) -> bool:

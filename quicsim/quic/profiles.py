@@ -38,6 +38,7 @@ class Profile:
     minimum_window_fixed_bytes: int
     """0: two datagrams."""
     datagram_bytes: int
+    """A full datagram's UDP payload, to begin with."""
     max_ack_delay_ns: int
     """How long this stack delays an ACK at most, and what it advertises; 0: it advertises nothing."""
     assumed_peer_max_ack_delay_ns: int
@@ -48,6 +49,8 @@ class Profile:
     recovery_lasts_minimum_rtt: bool
     maximum_timeouts: int
     """The connection fails at this many timeouts in a row; 0: never."""
+    largest_datagram_bytes: int = 0
+    """The size that is tried once the handshake is over; 0: none (RFC 9000 section 14.3)."""
     is_multipath: bool = False
     """Whether the stack opens a path on each of the client's addresses."""
     largest_max_data_bytes: int = 0
@@ -107,7 +110,7 @@ PICOQUIC = Profile(
     initial_window_datagrams=1_000,  # its initial window is a number of bytes
     initial_window_limit_bytes=15_360,
     minimum_window_fixed_bytes=3_072,
-    datagram_bytes=1_252,  # probed up to 1,440 by the stack; the probing is not modelled
+    datagram_bytes=1_252,
     max_ack_delay_ns=0,  # a draft of 2018 had no such parameter
     assumed_peer_max_ack_delay_ns=0,  # the largest delay observed
     max_data_bytes=1 << 20,
@@ -115,6 +118,7 @@ PICOQUIC = Profile(
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=True,
     maximum_timeouts=6,
+    largest_datagram_bytes=1_440,
     limits_follow_reading=True,  # frames.c of 2018, picoquic_prepare_required_max_stream_data_frames
 )
 

@@ -24,6 +24,7 @@ from quicsim.quic.frames import (
     PluginFrame,
     StreamFrame,
 )
+from quicsim.quic.mtu import probe_arrived
 from quicsim.quic.packet import HANDSHAKE, INITIAL, Datagram, Packet, Space
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
 
 def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> None:
     """A packet arrived at the peer: its bytes leave the flight, the window may grow, its content is settled."""
+    if packet.size_bytes > path.datagram_bytes:
+        probe_arrived(path, packet)
     if packet.in_flight:
         path.bytes_in_flight -= packet.size_bytes
         if packet.ack_eliciting:

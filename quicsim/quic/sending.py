@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.events import Code, LossTimerUpdated, PacketSent
 from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame
 from quicsim.quic.loss import GRANULARITY_NS
+from quicsim.quic.mtu import probe
 from quicsim.quic.packet import (
     AEAD_TAG_BYTES,
     APPLICATION,
@@ -64,6 +65,10 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
             stopped_by = _NOTHING_LEFT
             break
         datagrams.append(datagram)
+    if path.size_to_probe_bytes and stopped_by is _NOTHING_LEFT and (trial := probe(connection, path)) is not None:
+        datagram = send(connection, path, (trial,))
+        if datagram is not None:
+            datagrams.append(datagram)
     finish(connection, path, stopped_by, bool(datagrams))
     return datagrams
 

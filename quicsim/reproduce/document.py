@@ -41,7 +41,7 @@ def _part(part: Reproduced) -> dict[str, Any]:
         "studies": {
             study.name: {
                 "scenario": study.scenario,
-                "overrides": list(study.overrides),
+                "overrides": list(results.overrides),
                 "variants": list(results.variants),
                 "replications": 1 + max(run.replication for run in results.runs),
                 "seed": results.seed,

@@ -243,7 +243,7 @@ def _studies(part: Reproduced) -> str:
         [
             ("", escape(study.name)),
             ("mono", escape(study.scenario)),
-            ("mono", escape(" ".join(study.overrides))),
+            ("mono", escape(" ".join(results.overrides))),
             ("number", str(len(results.runs))),
             ("number", str(results.seed)),
             ("mono", escape(results.digest)),

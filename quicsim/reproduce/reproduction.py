@@ -20,7 +20,10 @@ __all__ = ["Check", "Claim", "Drawing", "Findings", "Outcome", "Remark", "Reprod
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """Runs of one scenario under one name. `quick` replications stand in for `full` ones in the quick form; 0: none."""
+    """Runs of one scenario under one name.
+
+    In the quick form `quick` replications stand in for `full` ones, 0: none, and `quick_overrides` are laid on top.
+    """
 
     name: str
     scenario: str
@@ -29,6 +32,11 @@ class Study:
     overrides: tuple[str, ...] = ()
     variants: tuple[str, ...] | None = None
     observer: Callable[[], Observer] | None = None
+    quick_overrides: tuple[str, ...] = ()
+
+    def overridden(self, *, quick: bool) -> tuple[str, ...]:
+        """What the scenario is loaded with."""
+        return (*self.overrides, *(self.quick_overrides if quick else ()))
 
     def replications(self, *, quick: bool) -> int:
         """Runs of each variant."""

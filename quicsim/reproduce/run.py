@@ -76,7 +76,7 @@ def reproduce(
     ]
     plans = [
         Plan(
-            load(study.scenario, study.overrides),
+            load(study.scenario, study.overridden(quick=quick)),
             study.variants,
             study.replications(quick=quick),
             observer=study.observer,

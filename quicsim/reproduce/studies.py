@@ -199,6 +199,7 @@ class Jitter:
     quick: int
     levels: tuple[str, ...] = ("0", "50us")
     variants: tuple[str, ...] | None = None
+    quick_overrides: tuple[str, ...] = ()
 
     @property
     def studies(self) -> tuple[Study, ...]:
@@ -211,6 +212,7 @@ class Jitter:
                 self.quick,
                 tuple(f"hosts.{host}.receive_jitter={level}" for host in ("client", "server")),
                 self.variants,
+                quick_overrides=self.quick_overrides,
             )
             for level in self.levels
         )
@@ -231,6 +233,6 @@ class Jitter:
             found = [
                 each.ours for every in others for each in every if key == (each.name, each.variant, each.statistic)
             ]
-            if found:
+            if len(found) == len(others):
                 spreads[key] = min(found), max(found)
         return tuple(replace(claim, jitter=spreads.get((claim.name, claim.variant, claim.statistic))) for claim in made)

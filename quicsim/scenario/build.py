@@ -5,7 +5,7 @@ One call of `simulate` is one replication of one variant; everything it uses is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quicsim.apps.bulk import Receiver, Sender
@@ -21,7 +21,7 @@ from quicsim.plugin.host import ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.processing import check_conservation as check_endpoint
 from quicsim.quic.connection import Connection, Settings
-from quicsim.quic.profiles import profile_named
+from quicsim.quic.profiles import Bridge, profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
 from quicsim.scenario.build_network import build_network, client_paths, directions
@@ -157,6 +157,8 @@ def build_side(
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
     profile = profile_named(host.profile)
+    if host.bridge is not None:
+        profile = replace(profile, bridge=Bridge(host.bridge))
     settings = Settings(
         congestion_control=host.congestion_control,
         datagram_bytes=host.datagram_size_bytes,

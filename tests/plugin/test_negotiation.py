@@ -469,6 +469,22 @@ def test_the_pusher_hears_that_its_plugin_was_detached_for_faults(pipe):
     assert pipe.server.troubles == [stopped]
 
 
+@pytest.mark.parametrize("ends", ["client", "server"])
+def test_what_was_pushed_for_both_ends_at_both_when_it_ends_at_one(ends, pipe):
+    pipe.client.plugins.push(LIMITER, {"window": 9_000}, both=True)
+    pipe.settle()
+    own = pipe.sides[ends].plugins
+    own.detach(own.attached("limiter"), "after 3 faults")
+    pipe.send(30_000)
+    pipe.settle()
+    for side in (pipe.client, pipe.server):
+        assert everything_is_default(side)
+        assert not side.plugins.peer_has("limiter")
+    reasons = [event.reason for event in pipe.client.of(PluginDetached)]
+    assert reasons == ["after 3 faults" if ends == "client" else "the peer's was detached: after 3 faults"]
+    assert pipe.server.delivered == {0: 30_000}
+
+
 @pytest.mark.parametrize("how", ["detach", "replace"])
 def test_an_application_may_end_what_the_peer_pushed_and_the_peer_hears_it(how, pipe):
     pipe.server.plugins.push(LIMITER)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from quicsim.events import Trace
 from quicsim.operations import OperationTable
 from quicsim.quic.connection import Connection, HandshakeEvent, Settings, StreamReceived
-from quicsim.quic.packet import Datagram
+from quicsim.quic.packet import Datagram, Space
 from quicsim.quic.path import AMPLIFICATION_FACTOR
 from quicsim.quic.profiles import profile_named
 from quicsim.quic.states import ConnectionState, PathState
@@ -123,7 +123,9 @@ class Pipe:
         side = self.sides[name]
         index = len(side.sizes)
         side.sizes.append(datagram.size_bytes)
-        assert datagram.size_bytes <= max(side.connection.path.datagram_bytes, 1200)
+        connection = side.connection
+        largest = connection.profile.largest_datagram_bytes if datagram.packets[0].space is Space.APPLICATION else 0
+        assert datagram.size_bytes <= max(connection.path.datagram_bytes, 1200, largest)
         self.sent += 1
         if self.drops((name, index)):
             self.dropped += 1

@@ -388,7 +388,9 @@ FIGURE_1 = ["SelectRetransmission", "GenerateHeader", "GenerateFrames", "SendPac
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_each_packet_goes_through_figure_1_in_its_order(profile):
-    pipe = request_answers(Pipe(profile, drops=[("server", n) for n in range(8, 40, 5)]), response_bytes=60_000)
+    pipe = request_answers(
+        Pipe(profile, drops=[("server", n) for n in range(8, 40, 5)], datagram_bytes=1_252), response_bytes=60_000
+    )
     pipe.connect()
     pipe.run(both_confirmed)
     calls = []
@@ -509,7 +511,7 @@ def test_what_read_packet_drops_was_not_received(profile):
 @pytest.mark.parametrize("profile", PROFILES)
 def test_an_ack_alone_sets_the_timer_anew(profile):
     """With nothing to send, an ACK still moves the timer: to a loss that is due sooner, and then away altogether."""
-    pipe = Pipe(profile)
+    pipe = Pipe(profile, datagram_bytes=1_252)
     pipe.connect()
     pipe.run(both_confirmed)
     client = pipe.client

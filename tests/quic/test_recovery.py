@@ -22,6 +22,7 @@ PROFILES = ("rfc9002", "picoquic")
 def confirmed(profile="rfc9002", name="server", **settings):
     """A connection whose handshake is behind it, as if: only the application space is open."""
     connection = a_connection(name, profile, **settings)
+    connection.path.size_to_probe_bytes = 0  # probed, as if
     connection.state = ConnectionState.CONFIRMED
     connection.is_confirmed = connection.peer_validated_us = True
     connection.path.state = PathState.VALIDATED

@@ -50,6 +50,17 @@ def test_figure_3():
                 assert point["samples"][variant] == pytest.approx([seconds] * 2, rel=0.03), (name, point["text"])
 
 
+@pytest.mark.long
+def test_table_1():
+    [part] = reproduce(chosen(["table1"]), "x", quick=True, jobs=2).parts
+    assert all(claim.within for claim in part.outcome.claims)
+    assert all(check.holds for check in part.outcome.checks)
+    data = part.outcome.data
+    assert data["prediction"]["simulated"] == pytest.approx(data["prediction"]["throughput_change"], abs=0.005)
+    assert list(data["allocated_share"].values()) == sorted(data["allocated_share"].values())
+    assert {run["plugin_instructions"] for name, run in data["counts"].items() if name == "native"} == {0}
+
+
 def test_table_2():
     [part] = reproduce(chosen(["table2"]), "x", quick=True).parts
     tlp = part.outcome.data["sizes"]["tlp"]
