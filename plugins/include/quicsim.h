@@ -72,7 +72,8 @@ struct quic_path {
     uint8_t padding_87[1];
     uint64_t packets_sent; /* packets sent on it so far */
     uint64_t paced_until_ns; /* PacePacket lets nothing in flight out before */
-    uint8_t padding_104[152];
+    uint16_t window_margin_bytes; /* what must fit in the window before a packet is begun */
+    uint8_t padding_106[150];
 };
 
 /* The connection; paths[0] is the first path. */

@@ -16,7 +16,7 @@ QUICSIM_PLUGIN("lowest_latency", "1.0", struct no_memory);
 
 static bool may_send(const struct select_path *op, const struct quic_path *path)
 {
-    return path->bytes_in_flight + path->datagram_bytes <= path->cwnd_bytes && path->paced_until_ns <= op->now_ns;
+    return path->bytes_in_flight + path->window_margin_bytes <= path->cwnd_bytes && path->paced_until_ns <= op->now_ns;
 }
 
 static uint64_t rank(const struct quic_path *path)

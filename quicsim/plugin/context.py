@@ -51,6 +51,8 @@ PATH_FIELDS = (
     Field("has_rtt_sample", u8, "path.rtt.has_sample", "1: smoothed_rtt_ns rests on a measurement", since=2),
     Field("packets_sent", u64, "path.packets_sent", "packets sent on it so far", since=2),
     Field("paced_until_ns", u64, "path.paced_until_ns", "PacePacket lets nothing in flight out before", since=2),
+    Field("window_margin_bytes", u16, "path.window_margin_bytes",
+          "what must fit in the window before a packet is begun", since=2),
 )  # fmt: skip
 
 PATH_RULES = (

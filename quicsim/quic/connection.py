@@ -466,10 +466,10 @@ class Connection:
     def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
         """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""
         if isinstance(frame, MaxDataFrame):
-            return frame.maximum == self.flow.limit
+            return frame.maximum == self.flow.limit > self.flow.acknowledged_limit
         if isinstance(frame, MaxStreamDataFrame):
             stream = self.receiving_streams[frame.stream_id]
-            return frame.maximum == stream.limit and stream.final_size < 0
+            return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
         return isinstance(frame, HandshakeDoneFrame)
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:

@@ -16,7 +16,8 @@ __all__ = ["FlowControl", "consume", "grown"]
 class FlowControl:
     """The connection's two limits, in bytes of stream data over all streams."""
 
-    __slots__ = ("consumed", "largest", "limit", "peer_limit", "received", "sent", "updated_ns", "window")
+    __slots__ = ("acknowledged_limit", "consumed", "largest", "limit", "peer_limit", "received", "sent", "updated_ns",
+                 "window")  # fmt: skip
 
     def __init__(self, window: int, largest: int) -> None:
         self.window = window
@@ -26,6 +27,8 @@ class FlowControl:
         """When our limit was raised last; -1: never."""
         self.limit = window
         """What we allow: our MAX_DATA."""
+        self.acknowledged_limit = 0
+        """The largest that the peer is known to have read; beyond the handshake's."""
         self.received = 0
         self.consumed = 0
         self.peer_limit = 0

@@ -223,3 +223,8 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             space.crypto.acknowledge(frame)
         elif isinstance(frame, PathAckFrame):
             connection.paths[frame.path_id].application.received.forget_below(frame.ranges[0][1] + 1)
+        elif isinstance(frame, MaxDataFrame | MaxStreamDataFrame):
+            limited = (
+                connection.flow if isinstance(frame, MaxDataFrame) else connection.receiving_streams[frame.stream_id]
+            )
+            limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)

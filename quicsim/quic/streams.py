@@ -115,8 +115,8 @@ class SendingStream:
 class ReceivingStream:
     """The receiving part of a stream. The application reads at once whatever is contiguous."""
 
-    __slots__ = ("_parts", "delivered", "final_size", "highest", "limit", "received", "state", "stream_id",
-                 "updated_ns", "window")  # fmt: skip
+    __slots__ = ("_parts", "acknowledged_limit", "delivered", "final_size", "highest", "limit", "received", "state",
+                 "stream_id", "updated_ns", "window")  # fmt: skip
 
     def __init__(self, stream_id: int, window: int) -> None:
         self.stream_id = stream_id
@@ -125,6 +125,8 @@ class ReceivingStream:
         """When our limit was raised last; -1: never."""
         self.limit = window
         """What we allow: our MAX_STREAM_DATA."""
+        self.acknowledged_limit = 0
+        """The largest that the peer is known to have read; beyond the handshake's."""
         self.received = RangeSet()
         self.highest = 0
         self.delivered = 0

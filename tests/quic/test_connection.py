@@ -537,3 +537,18 @@ def test_an_ack_alone_sets_the_timer_anew(profile):
     assert pipe.now_ns < client.deadline_ns == space.loss_time_ns < before_ns
     acknowledge(second, first)
     assert client.deadline_ns == 0
+
+
+def test_a_limit_that_the_peer_is_known_to_have_read_is_not_repeated():
+    """Else two ends whose probes ask for ACKs would probe each other for ever."""
+    pipe = Pipe("mp-quic", drops=[("client", 6), ("server", 6)])
+    pipe.connect()
+    pipe.run(both_confirmed)
+    for name in ("client", "server"):
+        connection = pipe.sides[name].connection
+        connection.send(connection.open_stream(), 30_000, fin=True)
+        pipe.flush(name)
+    pipe.run()
+    assert pipe.sides["client"].delivered == {1: 30_000}
+    assert pipe.sides["server"].delivered == {0: 30_000}
+    assert pipe.now_ns < 2 * SECOND_NS
