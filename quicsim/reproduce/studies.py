@@ -220,7 +220,7 @@ class Jitter:
     def beside(
         self, findings: Findings, claims: Callable[[Results], Sequence[Claim]], main: str = "main"
     ) -> tuple[Claim, ...]:
-        """The main study's claims, each with what the levels make of it over the same replications."""
+        """The main study's claims, each with how far the levels move it over the same replications."""
         levels = [findings[study.name] for study in self.studies if study.name in findings]
         made = list(claims(findings[main]))
         if not levels:
@@ -234,5 +234,5 @@ class Jitter:
                 each.ours for every in others for each in every if key == (each.name, each.variant, each.statistic)
             ]
             if len(found) == len(others):
-                spreads[key] = min(found), max(found)
+                spreads[key] = min(found) - found[0], max(found) - found[0]
         return tuple(replace(claim, jitter=spreads.get((claim.name, claim.variant, claim.statistic))) for claim in made)

@@ -74,7 +74,7 @@ def test_jitter_is_the_reach_over_the_same_replications():
 
     [made] = jitter.beside(found, claims)
     assert made.ours == 2.0
-    assert made.jitter == (1.0, 3.5), "9.0 is of a replication that the levels have not"
+    assert made.jitter == (-0.5, 2.0), "from 1.5, without the 9.0 of a replication that the levels have not"
     [alone] = jitter.beside(Findings({"main": main}, quick=True), claims)
     assert alone.jitter is None
 
