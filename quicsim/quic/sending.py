@@ -41,6 +41,7 @@ HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and 
 # Looked up once: a member costs more to find in its class than a call does.
 _NOTHING_LEFT, _AMPLIFICATION_LIMIT, _WINDOW_FULL, _PACED = SendingProcessInput
 _UNVALIDATED = PathState.UNVALIDATED
+_SENT = Code.PACKET_SENT
 
 
 def run(connection: Connection, path: Path) -> list[Datagram]:
@@ -49,6 +50,8 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
     """
     datagrams: list[Datagram] = []
     begin(connection, path)
+    is_confirmed = connection.is_confirmed
+    packets: tuple[Packet, ...]
     while True:
         room_bytes = path.datagram_bytes
         if path.state is _UNVALIDATED:
@@ -56,7 +59,11 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
             if room_bytes < SMALLEST_PACKET_BYTES:
                 stopped_by = _AMPLIFICATION_LIMIT
                 break
-        packets = next_packets(connection, path, room_bytes)
+        if is_confirmed:  # one space is left
+            only = next_packet(connection, path, path.application, room_bytes)
+            packets = () if only is None else (only,)
+        else:
+            packets = next_packets(connection, path, room_bytes)
         if not packets:
             stopped_by = why_stopped(connection, path)
             break
@@ -152,9 +159,6 @@ def is_idle(connection: Connection) -> bool:
 
 def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[Packet, ...]:
     """What goes into one datagram: a packet of each space that has something to send."""
-    if connection.is_confirmed:  # one space is left
-        only = next_packet(connection, path, path.application, room_bytes)
-        return () if only is None else (only,)
     packets: list[Packet] = []
     for space in path.open_spaces:
         if path.state is _UNVALIDATED and not path.has_room_in(space.kind):
@@ -288,7 +292,7 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
         path.discard(INITIAL)  # RFC 9001 section 4.9.1
     connection.counts.packets_sent += 1
     recorder = connection.recorder
-    recorder.record(Code.PACKET_SENT, now_ns, path.path_id << 56 | packet.number << 2 | packet.space, packet.size_bytes)
+    recorder.record(_SENT, now_ns, path.trace_base + (packet.number << 2 | packet.space), packet.size_bytes)
     if recorder.subscribers:
         recorder.emit(
             PacketSent(
