@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clock, net, nspy, quic
+from benchmarks import clock, net, nspy, plugins, quic
 from benchmarks.measure import Measurement, MissingPackageError, Verdict, judge, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic}
+SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic, "plugins": plugins}
 """The registry: each subject is a module with CONTESTANTS and TARGETS; a target may name another's contestant."""
 
 LEAST_ROUNDS = 5

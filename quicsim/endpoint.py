@@ -67,8 +67,8 @@ class Endpoint:
         self.stream_starts_ns: dict[str, list[int]] = {}
         """When each packet with the first bytes of a stream went out, by the datagram's label."""
         self._links = links
-        self._senders: dict[int, Callable[[WireDatagram], object]] = {}
-        """By path: what puts a datagram on its way to the peer's address."""
+        self._ways: dict[int, tuple[Callable[[WireDatagram], object], str, str]] = {}
+        """By path: what puts a datagram on its way, its source and its destination."""
         self._peer_addresses: dict[int, str] = {}
         """By path, as the last datagram had it; the client's are learned, the server has one."""
         self._alarm = Alarm(clock, number, self._on_deadline)
@@ -106,13 +106,14 @@ class Endpoint:
         for label in datagram.labels:
             self.stream_starts_ns.setdefault(label, []).append(self.clock.now)
         size_bytes = datagram.size_bytes + self.header_bytes
-        send = self._senders.get(datagram.path_id) or self._first_sender(datagram.path_id)
-        send(WireDatagram(datagram, size_bytes, datagram.labels, ecn=datagram.ecn))
+        send, source, destination = self._ways.get(datagram.path_id) or self._first_way(datagram.path_id)
+        send(WireDatagram(datagram, size_bytes, datagram.labels, source, destination, datagram.ecn))
 
-    def _first_sender(self, path_id: int) -> Callable[[WireDatagram], object]:
+    def _first_way(self, path_id: int) -> tuple[Callable[[WireDatagram], object], str, str]:
         link = self._links[max(path_id - 1, 0)] if self._links else None
-        send = self._senders[path_id] = self.host.sender(self.peer, via=link)
-        return send
+        send, source = self.host.way(self.peer, via=link)
+        way = self._ways[path_id] = (send, source, self.peer)
+        return way
 
     def _on_datagram(self, datagram: WireDatagram) -> None:
         self._receive(datagram)
@@ -125,7 +126,8 @@ class Endpoint:
         self.connection.receive(payload, self.clock.now)
         if not self._links and datagram.source != self._peer_addresses.get(payload.path_id, self.peer):
             self._peer_addresses[payload.path_id] = datagram.source
-            self._senders[payload.path_id] = self.host.sender(datagram.source)
+            send, source = self.host.way(datagram.source)
+            self._ways[payload.path_id] = (send, source, datagram.source)
 
     def _on_deadline(self) -> None:
         self.connection.on_deadline(self.clock.now)

@@ -79,16 +79,26 @@ class Host(_Node):
         self.receiver = receive
         self.rewire()
 
-    def sender(self, to: str, via: str | None = None) -> Send:
-        """What sends a datagram from here to the host or address `to`, by the link called `via` first.
+    def way(self, to: str, via: str | None = None) -> tuple[Send, str]:
+        """How a datagram goes from here to the host or address `to`, by the link called `via` first.
 
-        Without `via` it goes as routed. Source and destination are written on each datagram. It is good for as long as
-        no link is added.
+        What takes it, with its source and destination written on it, and what its source is. Without `via` it goes as
+        routed. It is good for as long as no link is added.
 
         Raises:
             NetworkError: there is no such link here, or no route.
         """
-        source, send = self._way(to, via)
+        if via is not None and via not in self.outgoing:
+            raise NetworkError(f"{self.name} has no link {via!r}; it has: {', '.join(self.outgoing) or 'none'}")
+        hops = self._network.route(self.name, to, via)
+        if hops is None:
+            raise self._no_route(to) if via is None else NetworkError(f"{self.name} has no route to {to!r} by {via!r}")
+        first = hops[0]
+        return self.outgoing[first].send, self.addresses[first]
+
+    def sender(self, to: str, via: str | None = None) -> Send:
+        """What sends a datagram from here to `to`, writing its source and destination; as `way` otherwise."""
+        send, source = self.way(to, via)
 
         def send_from_here(datagram: Datagram) -> None:
             datagram.source = source

@@ -20,6 +20,7 @@ __all__ = ["pace_packet"]
 
 LONGEST_PAUSE_NS = 60_000_000_000  # assumed: longer is silence, not pacing
 BURST_DATAGRAMS = 10  # RFC 9002 section 7.7: the initial window, section 7.2
+QUANTUM_DATAGRAMS = 4  # assumed: within that burst, and a timer costs more than a packet
 PICOQUIC_BURST_DATAGRAMS = 16  # assumed: picoquic of 2018 let a burst of so many out,
 PICOQUIC_LONGEST_BURST_SHARE = 8  # but none beyond an eighth of the minimum round-trip time,
 PICOQUIC_SHORTEST_BURST_NS = 1_000_000  # nor below a millisecond
@@ -46,37 +47,37 @@ pace_packet = Operation(
 )  # fmt: skip
 
 
-def held_until_ns(connection: Connection, path: Path, spacing_ns: int, full_ns: int, burst_ns: int) -> int:
-    """A leaky bucket: packets are `spacing_ns` apart, but those within `burst_ns` of one another may go at once."""
-    now_ns = connection.now_ns
-    schedule_ns = path.pacing_schedule_ns
-    if schedule_ns < now_ns:
-        schedule_ns = now_ns
-    path.pacing_schedule_ns = schedule_ns = schedule_ns + spacing_ns
-    return max(schedule_ns + full_ns - burst_ns, 0)
-
-
 @pace_packet.default()
 def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
-    """1.25 windows a round trip, after bursts of at most an initial window."""
+    """1.25 windows a round trip, after bursts of at most an initial window; who has to wait sends several at a time."""
     rtt = path.rtt
     if not rtt.has_sample or packet.space is not APPLICATION:
         return 0
     full_ns = rtt.smoothed_ns * path.datagram_bytes * 4 // (5 * path.cwnd_bytes)
-    spacing_ns = full_ns * packet.size_bytes // path.datagram_bytes
-    return held_until_ns(connection, path, spacing_ns, full_ns, BURST_DATAGRAMS * full_ns)
+    ready_ns = schedule_ns(connection, path, packet, full_ns) + full_ns - BURST_DATAGRAMS * full_ns
+    return ready_ns + (QUANTUM_DATAGRAMS - 1) * full_ns if ready_ns > connection.now_ns else 0
 
 
 @pace_packet.default("picoquic")
 def window_a_round_trip(connection: Connection, path: Path, packet: Packet) -> int:
-    """One packet every SRTT * MTU / cwnd."""
+    """One packet every SRTT * MTU / cwnd, after bursts that the bucket holds."""
     rtt = path.rtt
     if not rtt.has_sample or packet.space is not APPLICATION:
         return 0
     full_ns = rtt.smoothed_ns * path.datagram_bytes // path.cwnd_bytes
-    spacing_ns = full_ns * packet.size_bytes // path.datagram_bytes
     burst_ns = min(PICOQUIC_BURST_DATAGRAMS * full_ns, rtt.minimum_ns // PICOQUIC_LONGEST_BURST_SHARE)
-    return held_until_ns(connection, path, spacing_ns, 0, max(burst_ns, PICOQUIC_SHORTEST_BURST_NS))
+    ready_ns = schedule_ns(connection, path, packet, full_ns) - max(burst_ns, PICOQUIC_SHORTEST_BURST_NS)
+    return ready_ns if ready_ns > connection.now_ns else 0
+
+
+def schedule_ns(connection: Connection, path: Path, packet: Packet, full_ns: int) -> int:
+    """When the packets so far, this one included, would have gone out if full ones left every `full_ns`."""
+    start_ns = path.pacing_schedule_ns
+    if start_ns < connection.now_ns:
+        start_ns = connection.now_ns
+    size_bytes, full_bytes = packet.size_bytes, path.datagram_bytes
+    path.pacing_schedule_ns = start_ns + (full_ns if size_bytes == full_bytes else full_ns * size_bytes // full_bytes)
+    return path.pacing_schedule_ns
 
 
 @pace_packet.default("mp-quic")

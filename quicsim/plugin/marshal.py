@@ -7,6 +7,7 @@ it. Writes are kept apart until the call succeeds. What was copied is counted; t
 
 from __future__ import annotations
 
+from functools import cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,27 @@ class OperationView:
         )
 
 
+@cache
+def touched_by(offset: int, size: int) -> tuple[tuple[int, int, Place], ...]:
+    """Path index (-1: the connection itself), number and place of each field that an access touches.
+
+    A program has few accesses, so each is worked out once.
+    """
+    touched: list[tuple[int, int, Place]] = []
+    end = offset + size
+    if offset < PATHS_OFFSET:
+        touched += [(-1, n, p) for n, p in enumerate(CONNECTION.places) if p.offset < end and offset < p.end]
+    if end > PATHS_OFFSET:
+        first = max(offset - PATHS_OFFSET, 0) // PATH.size_bytes
+        last = (end - 1 - PATHS_OFFSET) // PATH.size_bytes
+        for index in range(first, last + 1):
+            base = PATHS_OFFSET + index * PATH.size_bytes
+            touched += [
+                (index, n, p) for n, p in enumerate(PATH.places) if base + p.offset < end and offset < base + p.end
+            ]
+    return tuple(touched)
+
+
 class ConnectionView:
     """The second argument: the connection and its paths, each field copied when it is first touched in a call."""
 
@@ -191,24 +213,8 @@ class ConnectionView:
         base = PATHS_OFFSET + index * PATH.size_bytes
         return bytes(self._buffer[base + place.offset : base + place.end])
 
-    def _touched(self, offset: int, size: int) -> list[tuple[int, int, Place]]:
-        """Path index (-1: the connection itself), number and place of each field that an access touches."""
-        touched = []
-        end = offset + size
-        if offset < PATHS_OFFSET:
-            touched += [(-1, n, p) for n, p in enumerate(CONNECTION.places) if p.offset < end and offset < p.end]
-        if end > PATHS_OFFSET:
-            first = max(offset - PATHS_OFFSET, 0) // PATH.size_bytes
-            last = (end - 1 - PATHS_OFFSET) // PATH.size_bytes
-            for index in range(first, last + 1):
-                base = PATHS_OFFSET + index * PATH.size_bytes
-                touched += [
-                    (index, n, p) for n, p in enumerate(PATH.places) if base + p.offset < end and offset < base + p.end
-                ]
-        return touched
-
     def _before_read(self, offset: int, size: int) -> None:
-        for index, number, place in self._touched(offset, size):
+        for index, number, place in touched_by(offset, size):
             if (index, number) in self._present:
                 continue
             self._present.add((index, number))
@@ -224,7 +230,7 @@ class ConnectionView:
 
     def _before_write(self, offset: int, size: int) -> None:
         self._before_read(offset, size)
-        touched = self._touched(offset, size)
+        touched = touched_by(offset, size)
         if not touched:
             raise vm.AccessViolation(f"write of {size} bytes at offset {offset} of struct quic_connection: padding")
         for index, number, place in touched:

@@ -60,11 +60,14 @@ class Path:
         "state",
         "timer_expired",
         "timer_is_stale",
+        "trace_base",
         "window_margin_bytes",
     )
 
     def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
         self.path_id = path_id
+        self.trace_base = path_id << 56
+        """What marks the path's packets in the digest."""
         self.is_open = False
         """Both ends know the path: packets may be sent on it."""
         self.is_potentially_failed = False

@@ -40,7 +40,6 @@ TOLERANCE_PERCENT = {
 
 MISSES_PERCENT = {
     "small-10K-r10-rtt20": -6.3,  # aioquic paces within the initial window, which RFC 9002 allows as a burst
-    "periodic100-5M-r50-rtt50": 7.0,  # aioquic fills a window of eleven packets with a shorter one; ours leaves it idle
 }
 """Rows that miss their tolerance, with the deviation measured and its likely cause."""
 
