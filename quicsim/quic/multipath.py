@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.quic import sending
 from quicsim.quic.frames import PathsFrame
 from quicsim.quic.packet import APPLICATION, Datagram, Packet
-from quicsim.quic.sending import has_stream_data, window_or_nothing
+from quicsim.quic.sending import has_stream_data, larger_datagram, window_or_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +51,17 @@ def run(connection: Connection) -> list[Datagram]:
         datagrams.append(datagram)
         sent[path.path_id] = True
         note_duplicate(connection, path, packet)
-    for path, packet in own_packets(connection, [path for path in paths if path is not held_on]):
+    for path, packet in own_packets(connection, paths, held_on):
         datagram = sending.send(connection, path, (packet,))
         if datagram is not None:
             datagrams.append(datagram)
             sent[path.path_id] = True
     for path in paths:
-        sending.finish(connection, path, window_or_nothing(connection, path), sent[path.path_id])
+        stopped_by = window_or_nothing(connection, path)
+        if path.size_to_probe_bytes and (trial := larger_datagram(connection, path, stopped_by)) is not None:
+            datagrams.append(trial)
+            sent[path.path_id] = True
+        sending.finish(connection, path, stopped_by, sent[path.path_id])
     return datagrams
 
 
@@ -103,16 +107,20 @@ def next_retransmission(connection: Connection) -> tuple[Path, int]:
     return connection.path, 0
 
 
-def own_packets(connection: Connection, paths: list[Path]) -> Iterator[tuple[Path, Packet]]:
-    """What each path has for itself: its control frames, a probe, and the ACKs that are due there."""
+def own_packets(connection: Connection, paths: list[Path], held_on: Path | None) -> Iterator[tuple[Path, Packet]]:
+    """What each path has for itself: its control frames, a probe, and the ACKs that are due there.
+
+    Where a packet was held back, the ACKs go out alone.
+    """
     now_ns = connection.now_ns
     ack_paths = {ack_path(connection, path) for path in paths if 0 < path.application.received.deadline_ns <= now_ns}
     is_alone = len(connection.paths) == 1
     for path in paths:
         space = path.application
-        wanted = space.ping_needed or path in ack_paths
+        is_held = path is held_on
+        wanted = path in ack_paths or (space.ping_needed and not is_held)
         while True:
-            may_fill = path.window_is_open and (path.paced_until_ns <= now_ns or space.ping_needed)
+            may_fill = not is_held and path.window_is_open and (path.paced_until_ns <= now_ns or space.ping_needed)
             new_content = may_fill and (bool(space.pending) or (is_alone and has_stream_data(connection)))
             if not wanted and not new_content:
                 break
@@ -122,9 +130,11 @@ def own_packets(connection: Connection, paths: list[Path]) -> Iterator[tuple[Pat
             if assembled is None:
                 break
             yield path, assembled
-            if assembled.sent_ns < 0:
-                break
             wanted = False
+            if assembled.sent_ns < 0:
+                if is_held:
+                    break
+                is_held, wanted = True, path in ack_paths
 
 
 def ack_path(connection: Connection, path: Path) -> Path:
