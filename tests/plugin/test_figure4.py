@@ -1,10 +1,12 @@
 """The whole line: figure 4's numbers with ecn and without, why they differ, and a plugin that breaks on the way."""
 
 import os
+import re
 import subprocess
 import sys
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from statistics import median
 
 import pytest
@@ -55,6 +57,13 @@ def test_medians_are_the_paper_s(medians):
     assert medians["without"] - medians["with-ecn"] == pytest.approx(1.0, abs=0.25)
 
 
+def test_the_page_says_what_comes_out(medians):
+    page = (Path(__file__).parents[2] / "docs/plugins/ecn.md").read_text()
+    for variant, value in medians.items():
+        [told] = re.findall(rf"^\| `{variant}`[^|]*\| ([\d.]+) s \|", page, re.MULTILINE)
+        assert float(told) == pytest.approx(value, abs=0.02)
+
+
 def test_the_negotiation_costs_no_time_where_the_queue_fills_after_it(medians):
     assert medians["with-ecn-negotiated"] == pytest.approx(medians["with-ecn"], abs=0.05)
 
@@ -94,7 +103,7 @@ def test_what_is_lost_is_lost_to_the_overshoot_of_slow_start():
     assert max(lost) < 2
 
 
-@pytest.mark.parametrize(("delay", "gain_s"), [("8ms", (-0.2, 0.2)), ("18ms", (0.3, 0.8)), ("48ms", (1.0, 1.7))])
+@pytest.mark.parametrize(("delay", "gain_s"), [("8ms", (-0.2, 0.2)), ("18ms", (0.1, 0.6)), ("48ms", (1.0, 1.7))])
 def test_the_gain_grows_with_the_round_trip(delay, gain_s):
     scenario = load("fig4_ecn", [f"links.bottleneck.delay={delay}"])
     without, with_ecn = (one(scenario, name)[0].metrics["completion_s"] for name in ("without", "with-ecn"))
