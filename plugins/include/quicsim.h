@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define QUICSIM_ABI_MAJOR 1
-#define QUICSIM_ABI_MINOR 2
+#define QUICSIM_ABI_MINOR 3
 
 #define SEC(name) __attribute__((section(name), used))
 
@@ -153,6 +153,9 @@ struct send_packet {
     uint8_t is_probe; /* 1: it repeats a packet that is still outstanding */
     uint8_t padding_21[3];
     uint64_t result; /* 1: sent; 0: held back; run_default() sends, without it the packet is held, whatever is returned */
+    uint8_t data_only; /* 1: it carries stream data and, ACKs apart, nothing else */
+    uint8_t ends_stream; /* 1: it carries the last byte of a stream */
+    uint8_t padding_34[6];
 };
 
 /* SetTimer: Sets the retransmission timer after each packet sent, and when a run of the sending process sent none.

@@ -162,7 +162,7 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
         for index, (name, heights) in enumerate(series.items()):
             places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
             axes.bar(places, list(heights), width * 0.92, color=_SERIES[index % len(_SERIES)], label=name)
-        axes.set_xticks(range(len(groups)), labels=[textwrap.fill(group, 12) for group in groups])
+        axes.set_xticks(range(len(groups)), labels=[textwrap.fill(group, 54 // len(groups)) for group in groups])
         axes.axhline(0, color=_INK, linewidth=0.7)
         axes.set(ylabel=y_label)
         axes.grid(visible=False, axis="x")

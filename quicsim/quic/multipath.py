@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.quic import sending
 from quicsim.quic.frames import PathsFrame
 from quicsim.quic.packet import APPLICATION, Datagram, Packet
-from quicsim.quic.sending import has_stream_data, window_or_nothing
+from quicsim.quic.sending import has_stream_data, larger_datagram, window_or_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,25 +51,36 @@ def run(connection: Connection) -> list[Datagram]:
         datagrams.append(datagram)
         sent[path.path_id] = True
         note_duplicate(connection, path, packet)
-    for path, packet in own_packets(connection, [path for path in paths if path is not held_on]):
+    for path, packet in own_packets(connection, paths, held_on):
         datagram = sending.send(connection, path, (packet,))
         if datagram is not None:
             datagrams.append(datagram)
             sent[path.path_id] = True
     for path in paths:
-        sending.finish(connection, path, window_or_nothing(connection, path), sent[path.path_id])
+        stopped_by = window_or_nothing(connection, path)
+        if path.size_to_probe_bytes and (trial := larger_datagram(connection, path, stopped_by)) is not None:
+            datagrams.append(trial)
+            sent[path.path_id] = True
+        sending.finish(connection, path, stopped_by, sent[path.path_id])
     return datagrams
 
 
 def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
     """The next packet with a retransmission or with stream data, on the path that SelectPath chooses for it."""
-    origin, selected = next_retransmission(connection)
-    if not selected and not has_stream_data(connection):
+    must_wait = False
+    for origin, selected in retransmissions(connection):
+        path = select_path(connection, origin, True)
+        if path is not None:
+            return packet_on(connection, path, origin, selected)
+        must_wait = True
+    if must_wait or not has_stream_data(connection):
         return None
-    index = connection.operations.select_path(connection, origin, bool(selected))
-    if not index or not connection.paths[index - 1].is_open:
-        return None
-    path = connection.paths[index - 1]
+    path = select_path(connection, connection.path, False)
+    return None if path is None else packet_on(connection, path, connection.path, 0)
+
+
+def packet_on(connection: Connection, path: Path, origin: Path, selected: int) -> tuple[Path, Packet] | None:
+    """A packet on this path, with what is to be repeated of `origin` or with new data; None where there is no room."""
     space = path.application
     has_content = bool(space.pending) or has_stream_data(connection)
     packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, path.window_is_open and has_content)
@@ -81,10 +92,17 @@ def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
     return None if assembled is None else (path, assembled)
 
 
-def next_retransmission(connection: Connection) -> tuple[Path, int]:
-    """What SelectRetransmission says of the first path where it has something to repeat; (the first path, 0): nothing.
+def select_path(connection: Connection, origin: Path, retransmits: bool) -> Path | None:
+    """The path that SelectPath chooses, if that one is open."""
+    index = connection.operations.select_path(connection, origin, retransmits)
+    path = connection.paths[index - 1] if index else None
+    return path if path is not None and path.is_open else None
 
-    A path that only probes has its turn later.
+
+def retransmissions(connection: Connection) -> Iterator[tuple[Path, int]]:
+    """Each path where SelectRetransmission has something to repeat, and what.
+
+    Whoever finds no path for it goes on to the next: that one's timer may have expired, and time must go on for it too.
     """
     operations = connection.operations
     is_default = operations.select_retransmission is operations.default_select_retransmission
@@ -99,20 +117,23 @@ def next_retransmission(connection: Connection) -> tuple[Path, int]:
             continue
         selected = operations.select_retransmission(connection, path, space)
         if selected:
-            return path, selected
-    return connection.path, 0
+            yield path, selected
 
 
-def own_packets(connection: Connection, paths: list[Path]) -> Iterator[tuple[Path, Packet]]:
-    """What each path has for itself: its control frames, a probe, and the ACKs that are due there."""
+def own_packets(connection: Connection, paths: list[Path], held_on: Path | None) -> Iterator[tuple[Path, Packet]]:
+    """What each path has for itself: its control frames, a probe, and the ACKs that are due there.
+
+    Where a packet was held back, the ACKs go out alone.
+    """
     now_ns = connection.now_ns
     ack_paths = {ack_path(connection, path) for path in paths if 0 < path.application.received.deadline_ns <= now_ns}
     is_alone = len(connection.paths) == 1
     for path in paths:
         space = path.application
-        wanted = space.ping_needed or path in ack_paths
+        is_held = path is held_on
+        wanted = path in ack_paths or (space.ping_needed and not is_held)
         while True:
-            may_fill = path.window_is_open and (path.paced_until_ns <= now_ns or space.ping_needed)
+            may_fill = not is_held and path.window_is_open and (path.paced_until_ns <= now_ns or space.ping_needed)
             new_content = may_fill and (bool(space.pending) or (is_alone and has_stream_data(connection)))
             if not wanted and not new_content:
                 break
@@ -122,9 +143,11 @@ def own_packets(connection: Connection, paths: list[Path]) -> Iterator[tuple[Pat
             if assembled is None:
                 break
             yield path, assembled
-            if assembled.sent_ns < 0:
-                break
             wanted = False
+            if assembled.sent_ns < 0:
+                if is_held:
+                    break
+                is_held, wanted = True, path in ack_paths
 
 
 def ack_path(connection: Connection, path: Path) -> Path:
@@ -156,8 +179,8 @@ def report_paths(connection: Connection) -> None:
         return
     if not connection.has_open_stream:
         return
-    index = connection.operations.select_path(connection, connection.path, False)
-    if not index or not connection.paths[index - 1].is_open:
+    path = select_path(connection, connection.path, False)
+    if path is None:
         return
     connection.paths_reported_ns = now_ns
     known = tuple(
@@ -165,4 +188,4 @@ def report_paths(connection: Connection) -> None:
         for path in connection.paths
         if path.is_open
     )
-    connection.paths[index - 1].application.pending.append(PathsFrame(known))
+    path.application.pending.append(PathsFrame(known))

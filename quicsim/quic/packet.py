@@ -9,6 +9,8 @@ import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quicsim.quic.frames import AckFrame, PathAckFrame, StreamFrame
+
 if TYPE_CHECKING:
     from quicsim.quic.frames import Frame
     from quicsim.quic.sent import PacketNumberSpace
@@ -99,6 +101,17 @@ class Packet:
         """The codepoint that it arrived with (RFC 3168 section 5); the receiver's."""
         self.labels: tuple[str, ...] = ()
         """What link rules may match: which streams begin in this packet."""
+
+    @property
+    def data_only(self) -> bool:
+        """Whether it carries stream data and, acknowledgements apart, nothing else."""
+        kinds = {frame.__class__ for frame in self.frames}
+        return StreamFrame in kinds and kinds <= {StreamFrame, AckFrame, PathAckFrame}
+
+    @property
+    def ends_stream(self) -> bool:
+        """Whether it carries the last byte of a stream."""
+        return any(isinstance(frame, StreamFrame) and frame.fin for frame in self.frames)
 
 
 @dataclass(slots=True)

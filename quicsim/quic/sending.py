@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
-from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame
+from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame, StreamFrame
 from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.mtu import probe
 from quicsim.quic.packet import (
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["MAXIMUM_PROBES", "assemble", "begin", "finish", "has_content", "has_stream_data", "is_idle", "run",
-           "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
+__all__ = ["MAXIMUM_PROBES", "assemble", "begin", "due_acknowledgement", "finish", "has_content", "has_stream_data",
+           "is_idle", "larger_datagram", "run", "send", "set_timer", "transmit", "window_or_nothing"]  # fmt: skip
 
 MAXIMUM_PROBES = 2  # RFC 9002 section 6.2.4: at most two datagrams a timeout go beyond the window
 MAXIMUM_EXPIRIES = 8  # assumed: a timer that expires so often at one instant would do so for ever
@@ -70,12 +70,12 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
         datagram = send(connection, path, packets)
         if datagram is None:
             stopped_by = _NOTHING_LEFT
+            if (acknowledgement := due_acknowledgement(connection, path)) is not None:
+                datagrams.append(acknowledgement)
             break
         datagrams.append(datagram)
-    if path.size_to_probe_bytes and stopped_by is _NOTHING_LEFT and (trial := probe(connection, path)) is not None:
-        datagram = send(connection, path, (trial,))
-        if datagram is not None:
-            datagrams.append(datagram)
+    if path.size_to_probe_bytes and (trial := larger_datagram(connection, path, stopped_by)) is not None:
+        datagrams.append(trial)
     finish(connection, path, stopped_by, bool(datagrams))
     return datagrams
 
@@ -106,7 +106,7 @@ def send(connection: Connection, path: Path, packets: tuple[Packet, ...]) -> Dat
             hold_back(path, packet)
             held += 1
         set_timer(connection, path)
-        if packet.in_flight:
+        if packet.in_flight and packet.sent_ns >= 0:
             path.paced_until_ns = operations.pace_packet(connection, path, packet)
     if held == len(packets):
         return None
@@ -116,6 +116,22 @@ def send(connection: Connection, path: Path, packets: tuple[Packet, ...]) -> Dat
     sent = tuple(packet for packet in packets if packet.sent_ns >= 0)  # coalesced: RFC 9000 section 12.2
     labels = tuple(label for packet in sent for label in packet.labels)
     return Datagram(sent, sum(packet.size_bytes for packet in sent), labels, path.path_id, path.ecn_codepoint)
+
+
+def due_acknowledgement(connection: Connection, path: Path) -> Datagram | None:
+    """The ACK that a packet held back would have carried, by itself if it is due: the peer must not wait for it."""
+    space = path.application
+    if not 0 < space.received.deadline_ns <= connection.now_ns or path.is_amplification_limited:
+        return None
+    packet = assemble(connection, path, Packet(space.kind, space.next_number, path.datagram_bytes, False), 0)
+    return None if packet is None else send(connection, path, (packet,))
+
+
+def larger_datagram(connection: Connection, path: Path, stopped_by: SendingProcessInput) -> Datagram | None:
+    """Try the path's next size when all else has gone out."""
+    if stopped_by is not _NOTHING_LEFT or (trial := probe(connection, path)) is None:
+        return None
+    return send(connection, path, (trial,))
 
 
 def expire_overdue_timer(connection: Connection, path: Path) -> None:
@@ -264,9 +280,30 @@ def pad_to_minimum(connection: Connection, packets: list[Packet]) -> None:
 
 
 def hold_back(path: Path, packet: Packet) -> None:
-    """SendPacket kept a packet: its number is not used up and its content waits at the head of the queue."""
-    kept = [frame for frame in packet.frames if FRAMES[frame.__class__].retransmittable]
-    path.spaces[packet.space].pending.extendleft(reversed(kept))
+    """SendPacket kept a packet: its number is not used up, and its content waits at the head of the queue, in one piece
+    where it is, so that small pieces can become a large one.
+    """
+    pending = path.spaces[packet.space].pending
+    for frame in reversed(packet.frames):
+        if not FRAMES[frame.__class__].retransmittable:
+            continue
+        following = pending[0] if pending else None
+        if isinstance(frame, StreamFrame) and isinstance(following, StreamFrame) and follows(frame, following):
+            pending[0] = joined(frame, following)
+        else:
+            pending.appendleft(frame)
+
+
+def follows(first: StreamFrame, second: StreamFrame) -> bool:
+    """Whether the second frame begins where the first one ends."""
+    end = first.offset + first.length
+    return first.stream_id == second.stream_id and end == second.offset and not first.fin
+
+
+def joined(first: StreamFrame, second: StreamFrame) -> StreamFrame:
+    """One frame in the place of two, the second of which follows the first."""
+    data = None if first.data is None or second.data is None else first.data + second.data
+    return StreamFrame(first.stream_id, first.offset, first.length + second.length, second.fin, data)
 
 
 def transmit(connection: Connection, path: Path, packet: Packet) -> int:

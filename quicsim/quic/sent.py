@@ -56,7 +56,7 @@ class PacketNumberSpace:
         it are gone.
         """
         self.lost: dict[int, Packet] = {}
-        """Declared lost, or held back by SendPacket; their content waits to be sent again."""
+        """Declared lost; their content waits to be sent again."""
         self.duplicates: deque[int] = deque()
         """Packets outstanding here whose content goes out once more on a path where nothing is known yet (mp-quic)."""
         self.pending: deque[Frame] = deque()

@@ -20,6 +20,24 @@ def _figure3() -> Reproduction:
     return FIGURE3
 
 
+def _figure4() -> Reproduction:
+    from quicsim.reproduce.figure4 import FIGURE4
+
+    return FIGURE4
+
+
+def _figure5() -> Reproduction:
+    from quicsim.reproduce.figure5 import FIGURE5
+
+    return FIGURE5
+
+
+def _figure6() -> Reproduction:
+    from quicsim.reproduce.figure6 import FIGURE6
+
+    return FIGURE6
+
+
 def _table1() -> Reproduction:
     from quicsim.reproduce.table1 import TABLE1
 
@@ -34,6 +52,9 @@ def _table2() -> Reproduction:
 
 REPRODUCTIONS: dict[str, Callable[[], Reproduction]] = {
     "fig3": _figure3,
+    "fig4": _figure4,
+    "fig5": _figure5,
+    "fig6": _figure6,
     "table1": _table1,
     "table2": _table2,
 }

@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from quicsim.analysis.metrics import natural_view
-from quicsim.analysis.statistics import quantiles
+from quicsim.analysis.statistics import equivalence, quantiles
 from quicsim.reproduce.curves import largest_gap, quantile_bands
 from quicsim.reproduce.reproduction import Check, Claim, Table
 from quicsim.reproduce.studies import values
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from quicsim.results import Results
 
-__all__ = ["bands_data", "bands_table", "count_medians", "quartiles_in_order", "saved"]
+__all__ = ["bands_data", "bands_table", "count_medians", "equal", "quartiles_in_order", "saved"]
 
 QUARTILES = (0.25, 0.5, 0.75)
 
@@ -104,3 +104,23 @@ def count_medians(results: Results, count: str) -> dict[str, float]:
         variant: median(run.counts[count] for run in results.runs if run.variant == variant)
         for variant in results.variants
     }
+
+
+def equal(results: Results, metric: str, variants: tuple[str, str], margin: float, statement: str) -> Check | None:
+    """Whether a test of equivalence rules out a difference as large as `margin`, in the metric's unit.
+
+    None where there are fewer than two replications to test.
+    """
+    baseline, ours = (values(results, variant, metric) for variant in variants)
+    if len(ours) < 2:
+        return None
+    test = equivalence(ours, baseline, margin)
+    view = natural_view(metric, margin)
+    verdict = "ruled out" if test.equivalent else "not ruled out"
+    return Check(
+        statement,
+        test.equivalent,
+        f"mean of {variants[1]} less {variants[0]}: {view.text(test.difference)} {view.unit}, with 90 % from "
+        f"{view.text(test.low)} to {view.text(test.high)}; a difference of {view.text(margin)} {view.unit} is "
+        f"{verdict}, p = {test.p_value:.2g}",
+    )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from quicsim.reproduce.run import Report, Reproduced
     from quicsim.results import Results
 
-__all__ = ["document", "samples"]
+__all__ = ["document", "samples", "series"]
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def _part(part: Reproduced) -> dict[str, Any]:
             {"statement": check.statement, "holds": check.holds, "evidence": check.evidence} for check in outcome.checks
         ],
         "samples": {} if main is None else samples(main),
+        "series": {} if main is None else series(main),
         **outcome.data,
         "studies": {
             study.name: {
@@ -70,6 +71,16 @@ def samples(results: Results) -> dict[str, dict[str, list[float]]]:
     for run in results.runs:
         for metric, value in run.metrics.items():
             found.setdefault(run.variant, {}).setdefault(metric, []).append(value)
+    return found
+
+
+def series(results: Results) -> dict[str, dict[str, list[list[list[float]]]]]:
+    """What every run followed over time: variant, name, then for each replication pairs of seconds and value."""
+    found: dict[str, dict[str, list[list[list[float]]]]] = {}
+    for run in results.runs:
+        for name, points in run.series.items():
+            pairs = [[at, value] for at, value in points]
+            found.setdefault(run.variant, {}).setdefault(name, []).append(pairs)
     return found
 
 

@@ -40,8 +40,8 @@ def claim_texts(claim: Claim) -> dict[str, str]:
     tolerance = f"±{show(claim.tolerance)}{unit}" if claim.absolute else f"±{claim.tolerance:.0%}"
     jitter = ""
     if claim.jitter is not None:
-        low, high = claim.jitter
-        jitter = f"{show(low)}{unit}" if low == high else f"{show(low)} to {show(high)}{unit}"
+        low, high = (show(shift).lstrip("-") for shift in claim.jitter)
+        jitter = f"−{low} to +{high}{unit}"
     return {
         "what": claim.name,
         "paper": f"{claim.paper * claim.view.factor:g}{unit}",

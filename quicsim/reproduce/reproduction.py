@@ -48,9 +48,9 @@ class Claim:
     """A number of the paper, and ours.
 
     `paper` and `ours` are in the metric's own unit, which `view` shows in another. `tolerance` is relative, unless
-    `absolute` says that it is a difference in the metric's own unit. `jitter` is the least and the most that the same
-    runs give under sub-packet jitter of the hosts. An effect is a difference between variants: it is claimed only where
-    it is larger than that spread.
+    `absolute` says that it is a difference in the metric's own unit. `jitter` is how far below and above, at most, the
+    same runs come out under sub-packet jitter of the hosts. An effect is a difference between variants: it is claimed
+    only where it is larger than that spread.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Claim:
 
     @property
     def spread(self) -> float | None:
-        """How far host jitter alone moves ours."""
+        """How far host jitter alone moves ours, from the lowest to the highest."""
         return None if self.jitter is None else self.jitter[1] - self.jitter[0]
 
     @property

@@ -50,16 +50,19 @@ def claims_of_marks(results: Results) -> list[Claim]:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of what is swept: `at` on the axis, `text` in a table, and what it overrides."""
+    """One value of what is swept: `at` on the axis, `text` in a table, and what it overrides.
+
+    Without overrides it is the scenario itself, and stands for the main study.
+    """
 
     at: float
     text: str
-    overrides: tuple[str, ...]
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The main scenario at several values of some keys. `label` names the axis; `own` is the scenario's value on it."""
+    """The main scenario at several values of some keys; `label` names the axis."""
 
     name: str
     scenario: str
@@ -69,7 +72,6 @@ class Sweep:
     variants: tuple[str, ...]
     full: int
     quick: int
-    own: float | None = None
     doubling: bool = False
     """Whether the points double from one to the next, and are drawn so."""
 
@@ -79,14 +81,27 @@ class Sweep:
         return tuple(
             Study(self._study(point), self.scenario, self.full, self.quick, point.overrides, self.variants)
             for point in self.points
+            if point.overrides
         )
 
+    @property
+    def own(self) -> float | None:
+        """Where on the axis the scenario itself stands."""
+        return next((point.at for point in self.points if not point.overrides), None)
+
     def _study(self, point: Point) -> str:
-        return f"{self.name} {point.text}"
+        return f"{self.name} {point.text}" if point.overrides else "main"
 
     def found(self, findings: Findings) -> list[tuple[Point, Results]]:
-        """The points that ran, each with its results."""
-        return [(point, findings[self._study(point)]) for point in self.points if self._study(point) in findings]
+        """The points that ran, each with its results; none where only the scenario itself did."""
+        if not any(study.name in findings for study in self.studies):
+            return []
+        count = self.quick if findings.quick else self.full
+        return [
+            (point, first_replications(findings[self._study(point)], count))
+            for point in self.points
+            if self._study(point) in findings
+        ]
 
     def drawing(
         self, findings: Findings, title: str, caption: str, references: Sequence[Reference] = ()
@@ -176,13 +191,13 @@ class Sweep:
 class Jitter:
     """The main scenario with other sub-packet delays at the hosts: which digits of a number does chance decide?
 
-    Each level overrides `hosts.*.receive_jitter`; all are shorter than a full packet's serialisation.
+    Each level overrides `hosts.*.receive_jitter`; the main study, at the scenario's own, is a level too.
     """
 
     scenario: str
     full: int
     quick: int
-    levels: tuple[str, ...] = ("0", "20us", "50us")
+    levels: tuple[str, ...] = ("0", "50us")
     variants: tuple[str, ...] | None = None
     quick_overrides: tuple[str, ...] = ()
 
@@ -205,7 +220,7 @@ class Jitter:
     def beside(
         self, findings: Findings, claims: Callable[[Results], Sequence[Claim]], main: str = "main"
     ) -> tuple[Claim, ...]:
-        """The main study's claims, each with what the levels make of it over the same replications."""
+        """The main study's claims, each with how far the levels move it over the same replications."""
         levels = [findings[study.name] for study in self.studies if study.name in findings]
         made = list(claims(findings[main]))
         if not levels:
@@ -219,5 +234,5 @@ class Jitter:
                 each.ours for every in others for each in every if key == (each.name, each.variant, each.statistic)
             ]
             if len(found) == len(others):
-                spreads[key] = min(found), max(found)
+                spreads[key] = min(found) - found[0], max(found) - found[0]
         return tuple(replace(claim, jitter=spreads.get((claim.name, claim.variant, claim.statistic))) for claim in made)

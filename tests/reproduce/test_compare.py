@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quicsim.reproduce.compare import bands_data, bands_table, count_medians, quartiles_in_order, saved
+from quicsim.reproduce.compare import bands_data, bands_table, count_medians, equal, quartiles_in_order, saved
 from quicsim.results import Results, RunRecord
 
 
@@ -60,3 +60,12 @@ def test_bands_are_laid_beside_the_curve():
 def test_counters_are_shown_by_their_medians():
     made = results({"without": [1.0, 5.0, 3.0], "with": [2.0, 4.0]})
     assert count_medians(made, "packets_lost") == {"without": 3, "with": 3.0}
+
+
+@pytest.mark.parametrize(("margin", "holds"), [(0.5, True), (0.05, False)])
+def test_two_variants_are_equal_where_a_difference_is_ruled_out(margin, holds):
+    made = results({"without": [10.0, 11.0, 12.0, 13.0], "with": [10.1, 11.0, 12.2, 13.1]})
+    check = equal(made, "completion_s", ("without", "with"), margin, "They are the same")
+    assert check.holds is holds
+    assert ("not ruled out" in check.evidence) is not holds
+    assert equal(results({"without": [1.0], "with": [1.0]}), "completion_s", ("without", "with"), 1.0, "") is None

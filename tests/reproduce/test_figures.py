@@ -10,7 +10,7 @@ from quicsim.reproduce.c_lines import code_lines, function_lines
 from quicsim.reproduce.catalogue import REPRODUCTIONS, chosen
 from quicsim.reproduce.document import document
 from quicsim.reproduce.figure3 import formulas
-from quicsim.reproduce.run import reproduce
+from quicsim.reproduce.run import Report, reproduce
 from quicsim.scenario.errors import ScenarioError
 
 
@@ -48,6 +48,36 @@ def test_figure_3():
             arguments = (own, point["at"]) if own else (point["at"], 10.0)
             for variant, seconds in zip(("without", "with-tlp"), formulas(*arguments), strict=True):
                 assert point["samples"][variant] == pytest.approx([seconds] * 2, rel=0.03), (name, point["text"])
+
+
+@pytest.mark.long
+def test_figure_4():
+    [part] = reproduce(chosen(["fig4"]), "x", quick=True, jobs=2).parts
+    assert [claim.name for claim in part.outcome.claims if not claim.within] == []
+    assert [check.statement for check in part.outcome.checks if not check.holds] == [
+        "With the plugin packets wait less in the queues: the mean wait"
+    ]
+
+
+@pytest.mark.long
+def test_figure_5():
+    [part] = reproduce(chosen(["fig5"]), "x", quick=True, jobs=2).parts
+    assert [claim.name for claim in part.outcome.claims if not claim.within] == []
+    assert all(check.holds for check in part.outcome.checks)
+    for variant, band in part.outcome.data["bands"].items():
+        assert band["largest_gap"] < 0.7, variant
+        assert [0.75 < each["ratio"] < 1.25 for each in band["quantiles"] if 0.2 < each["share"] < 0.8] == [True] * 3
+
+
+@pytest.mark.long
+def test_figure_6():
+    [part] = reproduce(chosen(["fig6"]), "x", quick=True, jobs=2).parts
+    assert [claim.name for claim in part.outcome.claims if not claim.within] == []
+    assert all(check.holds for check in part.outcome.checks)
+    [points, _] = document(Report(True, "x", (part,)))["reproductions"]["fig6"]["series"]["without"][
+        "throughput_path1_Bps"
+    ]
+    assert points[-1][0] == pytest.approx(8, abs=0.1)
 
 
 @pytest.mark.long

@@ -159,7 +159,7 @@ def test_the_document_holds_what_it_takes_to_grade_it_anew(reproduction):
     assert (effect["above_jitter"], effect["within"]) == (False, False)
     assert part["sizes"] == {"tlp": 7}
     assert part["studies"]["main"]["digest"] == part["digest"]
-    assert part["studies"]["jitter 20us"]["overrides"][0] == "hosts.client.receive_jitter=20us"
+    assert part["studies"]["jitter 50us"]["overrides"][0] == "hosts.client.receive_jitter=50us"
     assert {each["origin"] for each in part["parameters"]["two"]} == {None}
     assert (data["quick"], data["quicsim"], part["seed"]) == (False, "1.2.3", 1)
 

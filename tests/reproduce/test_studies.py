@@ -74,35 +74,43 @@ def test_jitter_is_the_reach_over_the_same_replications():
 
     [made] = jitter.beside(found, claims)
     assert made.ours == 2.0
-    assert made.jitter == (1.0, 3.5), "9.0 is of a replication that the levels have not"
+    assert made.jitter == (-0.5, 2.0), "from 1.5, without the 9.0 of a replication that the levels have not"
     [alone] = jitter.beside(Findings({"main": main}, quick=True), claims)
     assert alone.jitter is None
 
 
 def test_jitter_overrides_both_hosts_at_every_level():
     overrides = [study.overrides for study in Jitter("made", 2, 1).studies]
-    assert len(overrides) == 3
-    assert overrides[1] == ("hosts.client.receive_jitter=20us", "hosts.server.receive_jitter=20us")
+    assert overrides == [
+        tuple(f"hosts.{host}.receive_jitter={level}" for host in ("client", "server")) for level in ("0", "50us")
+    ]
 
 
 @pytest.fixture
 def sweep():
-    points = tuple(Point(at, f"{at} ms", (f"links.x.delay={at}ms",)) for at in (1, 2, 3))
-    return Sweep("delay", "made", "delay (ms)", "completion_s", points, ("without", "with"), 2, 1, own=2)
+    points = tuple(Point(at, f"{at} ms", (f"links.x.delay={at}ms",) if at != 2 else ()) for at in (1, 2, 3))
+    return Sweep("delay", "made", "delay (ms)", "completion_s", points, ("without", "with"), 2, 1)
 
 
 def test_a_sweep_shows_the_points_that_ran(sweep):
     found = Findings(
         {
+            "main": results({"without": [4.0, 3.0, 9.0], "with": [2.0, 3.0, 9.0]}),
             "delay 1 ms": results({"without": [2.0, 4.0], "with": [1.0, 1.0]}),
             "delay 3 ms": results({"without": [5.0, 5.0], "with": [None, None]}),
         },
-        quick=True,
+        quick=False,
     )
-    table = sweep.table(found, "Swept")
-    assert table.rows == (("1 ms", "3.000 s (2.000 to 4.000)", "1.000 s"), ("3 ms", "5.000 s", "none"))
+    assert [study.name for study in sweep.studies] == ["delay 1 ms", "delay 3 ms"]
+    assert sweep.own == 2
+    assert sweep.table(found, "Swept").rows == (
+        ("1 ms", "3.000 s (2.000 to 4.000)", "1.000 s"),
+        ("2 ms", "3.500 s (3.000 to 4.000)", "2.500 s (2.000 to 3.000)"),
+        ("3 ms", "5.000 s", "none"),
+    )
     assert [point["samples"] for point in sweep.data(found)["points"]] == [
         {"without": [2.0, 4.0], "with": [1.0, 1.0]},
+        {"without": [4.0, 3.0], "with": [2.0, 3.0]},
         {"without": [5.0, 5.0], "with": []},
     ]
     drawing = sweep.drawing(found, "Swept", "All of it.")
@@ -110,9 +118,25 @@ def test_a_sweep_shows_the_points_that_ran(sweep):
     assert drawing.svg.startswith("<svg")
 
 
-def test_one_point_is_no_sweep(sweep):
-    found = Findings({"delay 1 ms": results({"without": [2.0], "with": [1.0]})}, quick=True)
+def test_the_scenario_alone_is_no_sweep(sweep):
+    found = Findings({"main": results({"without": [2.0], "with": [1.0]})}, quick=True)
+    assert sweep.found(found) == []
     assert sweep.drawing(found, "Swept", "") is None
+    assert sweep.gain_drawing(found, "Gain", "", "without", ["with"]) is None
+
+
+def test_a_gain_is_a_share_of_the_baseline(sweep, monkeypatch):
+    found = Findings(
+        {
+            "main": results({"without": [4.0, 4.0], "with": [3.0, 3.0]}),
+            "delay 1 ms": results({"without": [2.0, 2.0], "with": [1.0, 1.0]}),
+        },
+        quick=False,
+    )
+    drawn = []
+    monkeypatch.setattr("quicsim.reproduce.studies.swept_lines", lambda *args, **more: drawn.append(args[1]) or "<svg>")
+    sweep.gain_drawing(found, "Gain", "", "without", ["with"])
+    assert drawn == [{"without": [(1, 0.0), (2, 0.0)], "with": [(1, 50.0), (2, 25.0)]}]
 
 
 def test_replications_are_cut_and_missing_metrics_left_out():
