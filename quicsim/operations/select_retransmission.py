@@ -114,7 +114,7 @@ def lost_or_tail_or_duplicated(connection: Connection, path: Path, space: Packet
     """
     if not connection.is_confirmed and path is connection.path:
         return lost_or_probed(connection, path, space)
-    if path.timer_expired:
+    if path.timer_expired and (not space.lost or path.is_potentially_failed):  # there, what is lost may have to wait
         path.timer_expired = False
         deadline_ns = space.last_ack_eliciting_sent_ns + probe_or_timeout_ns(path)
         if space.ack_eliciting_in_flight and deadline_ns <= connection.now_ns:

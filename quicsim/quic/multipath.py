@@ -67,13 +67,20 @@ def run(connection: Connection) -> list[Datagram]:
 
 def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
     """The next packet with a retransmission or with stream data, on the path that SelectPath chooses for it."""
-    origin, selected = next_retransmission(connection)
-    if not selected and not has_stream_data(connection):
+    must_wait = False
+    for origin, selected in retransmissions(connection):
+        path = select_path(connection, origin, True)
+        if path is not None:
+            return packet_on(connection, path, origin, selected)
+        must_wait = True
+    if must_wait or not has_stream_data(connection):
         return None
-    index = connection.operations.select_path(connection, origin, bool(selected))
-    if not index or not connection.paths[index - 1].is_open:
-        return None
-    path = connection.paths[index - 1]
+    path = select_path(connection, connection.path, False)
+    return None if path is None else packet_on(connection, path, connection.path, 0)
+
+
+def packet_on(connection: Connection, path: Path, origin: Path, selected: int) -> tuple[Path, Packet] | None:
+    """A packet on this path, with what is to be repeated of `origin` or with new data; None where there is no room."""
     space = path.application
     has_content = bool(space.pending) or has_stream_data(connection)
     packet = Packet(APPLICATION, space.next_number, path.datagram_bytes, path.window_is_open and has_content)
@@ -85,10 +92,17 @@ def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
     return None if assembled is None else (path, assembled)
 
 
-def next_retransmission(connection: Connection) -> tuple[Path, int]:
-    """What SelectRetransmission says of the first path where it has something to repeat; (the first path, 0): nothing.
+def select_path(connection: Connection, origin: Path, retransmits: bool) -> Path | None:
+    """The path that SelectPath chooses, if that one is open."""
+    index = connection.operations.select_path(connection, origin, retransmits)
+    path = connection.paths[index - 1] if index else None
+    return path if path is not None and path.is_open else None
 
-    A path that only probes has its turn later.
+
+def retransmissions(connection: Connection) -> Iterator[tuple[Path, int]]:
+    """Each path where SelectRetransmission has something to repeat, and what.
+
+    Whoever finds no path for it goes on to the next: that one's timer may have expired, and time must go on for it too.
     """
     operations = connection.operations
     is_default = operations.select_retransmission is operations.default_select_retransmission
@@ -103,8 +117,7 @@ def next_retransmission(connection: Connection) -> tuple[Path, int]:
             continue
         selected = operations.select_retransmission(connection, path, space)
         if selected:
-            return path, selected
-    return connection.path, 0
+            yield path, selected
 
 
 def own_packets(connection: Connection, paths: list[Path], held_on: Path | None) -> Iterator[tuple[Path, Packet]]:
@@ -170,8 +183,8 @@ def report_paths(connection: Connection) -> None:
         return
     if not connection.has_open_stream:
         return
-    index = connection.operations.select_path(connection, connection.path, False)
-    if not index or not connection.paths[index - 1].is_open:
+    path = select_path(connection, connection.path, False)
+    if path is None:
         return
     path = connection.paths[index - 1]
     if path.application.ack_eliciting_in_flight and path.last_progress_ns < path.last_report_ns:

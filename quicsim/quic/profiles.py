@@ -35,8 +35,8 @@ class Profile:
     initial_window_datagrams: int
     initial_window_limit_bytes: int
     """The initial window is so many datagrams, but at most this (RFC 9002 section 7.2) or two datagrams."""
-    minimum_window_fixed_bytes: int
-    """0: two datagrams."""
+    least_minimum_window_bytes: int
+    """The smallest window is two datagrams, but at least this."""
     datagram_bytes: int
     """A full datagram's UDP payload, to begin with."""
     max_ack_delay_ns: int
@@ -85,7 +85,7 @@ class Profile:
 
     def minimum_window_bytes(self, datagram_bytes: int) -> int:
         """The smallest congestion window."""
-        return self.minimum_window_fixed_bytes or 2 * (self.window_packet_bytes or datagram_bytes)
+        return max(2 * (self.window_packet_bytes or datagram_bytes), self.least_minimum_window_bytes)
 
 
 RFC9002 = Profile(
@@ -93,7 +93,7 @@ RFC9002 = Profile(
     initial_rtt_ns=333 * MILLISECOND_NS,  # RFC 9002 section 6.2.2
     initial_window_datagrams=10,  # section 7.2
     initial_window_limit_bytes=14_720,  # section 7.2
-    minimum_window_fixed_bytes=0,  # section 7.2: two datagrams
+    least_minimum_window_bytes=0,  # section 7.2: two datagrams
     datagram_bytes=1_200,  # RFC 9000 section 14: what every path carries
     max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
     assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
@@ -109,7 +109,7 @@ PICOQUIC = Profile(
     initial_rtt_ns=250 * MILLISECOND_NS,
     initial_window_datagrams=1_000,  # its initial window is a number of bytes
     initial_window_limit_bytes=15_360,
-    minimum_window_fixed_bytes=3_072,
+    least_minimum_window_bytes=3_072,
     datagram_bytes=1_252,
     max_ack_delay_ns=0,  # a draft of 2018 had no such parameter
     assumed_peer_max_ack_delay_ns=0,  # the largest delay observed
@@ -127,7 +127,7 @@ MP_QUIC = Profile(
     initial_rtt_ns=100 * MILLISECOND_NS,
     initial_window_datagrams=32,
     initial_window_limit_bytes=1 << 62,
-    minimum_window_fixed_bytes=0,  # two datagrams
+    least_minimum_window_bytes=0,  # two datagrams
     datagram_bytes=1_350,
     max_ack_delay_ns=25 * MILLISECOND_NS,
     assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,
