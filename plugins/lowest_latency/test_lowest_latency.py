@@ -99,7 +99,7 @@ def test_it_chooses_as_the_one_built_in_whatever_the_paths_are_like(scheduled, d
     assert connection.counts.plugin_faults == 0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     loss=st.tuples(*4 * [st.sampled_from([0, 0.01, 0.05, 0.2])]),
@@ -123,7 +123,7 @@ def test_a_path_whose_timer_runs_out_is_left_out(two_paths):
     assert seen.of.counts["timeouts"] > 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     loss=st.sampled_from([0, 0.01, 0.03, 0.06]),

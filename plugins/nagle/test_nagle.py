@@ -218,7 +218,7 @@ LOSSES = st.sets(st.tuples(st.sampled_from(["client", "server"]), st.integers(5,
 
 
 @by_profile
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     writes=st.lists(st.tuples(st.integers(1, 3_000), st.integers(0, 30)), min_size=1, max_size=20),
     lost=LOSSES,

@@ -39,7 +39,7 @@ def driven(profile, window_ns, sizes, pauses_ms, lost=frozenset()):
 
 
 @pytest.mark.parametrize("profile", ["rfc9002", "picoquic", "mp-quic"])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     window_ms=st.integers(1, 500),
     sends=st.lists(st.tuples(st.integers(1, 20_000), st.integers(0, 400)), min_size=1, max_size=6),

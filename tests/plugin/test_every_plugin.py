@@ -73,7 +73,7 @@ def test_it_is_attached_where_its_anchors_are_offered_and_delivers_every_byte(na
 
 
 @each_where_it_is_offered
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(lost=LOSSES, push=st.booleans())
 def test_under_loss_it_never_faults_and_its_twin_sends_the_same_packets(name, profile, lost, push):
     seen = same_run(lambda: on_pipe(driven(name, profile, lost, push=push)), name)
