@@ -186,7 +186,6 @@ def report_paths(connection: Connection) -> None:
     path = select_path(connection, connection.path, False)
     if path is None:
         return
-    path = connection.paths[index - 1]
     if path.application.ack_eliciting_in_flight and path.last_progress_ns < path.last_report_ns:
         return
     connection.paths_reported_ns = path.last_report_ns = now_ns
