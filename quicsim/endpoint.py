@@ -64,6 +64,8 @@ class Endpoint:
         self.header_bytes = header_bytes
         self.listeners: list[Callable[[ConnectionEvent], None]] = []
         """Applications: called with each event of the connection."""
+        self.watchers: list[Callable[[], None]] = []
+        """Applications that follow how far a stream has come: called whenever that may have changed."""
         self.stream_starts_ns: dict[str, list[int]] = {}
         """When each packet with the first bytes of a stream went out, by the datagram's label."""
         self._links = links
@@ -85,7 +87,7 @@ class Endpoint:
         events = connection.events
         now_ns = self.clock.now
         while True:
-            if events:
+            if events or self.watchers:
                 self._tell()
             for datagram in connection.datagrams_to_send(now_ns):
                 self._send(datagram)
@@ -100,6 +102,8 @@ class Endpoint:
             event = events.popleft()
             for listener in self.listeners:
                 listener(event)
+        for watcher in self.watchers:
+            watcher()
 
     def _send(self, datagram: Datagram) -> None:
         """Put a datagram on its way now."""

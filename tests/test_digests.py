@@ -13,8 +13,9 @@ BASELINES = {
     "bulk_download": ((), 2, "ac3eb3dddb3cf78846988f691a238f92"),
     "fig3_tlp": ((), 2, "3b5abfddccf5ec457b59cd4007dc4c99"),
     "fig4_ecn": (("transfer.size=1MB",), 2, "f7f368de21c65f5e2a1fd3f80d92afe4"),
-    "fig5_ack_path": (("transfer.size=2MB",), 2, "c84e47be46e6ffdce59acf3fb017e5ab"),
-    "fig6_rate_limit": (("transfer.until=3.1s",), 1, "476663a202d782e45e4187a3f16937e3"),
+    "fig5_ack_path": (("transfer.size=2MB",), 2, "bc9087a619a6e51f4ab596f8bb63d201"),
+    "fig6_rate_limit": (("transfer.until=3.1s",), 1, "62f7af5d6e63c1854dd2ac06e7c3b860"),
+    "nagle": ((), 2, "a50758e161d00d3ab80ca70642fbc8b3"),
     "table1_cost": (("transfer.size=500kB",), 2, "3bc1e3b382355b9383fb02a1eb64ff1f"),
     "table1_tlp": (("transfer.size=500kB",), 2, "92277dec59e1f9a32144c5995fa655e7"),
 }

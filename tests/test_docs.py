@@ -154,15 +154,16 @@ def test_the_reference_names_every_key_of_a_scenario_file():
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
-    sections = {"hosts", "client", "server", "links", "requests", "transfer", "paper", "marks", "variants"}
+    sections = {"hosts", "client", "server", "links", "requests", "transfer", "messages", "paper", "marks", "variants"}
     assert {key for key in keys - sections if f"`{key}`" not in page} == set()
     assert {section for section in sections if not re.search(rf"`\[.*\b{section}\b.*\]`", page)} == set()
 
 
 def test_the_reference_names_every_metric_and_count():
     page = (HOUSE / "docs/scenarios.md").read_text()
-    for name in ("fig3_tlp", "bulk_download"):
-        scenario = load(name, ["transfer.size=10kB"] if name == "bulk_download" else ["requests.count=1"])
+    short = {"fig3_tlp": "requests.count=1", "bulk_download": "transfer.size=10kB", "nagle": "messages.count=2"}
+    for name, override in short.items():
+        scenario = load(name, [override])
         [run] = scenario.run([scenario.variants[0]], replications=1).runs
         assert {each for each in (*run.metrics, *run.counts) if f"`{each}`" not in page} == set()
 
@@ -171,7 +172,9 @@ def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
     commands = {command.name for command in app.registered_commands}
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md"):
+    own = [page.relative_to(HOUSE).as_posix() for page in HOUSE.glob("docs/plugins/*.md")]
+    assert len(own) > 1
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md", *own):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 

@@ -51,6 +51,8 @@ _STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
 }
 _INCHES = (4.2, 3.2)
+_NAME_CHARACTERS, _NAMES_CHARACTERS = 12, 42
+"""Of a group's name in a line, and of all of them side by side below bars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,17 +157,26 @@ def over_time(
 
 
 def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]], y_label: str) -> str:
-    """A bar for each group and series, side by side."""
+    """A bar for each group and series, side by side; lying down where the groups' names would not fit below."""
+    lying = sum(min(len(group), _NAME_CHARACTERS) for group in groups) > _NAMES_CHARACTERS
 
     def draw(axes: Axes) -> None:
         width = 0.8 / len(series)
         for index, (name, heights) in enumerate(series.items()):
             places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
-            axes.bar(places, list(heights), width * 0.92, color=_SERIES[index % len(_SERIES)], label=name)
-        axes.set_xticks(range(len(groups)), labels=[textwrap.fill(group, 54 // len(groups)) for group in groups])
-        axes.axhline(0, color=_INK, linewidth=0.7)
-        axes.set(ylabel=y_label)
-        axes.grid(visible=False, axis="x")
+            draw_bars = axes.barh if lying else axes.bar
+            draw_bars(places, list(heights), width * 0.92, color=_SERIES[index % len(_SERIES)], label=name)
+        names = [textwrap.fill(group, _NAME_CHARACTERS * 3 // 2 if lying else _NAME_CHARACTERS) for group in groups]
+        if lying:
+            axes.set_yticks(range(len(groups)), labels=names, fontsize=8.5)
+            axes.invert_yaxis()
+            axes.axvline(0, color=_INK, linewidth=0.7)
+            axes.set(xlabel=y_label)
+        else:
+            axes.set_xticks(range(len(groups)), labels=names)
+            axes.axhline(0, color=_INK, linewidth=0.7)
+            axes.set(ylabel=y_label)
+        axes.grid(visible=False, axis="y" if lying else "x")
 
     return _drawn(title, draw)
 

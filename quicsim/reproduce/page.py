@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from importlib.resources import files
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from quicsim.analysis.metrics import natural_view
 from quicsim.analysis.statistics import quantiles
@@ -99,29 +99,35 @@ def _overview(report: Report) -> str:
     sentence = f"{good} of {len(claims)} numbers lie within their tolerance"
     if checks:
         sentence += f"; {sum(check.holds for check in checks)} of {len(checks)} statements hold"
-    rows = [[("", f'<a href="#{name}">{escape(name)}</a>'), *_claim_cells(claim)] for name, claim in claims]
-    return f"<h2>At a glance</h2><p>{sentence}.</p>{_html_table(['of', *_CLAIM_HEADINGS], rows, stacks=True)}"
+    shown = [heading for heading in _CLAIM_HEADINGS if heading not in ("tolerance", "under host jitter")]
+    rows = [
+        [("", f'<a href="#{name}">{escape(name)}</a>'), *(_claim_cells(claim)[heading] for heading in shown)]
+        for name, claim in claims
+    ]
+    return f"<h2>At a glance</h2><p>{sentence}.</p>{_html_table(['of', *shown], rows, narrow='compact')}"
 
 
 _CLAIM_HEADINGS = ("what", "paper", "ours", "ours / paper", "tolerance", "verdict", "under host jitter")
 _NUMERIC = frozenset({"paper", "ours", "ours / paper", "tolerance", "under host jitter"})
 
 
-def _claim_cells(claim: Claim) -> list[tuple[str, str]]:
+def _claim_cells(claim: Claim) -> dict[str, tuple[str, str]]:
+    """Class and HTML of each cell, by heading."""
     texts = claim_texts(claim)
-    cells = []
+    cells = {}
     for heading in _CLAIM_HEADINGS:
         text = escape(texts[heading])
         if heading == "verdict":
             text = _badge(claim.within, "within", "outside")
             if claim.above_jitter is False:
                 text += ' <span class="badge bad">below the jitter: not claimed</span>'
-        cells.append(("number" if heading in _NUMERIC else "", text))
+        cells[heading] = ("number" if heading in _NUMERIC else "", text)
     return cells
 
 
 def _badge(good: bool, yes: str, no: str) -> str:
-    return f'<span class="badge {"good" if good else "bad"}">{"✓" if good else "✗"} {yes if good else no}</span>'
+    word = f'<span class="word">{yes if good else no}</span>'
+    return f'<span class="badge {"good" if good else "bad"}">{"✓" if good else "✗"} {word}</span>'
 
 
 def _section(part: Reproduced) -> str:
@@ -154,11 +160,14 @@ def _figures(drawings: Sequence[Drawing]) -> str:
 def _claims(claims: Sequence[Claim]) -> str:
     if not claims:
         return ""
-    sources = "; ".join(dict.fromkeys(f"{claim.name}: {claim.source}, {claim.statistic}" for claim in claims))
-    rows = [_claim_cells(claim) for claim in claims]
+    named: dict[str, list[str]] = {}
+    for claim in claims:
+        named.setdefault(f"{claim.source} ({claim.statistic})", []).append(claim.name)
+    sources = "; ".join(f"{source}: {', '.join(names)}" for source, names in named.items())
+    rows = [list(_claim_cells(claim).values()) for claim in claims]
     return (
-        f"<h3>Numbers</h3>{_html_table(list(_CLAIM_HEADINGS), rows, stacks=True)}"
-        f'<p class="muted">{escape(sources)}.</p>'
+        f"<h3>Numbers</h3>{_html_table(list(_CLAIM_HEADINGS), rows, narrow='stacks')}"
+        f'<p class="muted">From {escape(sources)}.</p>'
     )
 
 
@@ -207,7 +216,7 @@ def _parameters(source: Source) -> str:
     ]
     return (
         f"<details><summary>Parameters of {escape(source.name)}: {summary}</summary>"
-        f"{_html_table(['key', 'value', 'origin', 'reason'], rows, stacks=True)}</details>"
+        f"{_html_table(['key', 'value', 'origin', 'reason'], rows, narrow='stacks')}</details>"
     )
 
 
@@ -254,7 +263,7 @@ def _studies(part: Reproduced) -> str:
         return ""
     runs = sum(len(results.runs) for _, results in part.studies)
     headings = ["study", "scenario", "overrides", "runs", "seed", "digest"]
-    table = _html_table(headings, rows, numeric=frozenset({"runs", "seed"}), stacks=True)
+    table = _html_table(headings, rows, numeric=frozenset({"runs", "seed"}), narrow="stacks")
     return f"<details><summary>Seeds and digests: {len(rows)} studies, {runs} runs</summary>{table}</details>"
 
 
@@ -263,22 +272,23 @@ def _html_table(
     rows: Iterable[Sequence[tuple[str, str]]],
     numeric: frozenset[str] = _NUMERIC,
     *,
-    stacks: bool = False,
+    narrow: Literal["stacks", "compact", ""] = "",
 ) -> str:
-    """A table of cells (class, HTML); one that stacks becomes a card a row on a narrow screen, others scroll."""
+    """A table of cells (class, HTML). On a narrow screen it stacks into a card a row, or is compact, or scrolls."""
     head = "".join(
-        f"<th{_class('number' if heading in numeric else '')}>{escape(heading)}</th>" for heading in headings
+        f'<th{_class("number" if heading in numeric else "")} data-label="{escape(heading)}">{escape(heading)}</th>'
+        for heading in headings
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td{_class(kind)} data-label="{escape(heading)}">{_wrapped(text, stacks)}</td>'
+            f'<td{_class(kind)} data-label="{escape(heading)}">{_wrapped(text, narrow == "stacks")}</td>'
             for heading, (kind, text) in zip(headings, row, strict=True)
         )
         + "</tr>"
         for row in rows
     )
-    table = f"<table{_class('stacks' if stacks else '')}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    table = f"<table{_class(narrow)}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="scroll">{table}</div>'
 
 

@@ -189,11 +189,11 @@ def evaluate(findings: Findings) -> Outcome:
         remarks=(
             Remark(
                 "Why ours are not the paper's sizes",
-                "Another stack, another header, another compiler. The larger plugins are smaller than the paper's: they "
-                "call the host's own step through run_default() where the paper's repeat it in C. The smallest are "
-                f"larger: {containers} bytes of each are not instructions but what makes an ELF file a plugin "
+                "Another stack, another header, another compiler. The larger plugins are smaller than the paper's: "
+                "they call the host's own step through run_default() where the paper's repeat it in C. The smallest "
+                f"are larger: {containers} bytes of each are not instructions but what makes an ELF file a plugin "
                 "(sections, symbols, name and version, parameters with their ranges), and ten lines of C cannot be "
-                "less. What the paper concludes holds: a plugin weighs a few kilobytes, like a chain of certificates.",
+                "less. What the paper concludes holds: a plugin weighs a few kilobytes, as certificates do.",
             ),
         ),
         data={

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quicsim.apps.bulk import Receiver, Sender
+from quicsim.apps.messages import Listener, Talker
 from quicsim.apps.requests import Answerer, Requester
 from quicsim.clock import Clock
 from quicsim.cpu import Cpu
@@ -26,6 +27,7 @@ from quicsim.randomness import Streams
 from quicsim.results import RunRecord
 from quicsim.scenario.build_network import build_network, client_paths, directions
 from quicsim.scenario.measure import (
+    MessagesMeasured,
     OpenTransferMeasured,
     RequestsMeasured,
     ThroughputSeries,
@@ -206,7 +208,7 @@ def build_endpoint(
 
 def build_application(
     scenario: ResolvedScenario, sides: Sides
-) -> RequestsMeasured | TransferMeasured | OpenTransferMeasured:
+) -> RequestsMeasured | MessagesMeasured | TransferMeasured | OpenTransferMeasured:
     """What the scenario's hosts do, ready to start."""
     client, server = sides["client"].endpoint, sides["server"].endpoint
     if (requests := scenario.requests) is not None:
@@ -220,6 +222,16 @@ def build_application(
                 gap_ns=requests.gap_ns,
             )
         )
+    if (messages := scenario.messages) is not None:
+        talking, listening = (client, server) if messages.sender == "client" else (server, client)
+        talker = Talker(
+            talking,
+            count=messages.count,
+            message_bytes=messages.size_bytes,
+            start_ns=messages.start_ns,
+            gap_ns=messages.gap_ns,
+        )
+        return MessagesMeasured(talker, Listener(listening, message_bytes=messages.size_bytes))
     transfer = scenario.transfer
     assert transfer is not None  # the schema asks for exactly one application
     sender, receiver = (server, client) if transfer.sender == "server" else (client, server)

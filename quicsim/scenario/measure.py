@@ -1,6 +1,6 @@
 """What does a run show? The numbers taken from applications, connections and links when it is over.
 
-Metrics carry their unit last; where there is a sample for each request, the run's metric is their median.
+Metrics carry their unit last; where there is a sample for each request or message, the run's metric is their median.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from simpy.events import Event
 
     from quicsim.apps.bulk import Receiver
+    from quicsim.apps.messages import Listener, Talker
     from quicsim.apps.requests import Requester
     from quicsim.endpoint import Endpoint
     from quicsim.net.topology import Network
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from quicsim.scenario.values import HostName
 
 __all__ = [
+    "MessagesMeasured",
     "OpenTransferMeasured",
     "RequestsMeasured",
     "ThroughputSeries",
@@ -37,7 +39,7 @@ __all__ = [
 NANOSECONDS_PER_SECOND = 1_000_000_000
 
 Measured = tuple[dict[str, float], dict[str, tuple[float, ...]]]
-"""Metrics of the run, and samples of each request."""
+"""Metrics of the run, and samples of each request or message."""
 
 
 class RequestsMeasured:
@@ -61,6 +63,21 @@ class RequestsMeasured:
         if reactions:
             samples["reaction_s"] = reactions
         return {name: median(values) for name, values in samples.items()}, samples
+
+
+class MessagesMeasured:
+    """How long each message was under way."""
+
+    def __init__(self, talker: Talker, listener: Listener) -> None:
+        self._talker = talker
+        self._listener = listener
+        self.finished: Event = listener.finished
+
+    def measure(self, started_ns: int) -> Measured:
+        """`delay_s`: from writing a message to its last byte at the other end, in order."""
+        pairs = zip(self._talker.written_ns, self._listener.arrived_ns, strict=True)
+        delays = tuple((arrived_ns - written_ns) / NANOSECONDS_PER_SECOND for written_ns, arrived_ns in pairs)
+        return {"delay_s": median(delays)}, {"delay_s": delays}
 
 
 class TransferMeasured:

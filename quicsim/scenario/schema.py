@@ -113,6 +113,18 @@ class Transfer(Table):
         return self
 
 
+class Messages(Table):
+    """Small messages on one stream, written one after another whether or not the last has arrived."""
+
+    count: PositiveCount
+    size_bytes: PositiveSize = Field(alias="size")
+    gap_ns: Duration = Field(0, alias="gap")
+    """From the writing of one to that of the next."""
+    start_ns: Duration = Field(0, alias="start")
+    """When the first one is written, on the simulation clock; at the end of the handshake, if that is later."""
+    sender: HostName = Field("client", alias="from")
+
+
 class Setup(Table):
     """All that a simulation needs; each variant of a scenario resolves to one of these."""
 
@@ -120,6 +132,7 @@ class Setup(Table):
     links: Mapping[str, Link]
     requests: Requests | None = None
     transfer: Transfer | None = None
+    messages: Messages | None = None
     plugins: tuple[PluginUse, ...] = ()
     throughput_interval_ns: Duration | None = Field(None, alias="throughput_interval")
     """How often each path's throughput at the client is noted; None: not."""
@@ -137,8 +150,8 @@ class Setup(Table):
 
     @model_validator(mode="after")
     def _one_application(self) -> Self:
-        if (self.requests is None) == (self.transfer is None):
-            raise ValueError("needs exactly one application: [requests] or [transfer]")
+        if sum(each is not None for each in (self.requests, self.transfer, self.messages)) != 1:
+            raise ValueError("needs exactly one application: [requests], [transfer] or [messages]")
         return self
 
 
