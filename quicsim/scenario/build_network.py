@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from quicsim.net.link import DirectionSpec
 from quicsim.net.routing import Hop, Links, address, first_links, route
 from quicsim.net.topology import Network
+from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.build_queue import discipline, queue_problems
 from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.values import HOST_NAMES
@@ -71,7 +72,13 @@ def network_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:
     if "server" not in first_links("client", ends, HOST_NAMES):
         yield ("links",), 'no route joins "client" and "server"'
         return
-    yield from _path_problems(scenario.hosts.client.paths, ends)
+    client = scenario.hosts.client
+    wrong_paths = list(_path_problems(client.paths, ends))
+    yield from wrong_paths
+    if not wrong_paths and len(client.paths) > 1 and not PROFILES[client.profile].is_multipath:
+        several = " or ".join(f'"{name}"' for name, profile in PROFILES.items() if profile.is_multipath)
+        key = ("hosts", "client", "paths")
+        yield key, f'profile "{client.profile}" uses one path; give one link, or take profile {several}'
     products = _bandwidth_delay_bytes(scenario)
     for name, link in scenario.links.items():
         for sender in link.between:

@@ -100,7 +100,8 @@ def test_a_bdp_is_the_lowest_rate_of_the_way_times_its_round_trip(path):
 
 def test_paths_are_the_client_s_links(path):
     assert client_paths(load(path).variant("default")) == ("wifi",)
-    assert client_paths(load(path, ['hosts.client.paths=["lte", "wifi"]']).variant("default")) == ("lte", "wifi")
+    both = ['hosts.client.paths=["lte", "wifi"]', "hosts.client.profile=mp-quic"]
+    assert client_paths(load(path, both).variant("default")) == ("lte", "wifi")
 
 
 def test_a_run_crosses_all_links_of_its_route_and_no_other(path):
@@ -118,6 +119,10 @@ WRONG = [
         'hosts.client.paths.1: link "last" does not begin at the client; known here',
     ),
     ('hosts.client.paths=["wifi", "wifi"]', 'hosts.client.paths.1: link "wifi" has a path already'),
+    (
+        'hosts.client.paths=["wifi", "lte"]',
+        'hosts.client.paths: profile "rfc9002" uses one path; give one link, or take profile "mp-quic"',
+    ),
     (
         'links.last.between=["R3", "sever"]',
         'links.last.between: router "sever" has this one link only; did you mean "server"',
