@@ -4,6 +4,8 @@ from decimal import Decimal
 from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from quicsim.endpoint import Endpoint
 from quicsim.events import PacketDropped, PacketSent
@@ -153,3 +155,47 @@ def test_a_deadline_waits_for_the_core():
     """With a core that is busy for longer than its timeouts the connection still ends well."""
     record = download('hosts.server.cpu={packet_sent="20ms", packet_received="20ms"}', size="50kB")
     assert record.metrics["completion_s"] > 0.02 * 50
+
+
+def prices(draw_us):
+    return st.fixed_dictionaries(
+        {
+            key: st.sampled_from(values)
+            for key, values in {
+                "packet_sent": ("0", *draw_us),
+                "packet_received": ("0", *draw_us),
+                "byte": ("0", "3ns"),
+                "anchor_call": ("0", "1us", "333ps"),
+                "instruction": ("0", "7ns"),
+                "byte_marshalled": ("0", "11ps"),
+                "receive_buffer": ("1500B", "4kB", "20kB", "212992B"),
+            }.items()
+        }
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    client=prices(("5us", "200us", "1001ns")),
+    server=prices(("5us", "200us", "3ms")),
+    profile=st.sampled_from(PROFILES),
+    loss=st.sampled_from(["0", "0.02"]),
+    seed=st.integers(0, 1_000),
+)
+def test_whatever_it_takes_every_byte_arrives_and_every_datagram_is_accounted_for(client, server, profile, loss, seed):
+    """`simulate` checks conservation at links and cores; a run that does not end is an error of its own."""
+    tables = [
+        f"hosts.{host}.cpu.{key}={value}"
+        for host, table in (("client", client), ("server", server))
+        for key, value in table.items()
+    ]
+    events = []
+    overrides = [*tables, f"links.bottleneck.loss={{client={loss}, server={loss}}}", f"seed={seed}"]
+    overrides += ['plugins=[{name="no_op", from="server"}]', "links.bottleneck.delay=1ms"]
+    once = download(*overrides, size="60kB", profile=profile, events=events)
+    assert once.digest == download(*overrides, size="60kB", profile=profile).digest
+    assert once.metrics["completion_s"] > 0
+    dropped = [event for event in events if isinstance(event, PacketDropped) and event.reason == "buffer"]
+    assert len(dropped) == once.counts["datagrams_dropped_buffer"]
+    for host in ("client", "server"):
+        assert once.metrics[f"cpu_{host}_busy_s"] <= once.metrics["completion_s"] + 1e-9

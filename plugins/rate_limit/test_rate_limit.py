@@ -104,7 +104,7 @@ def test_each_version_replaces_the_one_before_in_one_step():
         ("path", 8, "0 to 7"),
         ("path", -1, "0 to 7"),
         ("path", "1", "give a whole number"),
-        ("speed", 3, "there is no parameter 'speed'; there are path, 0 to 7; rate, 1000 to"),
+        ("speed", 3, "there is no parameter 'speed'; there are path, 0 to 7 (path); rate, 1000 to"),
     ],
 )
 def test_parameters_out_of_range_are_refused_in_one_line(name, value, why):

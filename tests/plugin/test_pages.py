@@ -18,6 +18,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "plugins"
 ENTRIES = {entry.plugin.name: entry.plugin for entry in catalogue()}
 MEASURED = {
     "tlp": ("fig3_tlp", "with-tlp", []),
+    "ecn": ("fig4_ecn", "with-ecn", ["transfer.size=1MB"]),
     "nagle": ("nagle", "with-nagle", []),
     "sending_rate": ("bulk_download", "default", ['plugins=[{name="sending_rate", from="server"}]']),
     "lowest_latency": (

@@ -16,6 +16,7 @@ from quicsim.events import (
     PluginRemoved,
     PluginReplaced,
 )
+from quicsim.plugin.catalogue import catalogue
 from quicsim.scenario.build import simulate
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
@@ -264,3 +265,10 @@ def test_with_several_paths_each_may_be_named():
     assert scenario.variant("default").plugins[0].parameters == {"path": 1}
     with pytest.raises(ScenarioError, match="parameter path = 2: this connection has paths 0 to 1"):
         load("bulk_download", [*MULTIPATH, f"plugins=[{use(parameters={'path': 2})}]"])
+
+
+def test_the_house_s_plugins_say_which_parameters_are_paths():
+    """Only then is one that the connection does not have refused."""
+    units = {(each.plugin.name, chosen.unit) for each in catalogue() for chosen in each.plugin.parameters
+             if chosen.name == "path"}  # fmt: skip
+    assert units == {("ack_path", "path"), ("rate_limit", "path")}
