@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["retransmission_timeout"]
 
 MAXIMUM_BACK_OFF = 32  # assumed: 2**32 times any timeout is longer than any run
-MP_QUIC_GIVEN_UP = 2  # packets a timeout; mp-quic (2017)
+MP_QUIC_GIVEN_UP = 2  # packets a timeout, while the path is heard of; mp-quic (2017)
 
 retransmission_timeout = Operation(
     number=0x06,
@@ -95,18 +95,21 @@ def give_up_packet(connection: Connection, path: Path, space: PacketNumberSpace)
 
 
 @retransmission_timeout.default("mp-quic")
-def give_up_two_packets(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
-    """Back off, take the two oldest packets for lost, restart from the minimum window; with other paths about, leave
-    this one alone until something arrives on it, which a PING asks for.
+def give_up_two_packets_or_the_path(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """Back off, take the two oldest packets for lost, restart from the minimum window.
+
+    Where nothing has arrived on the path since the last packet went out, all packets are taken for lost, and with other
+    paths about this one is left alone until something arrives on it, which a PING asks for.
     """
     if not connection.is_confirmed and path is connection.path:
         return probe(connection, path, space)
     count_timeout(connection, path, space)
-    oldest = list(islice(space.outstanding.values(), MP_QUIC_GIVEN_UP))
+    is_silent = path.last_received_ns <= path.last_sent_ns  # at one instant, what is sent answers what has arrived
+    oldest = list(islice(space.outstanding.values(), None if is_silent else MP_QUIC_GIVEN_UP))
     if oldest:
         declare_lost(connection, path, space, oldest, "retransmission timeout")
         connection.operations.congestion_control(connection, path, TIMEOUT, oldest[-1].size_bytes, oldest[-1].sent_ns)
-    if len(connection.paths) > 1:
+    if is_silent and len(connection.paths) > 1:
         path.is_potentially_failed = True
         space.ping_needed = True
     return path.pto_count

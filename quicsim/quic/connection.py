@@ -140,6 +140,8 @@ class Connection:
         self.state = ConnectionState.IDLE
         self.is_confirmed = False
         self.peer_validated_us = False
+        self.peer_knows_confirmation = False
+        """A HANDSHAKE_DONE of ours was acknowledged."""
         self.last_progress_ns = 0
         self.plugin_host: PluginHost | None = None
         self._in_call = False
@@ -470,7 +472,7 @@ class Connection:
         if isinstance(frame, MaxStreamDataFrame):
             stream = self.receiving_streams[frame.stream_id]
             return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
-        return isinstance(frame, HandshakeDoneFrame)
+        return isinstance(frame, HandshakeDoneFrame) and not self.peer_knows_confirmation
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:
         """The peer raised a stream's limit."""

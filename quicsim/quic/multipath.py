@@ -172,7 +172,11 @@ def note_duplicate(connection: Connection, path: Path, packet: Packet) -> None:
 
 
 def report_paths(connection: Connection) -> None:
-    """Tell the peer each path's round-trip time, every so often while a stream is open (mp-quic's PATHS frame)."""
+    """Tell the peer each path's round-trip time, every so often while a stream is open (mp-quic's PATHS frame).
+
+    Not on a path where nothing was acknowledged since the report before: report by report, its timer would be put off
+    for ever.
+    """
     interval_ns = connection.profile.path_report_interval_ns
     now_ns = connection.now_ns
     if not interval_ns or len(connection.paths) == 1 or now_ns - connection.paths_reported_ns < interval_ns:
@@ -182,7 +186,9 @@ def report_paths(connection: Connection) -> None:
     path = select_path(connection, connection.path, False)
     if path is None:
         return
-    connection.paths_reported_ns = now_ns
+    if path.application.ack_eliciting_in_flight and path.last_progress_ns < path.last_report_ns:
+        return
+    connection.paths_reported_ns = path.last_report_ns = now_ns
     known = tuple(
         (path.path_id, path.rtt.smoothed_ns // 1_000 if path.rtt.has_sample else 0)
         for path in connection.paths

@@ -43,6 +43,10 @@ class Path:
         "first_rtt_sample_ns",
         "is_open",
         "is_potentially_failed",
+        "last_progress_ns",
+        "last_received_ns",
+        "last_report_ns",
+        "last_sent_ns",
         "minimum_window_bytes",
         "open_spaces",
         "paced_until_ns",
@@ -71,7 +75,15 @@ class Path:
         self.is_open = False
         """Both ends know the path: packets may be sent on it."""
         self.is_potentially_failed = False
-        """A retransmission timeout came and nothing has arrived since (mp-quic's schedulers leave such a path out)."""
+        """A retransmission timeout came and nothing has arrived since (mp-quic's scheduler leaves such a path out)."""
+        self.last_progress_ns = 0
+        """When a packet that was sent on it was last acknowledged, on whichever path; 0: none was."""
+        self.last_received_ns = -1
+        """When a datagram last arrived on the path; -1: none has."""
+        self.last_report_ns = 0
+        """When a PATHS frame last went out on it; 0: none has."""
+        self.last_sent_ns = -1
+        """When a packet last went out on it; -1: none has."""
         self.peer_rtt_ns = 0
         """The smoothed round-trip time that the peer reports; 0: none."""
         self.packets_sent = 0

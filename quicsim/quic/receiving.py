@@ -46,6 +46,7 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
     """
     operations = connection.operations
     path.bytes_received += datagram.size_bytes
+    path.last_received_ns = connection.now_ns
     path.is_potentially_failed = False
     for packet in datagram.packets:
         packet.ecn = datagram.ecn
@@ -165,7 +166,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         return 0
     now_ns = connection.now_ns
     operations = connection.operations
-    connection.last_progress_ns = now_ns
+    connection.last_progress_ns = path.last_progress_ns = now_ns
     path.timer_is_stale = True
     space.timeouts = 0
     largest_number = frame.ranges[0][1]
@@ -227,3 +228,5 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
                 connection.flow if isinstance(frame, MaxDataFrame) else connection.receiving_streams[frame.stream_id]
             )
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
+        elif isinstance(frame, HandshakeDoneFrame):
+            connection.peer_knows_confirmation = True

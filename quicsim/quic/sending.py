@@ -314,6 +314,7 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
     space.next_number = packet.number + 1
     path.bytes_sent += packet.size_bytes
     path.packets_sent += 1
+    path.last_sent_ns = now_ns
     if packet.in_flight:
         space.outstanding[packet.number] = packet
         path.bytes_in_flight += packet.size_bytes

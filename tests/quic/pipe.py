@@ -34,7 +34,6 @@ class Side:
     connection: Connection
     sizes: list[int] = field(default_factory=list)
     """Of each datagram it sent."""
-    """Bytes by stream."""
     finished: dict[int, int] = field(default_factory=dict)
     """The instant at which each stream ended."""
     states: list[ConnectionState] = field(default_factory=list)
@@ -161,18 +160,9 @@ class Pipe:
     def check(self, name):
         """What must hold after every call."""
         side = self.sides[name]
+        for each in side.connection.paths:
+            check_path(each)
         path = side.connection.path
-        in_flight = [p for space in path.spaces for p in space.outstanding.values()]
-        assert path.bytes_in_flight == sum(p.size_bytes for p in in_flight) >= 0
-        assert all(p.in_flight for p in in_flight)
-        for space in path.spaces:
-            assert space.ack_eliciting_in_flight == sum(p.ack_eliciting for p in space.outstanding.values())
-            assert list(space.outstanding) == sorted(space.outstanding)
-            assert not space.outstanding.keys() & space.lost.keys()
-            if not space.can_send:
-                assert not space.outstanding
-                assert not space.lost
-                assert not space.pending
         if name == "server" and path.state is PathState.UNVALIDATED:
             assert path.bytes_sent == sum(side.sizes)
             assert path.bytes_sent <= AMPLIFICATION_FACTOR * path.bytes_received, "three times what arrived"
@@ -182,6 +172,21 @@ class Pipe:
             assert stream.sent <= stream.written
             assert stream.sent <= stream.limit
         assert self.sent == self.dropped + self.arrived + len(self.heap)
+
+
+def check_path(path):
+    """What must hold of one path after every call."""
+    in_flight = [p for space in path.spaces for p in space.outstanding.values()]
+    assert path.bytes_in_flight == sum(p.size_bytes for p in in_flight) >= 0
+    assert all(p.in_flight for p in in_flight)
+    for space in path.spaces:
+        assert space.ack_eliciting_in_flight == sum(p.ack_eliciting for p in space.outstanding.values())
+        assert list(space.outstanding) == sorted(space.outstanding)
+        assert not space.outstanding.keys() & space.lost.keys()
+        if not space.can_send:
+            assert not space.outstanding
+            assert not space.lost
+            assert not space.pending
 
 
 def both_confirmed(pipe):
@@ -210,8 +215,9 @@ def settled(streams):
 
     def done(pipe):
         return len(pipe.sides["client"].finished) == streams and all(
-            not side.connection.path.bytes_in_flight and not side.connection.path.application.pending
+            not path.bytes_in_flight and not path.application.pending
             for side in pipe.sides.values()
+            for path in side.connection.paths
         )
 
     return done
