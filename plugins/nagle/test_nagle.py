@@ -10,7 +10,7 @@ from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES
 from tests.plugin.pipe import DELAY_NS, MILLISECOND, Pipe
-from tests.plugin.twins import on_pipe, same_packets, same_run
+from tests.plugin.twins import in_scenario, on_pipe, same_packets, same_run
 
 NAGLE = load_plugin((locate.plugin("nagle") / "nagle.o").read_bytes(), source="nagle.o")
 DEFAULT_DELAY_NS = 200 * MILLISECOND
@@ -242,6 +242,14 @@ def test_whatever_is_written_and_lost_every_byte_arrives_and_its_twin_sends_the_
         return on_pipe(pipe)
 
     same_run(driven, "nagle")
+
+
+def test_the_scenario_is_the_same_with_its_native_twin():
+    same_run(lambda: in_scenario("nagle", ["messages.count=100"], "with-nagle"), "nagle")
+
+
+def test_where_there_is_nothing_to_wait_for_it_changes_nothing():
+    same_packets(*(in_scenario("nagle", [], variant) for variant in ("sparse", "sparse-with-nagle")))
 
 
 @pytest.mark.parametrize("delay", ["999us", "11s"])

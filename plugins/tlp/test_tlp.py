@@ -10,7 +10,7 @@ from quicsim.operations import operation_named
 from quicsim.plugin.package import load_plugin
 from quicsim.reproduce.c_lines import code_lines
 from tests.plugin.pipe import MILLISECOND, Pipe, word
-from tests.plugin.twins import on_pipe, same_run
+from tests.plugin.twins import in_scenario, on_pipe, same_run
 
 TLP = load_plugin((locate.plugin("tlp") / "tlp.o").read_bytes(), source="tlp.o")
 PROBE_AT, TAIL, PROBES = range(3)
@@ -199,6 +199,12 @@ def at_both(pipe):
 @given(LOSSES, st.sampled_from(["picoquic", "rfc9002"]))
 def test_the_bytecode_and_its_native_twin_send_the_same_packets(lost, profile):
     same_run(lambda: packets_of(profile, lost, at_both), "tlp")
+
+
+def test_figure_3_is_the_same_with_its_native_twin():
+    """The server pushes the bytecode in both runs; in one, the client's twin takes its place from that instant on."""
+    seen = same_run(lambda: in_scenario("fig3_tlp", ["requests.count=8"], "with-tlp"), "tlp")
+    assert seen.of.metrics["reaction_s"] == pytest.approx(0.030, rel=0.01)
 
 
 def test_the_twins_are_not_the_same_as_no_plugin():

@@ -82,3 +82,12 @@ def test_a_page_gives_what_a_call_takes(name):
     promised = {row[0].strip("`"): [number(cell) for cell in row[1:]] for row in tables}
     taken = {anchor: [len(each), min(each), median(each), max(each)] for anchor, each in instructions.items()}
     assert promised == taken
+
+
+def test_nagle_s_page_gives_what_its_scenario_gives():
+    promised = {row[0].split("`")[1]: row[1:] for row in rows("nagle.md") if len(row) == 3 and "`" in row[0]}
+    results = quicsim.scenario("nagle").run(replications=1)
+    given = {
+        run.variant: [str(run.counts["packets_sent"]), f"{run.metrics['delay_s'] * 1e3:.1f} ms"] for run in results.runs
+    }
+    assert promised == given
