@@ -40,6 +40,7 @@ TOLERANCE_PERCENT = {
 
 MISSES_PERCENT = {
     "small-10K-r10-rtt20": -6.3,  # aioquic paces within the initial window, which RFC 9002 allows as a burst
+    "loss2-2M-r20-rtt50": 10.3,  # half a datagram of a window of eight lies idle; aioquic fills it
 }
 """Rows that miss their tolerance, with the deviation measured and its likely cause."""
 
