@@ -4,8 +4,8 @@ Every operation is one small function in a dictionary. Before the first run each
 `Step`: a closure over its operands that performs it and returns the pc to go on at. The machine's loop does nothing
 else than call them (`vm.machine`).
 
-Choices that RFC 9669 leaves open: registers start as zero; a frame is zeroed when it is entered; r1 to r5 are zero
-after any call returns; unaligned accesses are allowed.
+Choices that RFC 9669 leaves open: registers start as zero, and a local call changes only
+r10; a frame is zeroed when it is entered; r1 to r5 are zero after any call returns; unaligned accesses are allowed.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ def _call_helper(instruction: Instruction, pc: int) -> Step:
     number, following = instruction.imm, pc + 1
 
     def step(registers: Registers, execution: Execution) -> int:
-        registers[0] = execution.helpers[number](registers, execution.context)
+        registers[0] = execution.helpers[number](execution.context, *registers[1:6])
         registers[1:6] = NO_ARGUMENTS
         return following
 
