@@ -37,6 +37,7 @@ from vm.linker import load
 from vm.machine import DEFAULT_BUDGET, Machine
 from vm.memory import HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
+from vm.source import SourceLine
 
 __all__ = [
     "DEFAULT_BUDGET",
@@ -61,6 +62,7 @@ __all__ = [
     "Program",
     "Region",
     "Scalar",
+    "SourceLine",
     "UnknownHelper",
     "VmError",
     "address",

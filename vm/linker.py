@@ -19,6 +19,7 @@ from vm.errors import LoadError
 from vm.isa import LDDW_CODE, SLOT_BYTES, decode
 from vm.memory import DATA_REGION, HOST_REGION, MASK64, address
 from vm.program import MAX_INSTRUCTIONS, DataSection, Function, Program
+from vm.source import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +68,11 @@ class _Linker:
             ),
             sections=MappingProxyType(self._metadata()),
             source=self.file.source,
+            lines=read_lines(
+                {each.name: each.data for each in self.file.of(Use.LINES)},
+                {each.name: (self.bases[each.index], len(each.data)) for each in self.file.of(Use.CODE)},
+                source=self.file.source,
+            ),
         )
 
     def _refuse(self, reason: str, section: Section, offset: int | None = None) -> LoadError:
@@ -74,7 +80,11 @@ class _Linker:
 
     def _lay_out(self) -> None:
         pc = 0
+        names: set[str] = set()
         for section in self.file.of(Use.CODE):
+            if section.name in names:
+                raise self._refuse("a second code section of this name", section)
+            names.add(section.name)
             if len(section.data) % SLOT_BYTES:
                 raise self._refuse(f"{len(section.data)} bytes of code are not a whole number of slots", section)
             self.bases[section.index] = pc
@@ -192,8 +202,6 @@ class _Linker:
         for section in self.file.of(Use.CODE):
             if section.name == ".text":
                 continue
-            if section.name in entries:
-                raise self._refuse("a second code section of this name", section)
             candidates = [each for each in functions[section.index] if each.is_global]
             if len(candidates) != 1:
                 names = ", ".join(each.name for each in candidates) or "none"

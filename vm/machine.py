@@ -79,6 +79,7 @@ class Machine:
         except Fault as fault:
             function = self.program.function_at(pc)
             fault.pc, fault.section, fault.function = pc, function.section, function.name
+            fault.line = self.program.line_at(pc)
             fault.instructions = executed
             raise
         except Exception as error:

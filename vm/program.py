@@ -8,7 +8,7 @@ are made by `vm.isa.decode`.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,8 @@ from vm.isa import SLOT_BYTES, Form, Instruction, decode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from vm.source import LineTable, SourceLine
 
 MAX_INSTRUCTIONS = 65_536
 
@@ -47,8 +49,9 @@ class Program:
     """A loaded object; immutable, shared by all machines that run it.
 
     `instructions` is indexed by pc. `entries` maps the name of a code section ("replace/SetTimer") to a pc.
-    `sections` has the raw bytes of data sections with names of the host's own, for metadata. `helper_calls` maps each
-    helper's number to the pc of its first call. Raises IllegalInstruction if the instructions are not well formed.
+    `sections` has the raw bytes of data sections with names of the host's own, for metadata. `lines` are those of the
+    source, where the object has them. `helper_calls` maps each helper's number to the pc of its first call. Raises
+    IllegalInstruction if the instructions are not well formed.
     """
 
     instructions: tuple[Instruction, ...]
@@ -57,6 +60,7 @@ class Program:
     data: tuple[DataSection, ...] = ()
     sections: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     source: str = "<memory>"
+    lines: LineTable | None = None
     helper_calls: Mapping[int, int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +100,23 @@ class Program:
         """The function that an instruction belongs to."""
         index = bisect_right(self.functions, pc, key=lambda function: function.start)
         return self.functions[max(index - 1, 0)]
+
+    def line_at(self, pc: int) -> SourceLine | None:
+        """The line of the source that an instruction comes from; None where the object does not say."""
+        return None if self.lines is None else self.lines.at(pc, start=self.function_at(pc).start)
+
+    def with_lines_of(self, twin: Program) -> Program:
+        """This program with the source lines of another build of it, which has debugging information.
+
+        Raises LoadError unless the twin's code and data are the same and it has lines.
+        """
+        for what in ("instructions", "functions", "entries", "data"):
+            if getattr(self, what) != getattr(twin, what):
+                reason = f"its {what} are not those of {self.source}; build both from the same source"
+                raise LoadError(reason, source=twin.source)
+        if twin.lines is None:
+            raise LoadError("it has no source lines; build it with -g", source=twin.source)
+        return replace(self, lines=twin.lines)
 
     def pc_of(self, entry: str | int) -> int:
         """Where an entry starts: a code section's name, a global function's name, or a function's pc itself.
