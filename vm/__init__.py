@@ -26,6 +26,7 @@ from vm.errors import (
     CallDepthExceeded,
     Fault,
     HelperError,
+    IllegalCall,
     IllegalInstruction,
     LoadError,
     UnknownHelper,
@@ -35,10 +36,12 @@ from vm.helpers import Buffer, CString, Helper, HelperTable, Scalar
 from vm.isa import Instruction, Opcode
 from vm.linker import load
 from vm.machine import DEFAULT_BUDGET, Machine
-from vm.memory import HOST_REGION, Memory, Region, address
+from vm.memory import CODE_REGION, HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
+from vm.pseudo import Resolver
 
 __all__ = [
+    "CODE_REGION",
     "DEFAULT_BUDGET",
     "HOST_REGION",
     "AccessViolation",
@@ -52,6 +55,7 @@ __all__ = [
     "Helper",
     "HelperError",
     "HelperTable",
+    "IllegalCall",
     "IllegalInstruction",
     "Instruction",
     "LoadError",
@@ -60,6 +64,7 @@ __all__ = [
     "Opcode",
     "Program",
     "Region",
+    "Resolver",
     "Scalar",
     "UnknownHelper",
     "VmError",

@@ -23,18 +23,27 @@ from vm.program import MAX_INSTRUCTIONS, DataSection, Function, Program
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vm.pseudo import Resolver
+
 R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_32 = 1, 2, 10
 _CALL_CODE, _PSEUDO_CALL = 0x85, 1
 _STANDARD_DATA = (".rodata", ".data", ".bss")
 
 
-def load(data: bytes, *, source: str = "<memory>", helpers: Mapping[str, int] | None = None) -> Program:
+def load(
+    data: bytes,
+    *,
+    source: str = "<memory>",
+    helpers: Mapping[str, int] | None = None,
+    resolver: Resolver | None = None,
+) -> Program:
     """The program in an ELF object file.
 
-    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. Raises
-    LoadError, and nothing else, whatever the bytes; its subclass IllegalInstruction where the code is at fault.
+    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. `resolver`
+    answers for what `lddw` loads of the host's (`vm.pseudo`). Raises LoadError, and nothing else, whatever the bytes;
+    its subclass IllegalInstruction where the code is at fault.
     """
-    return _Linker(elf.read(data, source=source), helpers or {}).program()
+    return _Linker(elf.read(data, source=source), helpers or {}).program(resolver)
 
 
 class _Linker:
@@ -48,7 +57,7 @@ class _Linker:
         self.bases: dict[int, int] = {}
         self.regions: dict[int, int] = {}
 
-    def program(self) -> Program:
+    def program(self, resolver: Resolver | None) -> Program:
         self._lay_out()
         for relocation in self.file.relocations:
             self._relocate(relocation)
@@ -67,6 +76,7 @@ class _Linker:
             ),
             sections=MappingProxyType(self._metadata()),
             source=self.file.source,
+            resolver=resolver,
         )
 
     def _refuse(self, reason: str, section: Section, offset: int | None = None) -> LoadError:
