@@ -49,8 +49,8 @@ class Program:
 
     `instructions` is indexed by pc. `entries` maps the name of a code section ("replace/SetTimer") to a pc.
     `sections` has the raw bytes of data sections with names of the host's own, for metadata. `helper_calls` maps each
-    helper's number to the pc of its first call; where it `calls_through_registers`, it may call others as well. `starts`
-    has the first pc of each function. `resolver` answers for pseudo sources of `lddw` that are the host's.
+    helper's number to the pc of its first call; if `calls_through_registers`, others may be, too. `starts` has
+    the first pc of each function. `resolver` answers for pseudo sources of `lddw` that are the host's.
 
     Raises IllegalInstruction if the instructions are not well formed, or a pseudo source stands for nothing.
     """

@@ -74,5 +74,5 @@ def test_a_host_that_does_not_know():
 @pytest.mark.parametrize("pc", [1, 3])
 def test_the_address_of_what_is_no_function(pc):
     """A second half of lddw begins no function: the one before it would run into it."""
-    with pytest.raises(vm.IllegalInstruction, match="function '.*' falls off its end"):
+    with pytest.raises(vm.IllegalInstruction, match=r"function '.*' falls off its end"):
         program(constant(0, 1), make("lddw_code_addr", 1, imm=(pc - 3) % LOW), EXIT)
