@@ -116,6 +116,10 @@ class CallDepthExceeded(Fault):
     """More local calls are nested than there are stack frames."""
 
 
+class IllegalCall(Fault):
+    """A call through a register that holds neither a helper's number nor the address of a function."""
+
+
 class HelperError(Fault):
     """A helper refused its arguments; raised by the machine for a declared type, or by the helper's body."""
 

@@ -24,18 +24,27 @@ from vm.source import read_lines
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from vm.pseudo import Resolver
+
 R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_32 = 1, 2, 10
 _CALL_CODE, _PSEUDO_CALL = 0x85, 1
 _STANDARD_DATA = (".rodata", ".data", ".bss")
 
 
-def load(data: bytes, *, source: str = "<memory>", helpers: Mapping[str, int] | None = None) -> Program:
+def load(
+    data: bytes,
+    *,
+    source: str = "<memory>",
+    helpers: Mapping[str, int] | None = None,
+    resolver: Resolver | None = None,
+) -> Program:
     """The program in an ELF object file.
 
-    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. Raises
-    LoadError, and nothing else, whatever the bytes; its subclass IllegalInstruction where the code is at fault.
+    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. `resolver`
+    answers for what `lddw` loads of the host's (`vm.pseudo`). Raises LoadError, and nothing else, whatever the bytes;
+    its subclass IllegalInstruction where the code is at fault.
     """
-    return _Linker(elf.read(data, source=source), helpers or {}).program()
+    return _Linker(elf.read(data, source=source), helpers or {}).program(resolver)
 
 
 class _Linker:
@@ -49,7 +58,7 @@ class _Linker:
         self.bases: dict[int, int] = {}
         self.regions: dict[int, int] = {}
 
-    def program(self) -> Program:
+    def program(self, resolver: Resolver | None) -> Program:
         self._lay_out()
         for relocation in self.file.relocations:
             self._relocate(relocation)
@@ -73,6 +82,7 @@ class _Linker:
                 {each.name: (self.bases[each.index], len(each.data)) for each in self.file.of(Use.CODE)},
                 source=self.file.source,
             ),
+            resolver=resolver,
         )
 
     def _refuse(self, reason: str, section: Section, offset: int | None = None) -> LoadError:
