@@ -20,12 +20,14 @@ Traceback (most recent call last):
 vm.errors.AccessViolation: instruction 0 of 'main' in 'main': access to 8 bytes at address 0x0: ...
 """
 
+from vm.engine import Place
 from vm.errors import (
     AccessViolation,
     BudgetExhausted,
     CallDepthExceeded,
     Fault,
     HelperError,
+    IllegalCall,
     IllegalInstruction,
     LoadError,
     UnknownHelper,
@@ -34,12 +36,17 @@ from vm.errors import (
 from vm.helpers import Buffer, CString, Helper, HelperTable, Scalar
 from vm.isa import Instruction, Opcode
 from vm.linker import load
-from vm.machine import DEFAULT_BUDGET, Machine
-from vm.memory import HOST_REGION, Memory, Region, address
+from vm.machine import DEFAULT_BUDGET, ENGINES, Machine
+from vm.memory import CODE_REGION, HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
+from vm.proof import Proof
+from vm.pseudo import Resolver
+from vm.source import SourceLine
 
 __all__ = [
+    "CODE_REGION",
     "DEFAULT_BUDGET",
+    "ENGINES",
     "HOST_REGION",
     "AccessViolation",
     "BudgetExhausted",
@@ -52,15 +59,20 @@ __all__ = [
     "Helper",
     "HelperError",
     "HelperTable",
+    "IllegalCall",
     "IllegalInstruction",
     "Instruction",
     "LoadError",
     "Machine",
     "Memory",
     "Opcode",
+    "Place",
     "Program",
+    "Proof",
     "Region",
+    "Resolver",
     "Scalar",
+    "SourceLine",
     "UnknownHelper",
     "VmError",
     "address",

@@ -6,6 +6,7 @@ fixed, so addresses are the same on every run and on every engine, and no real a
 ====================  ==================================================================
 0                     never mapped: NULL
 1 to 8                stack frames, the outermost call first
+15                    never mapped: the program's code; the offset is 8 * pc. Only `callx` uses such an address
 16 to 63              the program's data sections, in the order of the object file
 64 and up             the host's
 ====================  ==================================================================
@@ -17,7 +18,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vm.errors import AccessViolation, CallDepthExceeded, VmError
+from vm.errors import AccessViolation, VmError, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 STACK_REGION = 1
 MAX_CALL_DEPTH = 8
 FRAME_BYTES = 512
+CODE_REGION = 15
 DATA_REGION = 16
 HOST_REGION = 64
 MAX_REGION = 0xFFFF_FFFE
@@ -45,7 +47,7 @@ def address(region: int, offset: int = 0) -> int:
     return ((region << 32) + offset) & MASK64
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Region:
     """Bytes that a program can reach, in the host's own buffer: what either side writes, the other sees.
 
@@ -63,7 +65,7 @@ class Region:
 
 
 class Memory:
-    """The regions that are mapped now, by number, and the stack's frames, of which as many are mapped as calls are nested.
+    """The regions that are mapped now, by number; the stack's frames among them, as many as calls are nested.
 
     `frames` is how many local calls can be nested at all, `MAX_CALL_DEPTH` or fewer: one region each.
     """
@@ -86,6 +88,8 @@ class Memory:
             raise VmError(f"region {region.number} is already mapped as {taken.name!r}; unmap it first")
         if not 0 < region.number <= MAX_REGION:
             raise VmError(f"region number {region.number} of {region.name!r} is not in 1 to {MAX_REGION:#x}")
+        if region.number == CODE_REGION:
+            raise VmError(f"region number {CODE_REGION} of {region.name!r} is the code's; it is never mapped")
         if len(region.data) > MAX_REGION_BYTES:
             raise VmError(f"region {region.name!r} has {len(region.data)} bytes; the most is {MAX_REGION_BYTES}")
         if region.writable and not isinstance(region.data, bytearray):
@@ -103,7 +107,7 @@ class Memory:
         """Map one more frame, zeroed; the address of its end. Raises CallDepthExceeded where there is none left."""
         depth = self.depth
         if depth == len(self._frames):
-            raise CallDepthExceeded(f"a local call nested deeper than {MAX_CALL_DEPTH} frames")
+            raise too_deep()
         frame = self._frames[depth]
         frame.data[:] = _ZEROED_FRAME  # type: ignore[index]
         self._regions[frame.number] = frame

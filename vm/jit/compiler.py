@@ -55,7 +55,7 @@ def compile_program(
     program: Program, helpers: Sequence[Helper], proof: Proof | None, *, counts_against_budget: bool
 ) -> Compiled:
     """The machine code of a program whose context holds these helpers, in this order."""
-    signatures = tuple((helper.number, *signature(helper)) for helper in helpers)
+    signatures = tuple(signature(helper) for helper in helpers)
     variants = _programs.setdefault(program, {})
     key = (signatures, proof, counts_against_budget)
     compiled = variants.get(key)
@@ -65,7 +65,7 @@ def compile_program(
         starts = [function.start for function in program.functions if function.end > function.start]
 
         def text() -> str:
-            stubs = [helper_stub(number, n, *types) for n, (number, *types) in enumerate(signatures)]
+            stubs = [helper_stub(number, n, kinds, given) for n, (number, kinds, given) in enumerate(signatures)]
             body = lower(program, proof, counts_against_budget=counts_against_budget)
             return "\n".join((DECLARATIONS, slow_paths(), *stubs, body))
 
@@ -127,7 +127,7 @@ def _object(parts: Sequence[bytes], text: Callable[[], str]) -> bytes:
 
 
 def _compile(text: str) -> bytes:
-    """LLVM at its cheapest that is still fast code: SROA makes registers of stack slots, then code generation level 1."""
+    """LLVM at its cheapest that is still fast: SROA makes values of stack slots, then code generation level 1."""
     llvm = _llvm()
     module = llvm.parse_assembly(text)
     target_machine = _target_machine()

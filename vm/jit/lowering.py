@@ -15,11 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vm.isa import FRAME_POINTER, Form, Instruction
-from vm.jit.native import TABLE_REGIONS, Status, TableEntry, offset_of
+from vm.jit.native import TABLE_ENTRY_BYTES, TABLE_REGIONS, Status, TableEntry, offset_of
 from vm.memory import CODE_REGION, FRAME_BYTES, MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from vm.program import Function, Program
     from vm.proof import Proof
@@ -229,7 +229,7 @@ class _Lowering:
         self._set(instruction.dst, self._arithmetic(operation, bits, value, source), bits)
 
     def _arithmetic(self, operation: str, bits: int, value: str, source: str) -> str:
-        """RFC 9669 section 4.1: shifts take the low bits of their count, a division by zero gives 0, or the dividend."""
+        """RFC 9669 section 4.1: shifts take the low bits of their count, division by zero gives 0, or the dividend."""
         if operation in _PLAIN:
             return self._new(f"{_PLAIN[operation]} i{bits} {value}, {source}")
         if operation in _SHIFTS:
@@ -456,7 +456,7 @@ class _Lowering:
         self._put(f"br label %{following}")
 
 
-_ENTRY_SHIFT = 5
+_ENTRY_SHIFT = TABLE_ENTRY_BYTES.bit_length() - 1
 
 
 def _signed(value: int, bits: int = 64) -> int:

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 from vm.memory import FRAME_BYTES, HOST_REGION, MAX_CALL_DEPTH, STACK_REGION, Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable, Sequence
 
     from vm.memory import Region
 
 TABLE_REGIONS = HOST_REGION + 16
 """Regions of a lower number are reached by machine code itself, others through `Memory`."""
-
-MAX_STORES = 64
 
 
 class Status(IntEnum):
@@ -47,11 +45,19 @@ class TableEntry(ctypes.Structure):
     )
 
 
+TABLE_ENTRY_BYTES = ctypes.sizeof(TableEntry)
+"""A power of two."""
+
+
 class Context(ctypes.Structure):
-    """A machine as machine code sees it. The pointers to Python objects are borrowed: the machine owns them."""
+    """A machine as machine code sees it. The pointers to Python objects are borrowed: the machine owns them.
+
+    `limit` is what the budget was when the last run began, `remaining` what is left of it.
+    """
 
     _fields_ = (
         ("budget", ctypes.c_uint64),
+        ("limit", ctypes.c_uint64),
         ("remaining", ctypes.c_uint64),
         ("pc", ctypes.c_uint64),
         ("depth", ctypes.c_uint64),
@@ -73,19 +79,25 @@ def offset_of(name: str) -> int:
     return offset
 
 
-def entry_record(
-    context: Context, function: int, registers: Iterable[int], stores: Iterable[tuple[int, int]]
-) -> ctypes.Array[ctypes.c_uint64]:
-    """What one entry of a machine needs: context, function, r1 to r5, then address and size of each argument's store."""
-    flat = [ctypes.addressof(context), function, 0, *registers]
-    for address, size in stores:
-        flat += (address, size)
-    flat[2] = (len(flat) - RECORD_HEAD) // 2
-    return (ctypes.c_uint64 * len(flat))(*flat)
-
-
 RECORD_HEAD = 8
 """Words of an entry's record before its stores; r1 is word 3."""
+
+
+def entry_record(
+    context: Context, function: int, registers: Sequence[int], takes: Sequence[int | tuple[int, int]]
+) -> ctypes.Array[ctypes.c_uint64]:
+    """What one entry of a machine needs, in words.
+
+    Context, function, how many numbers a call has, r1 to r5; then, for each number, the address and the size of what
+    it is stored to. One that goes to a register (given by its number) is stored to the record's own word.
+    """
+    record = (ctypes.c_uint64 * (RECORD_HEAD + 2 * len(takes)))(
+        ctypes.addressof(context), function, len(takes), *registers
+    )
+    for n, take in enumerate(takes):
+        address, size = (ctypes.addressof(record) + 8 * (2 + take), 8) if isinstance(take, int) else take
+        record[RECORD_HEAD + 2 * n], record[RECORD_HEAD + 2 * n + 1] = address, size
+    return record
 
 
 class NativeMemory(Memory):
@@ -146,7 +158,7 @@ class NativeMemory(Memory):
     def address_of(self, region: int, offset: int, size: int) -> int:
         """The real address of bytes of a mapped region, for an entry's stores. Raises AccessViolation."""
         located = super().locate((region << 32) + offset, size)
-        return ctypes.addressof(ctypes.c_char.from_buffer(located.data)) + offset  # type: ignore[arg-type]
+        return ctypes.addressof(ctypes.c_char.from_buffer(located.data)) + offset
 
     def _expose(self, region: Region) -> None:
         if region.number >= TABLE_REGIONS or not region.data:
@@ -172,10 +184,5 @@ class NativeMemory(Memory):
 
 def python_objects(objects: Iterable[object]) -> Any:
     """An array of pointers to objects, which it keeps alive."""
-    kept = tuple(objects)
+    kept: list[Any] = list(objects)
     return (ctypes.py_object * max(len(kept), 1))(*kept)
-
-
-def pointer_to(function: Callable[..., object]) -> int:
-    """The address of a Python object that somebody else keeps alive."""
-    return id(function)

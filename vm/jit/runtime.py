@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vm.helpers import Helper, Scalar
-from vm.jit.native import RECORD_HEAD, Status, TableEntry, offset_of
+from vm.jit.native import RECORD_HEAD, TABLE_ENTRY_BYTES, Status, TableEntry, offset_of
 from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
@@ -63,15 +63,16 @@ _FROM_PYTHON = {
 }
 
 
-def signature(helper: Helper) -> tuple[tuple[Scalar, ...], Scalar | None]:
-    """What machine code passes to a helper and takes back.
+def signature(helper: Helper) -> tuple[int, tuple[Scalar, ...], Scalar | None]:
+    """A helper's number, what machine code passes to it, and what it takes back.
 
     Numbers go straight to its body. Where an argument needs memory or may be refused, the helper as it is bound to the
     machine's memory is called instead, which takes registers.
     """
     if helper.takes_numbers_only:
-        return tuple(kind for kind in helper.arguments if isinstance(kind, Scalar)), helper.returns
-    return (Scalar.U64,) * helper.register_count, Scalar.U64
+        kinds = tuple(kind for kind in helper.arguments if isinstance(kind, Scalar))
+        return helper.number, kinds, helper.returns
+    return helper.number, (Scalar.U64,) * helper.register_count, Scalar.U64
 
 
 def slow_paths() -> str:
@@ -106,8 +107,9 @@ def _stub(
 
     An object that cannot be made, for want of memory, leaves the ones before it behind.
     """
+    given = ", ".join(f"i64 {each}" for each in parameters)
     lines = [
-        f"define internal {RESULT} @{name}(ptr %context, {', '.join(f'i64 {each}' for each in parameters)}) noinline {{",
+        f"define internal {RESULT} @{name}(ptr %context, {given}) noinline {{",
         f"%place = getelementptr i8, ptr %context, i64 {offset_of(field)}",
         f"%{'function' if index is None else 'table'} = load ptr, ptr %place",
     ]
@@ -170,12 +172,12 @@ def _result(returns: Scalar | None) -> list[str]:
         "%wide = call i64 @PyLong_AsUnsignedLongLongMask(ptr %result)",
         drop,
         "%suspect = icmp eq i64 %wide, -1",
-        "br i1 %suspect, label %look, label %number, !prof !0",
+        "br i1 %suspect, label %look, label %proper, !prof !0",
         "look:",
         "%error = call ptr @PyErr_Occurred()",
         "%wrong = icmp ne ptr %error, null",
-        "br i1 %wrong, label %raised, label %number",
-        "number:",
+        "br i1 %wrong, label %raised, label %proper",
+        "proper:",
         _FROM_PYTHON[returns],
         *done,
     ]
@@ -190,16 +192,18 @@ def entry() -> str:
         f"%r{n}_at = getelementptr i64, ptr %record, i64 {2 + n}\n%r{n} = load i64, ptr %r{n}_at" for n in range(1, 6)
     )
     given = ", ".join(f"i64 %r{n}" for n in range(1, 6))
-    fields = {name: offset_of(name) for name in ("running", "context", "budget", "remaining", "depth", "explain")}
+    fields = {name: offset_of(name) for name in ("running", "context", "budget", "limit", "remaining", "depth", "explain")}
     places = "\n".join(f"%c_{name} = getelementptr i8, ptr %context, i64 {at}" for name, at in fields.items())
 
+    twice = Status.ENTERED_TWICE.value
+
     def frame_sizes(depth: int, size: int, tag: str) -> str:
-        entry_at = table + depth * _ENTRY_BYTES
-        return "\n".join(
-            f"%{tag}_{name}_{depth} = getelementptr i8, ptr %context, i64 {entry_at + getattr(TableEntry, name).offset}\n"
-            f"store i64 {size}, ptr %{tag}_{name}_{depth}"
-            for name in ("readable_bytes", "writable_bytes")
-        )
+        lines = []
+        for name in ("readable_bytes", "writable_bytes"):
+            at = table + depth * TABLE_ENTRY_BYTES + getattr(TableEntry, name).offset
+            value = f"%{tag}_{name}_{depth}"
+            lines += [f"{value} = getelementptr i8, ptr %context, i64 {at}", f"store i64 {size}, ptr {value}"]
+        return "\n".join(lines)
 
     return f"""
 @PyExc_TypeError = external global ptr
@@ -280,6 +284,7 @@ run:
 store i64 1, ptr %c_running
 store ptr %object, ptr %c_context
 %budget = load i64, ptr %c_budget
+store i64 %budget, ptr %c_limit
 store i64 %budget, ptr %c_remaining
 store i64 1, ptr %c_depth
 {frame_sizes(1, FRAME_BYTES, "open")}
@@ -312,7 +317,7 @@ attach:
 br label %tell
 
 tell:
-%outcome = phi i64 [ {Status.ENTERED_TWICE.value}, %twice ], [ %status, %failed ], [ %status, %fetch ], [ %status, %attach ]
+%outcome = phi i64 [ {twice}, %twice ], [ %status, %failed ], [ %status, %fetch ], [ %status, %attach ]
 %what = phi ptr [ %previous, %twice ], [ %object, %failed ], [ %value1, %fetch ], [ %value1, %attach ]
 %code = call ptr @PyLong_FromUnsignedLongLong(i64 %outcome)
 %e0 = getelementptr ptr, ptr %explained, i64 1
@@ -322,7 +327,7 @@ store ptr %what, ptr %e1
 %explain = load ptr, ptr %c_explain
 %told = call ptr @PyObject_Vectorcall(ptr %explain, ptr %e0, i64 {2 + _OFFSET_FLAG}, ptr null)
 call void @Py_DecRef(ptr %code)
-%again = icmp eq i64 %outcome, {Status.ENTERED_TWICE.value}
+%again = icmp eq i64 %outcome, {twice}
 br i1 %again, label %leave, label %close
 close:
 {chr(10).join(frame_sizes(depth, 0, "end") for depth in range(1, MAX_CALL_DEPTH + 1))}
@@ -345,5 +350,4 @@ ret ptr null
 """
 
 
-_ENTRY_BYTES = 32
 _ARITY = "this entry takes a context and %llu numbers, not %llu "
