@@ -16,6 +16,7 @@ from quicsim.plugin.negotiation import Negotiation, Push
 from quicsim.plugin.package import Plugin, PluginError
 from quicsim.plugin.parameters import checked
 from quicsim.randomness import Streams
+from vm import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from quicsim.events import PluginFaulted, PluginTrouble
     from quicsim.quic.connection import Connection
 
-__all__ = ["ConnectionPlugins"]
+__all__ = ["ENGINES", "ConnectionPlugins"]
 
 INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 
@@ -31,8 +32,10 @@ INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 class ConnectionPlugins:
     """The plugins of one connection, and its side of the exchange."""
 
-    def __init__(self, connection: Connection, streams: Streams | None = None) -> None:
+    def __init__(self, connection: Connection, streams: Streams | None = None, engine: str = ENGINES[0]) -> None:
         self.connection = connection
+        self.engine = engine
+        """What runs the programs."""
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None

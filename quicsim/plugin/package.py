@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 import vm
 from quicsim.operations import OPERATIONS, Operation, Slot, operation_named
@@ -68,8 +69,12 @@ class Plugin:
         )
 
 
+@lru_cache(maxsize=64)
 def load_plugin(data: bytes, *, source: str) -> Plugin:
-    """Read a plugin's ELF file. Raises PluginError, which names `source` and the section."""
+    """Read a plugin's ELF file. Raises PluginError, which names `source` and the section.
+
+    The same bytes from the same source are read once: every run of a scenario pushes them again.
+    """
     try:
         program = vm.load(data, source=source, helpers=HELPERS.numbers())
     except vm.LoadError as error:

@@ -115,9 +115,8 @@ def test_the_host_and_the_program_share_the_bytes(engine):
     machine = machine_with(engine, region, make("ldxb", 0, src=1))
     region.data[0] = 0xFF
     assert machine.run("main", vm.address(vm.HOST_REGION)) == 0xFF
-    region.data = bytearray()
-    with pytest.raises(vm.AccessViolation, match="which has 0 bytes"):
-        machine.run("main", vm.address(vm.HOST_REGION))
+    with pytest.raises(AttributeError):
+        region.data = bytearray(16)
 
 
 def test_a_read_hook_fills_what_is_read(engine):

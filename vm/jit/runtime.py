@@ -192,7 +192,9 @@ def entry() -> str:
         f"%r{n}_at = getelementptr i64, ptr %record, i64 {2 + n}\n%r{n} = load i64, ptr %r{n}_at" for n in range(1, 6)
     )
     given = ", ".join(f"i64 %r{n}" for n in range(1, 6))
-    fields = {name: offset_of(name) for name in ("running", "context", "budget", "limit", "remaining", "depth", "explain")}
+    fields = {
+        name: offset_of(name) for name in ("running", "context", "budget", "limit", "remaining", "depth", "explain")
+    }
     places = "\n".join(f"%c_{name} = getelementptr i8, ptr %context, i64 {at}" for name, at in fields.items())
 
     twice = Status.ENTERED_TWICE.value
