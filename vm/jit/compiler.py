@@ -13,6 +13,7 @@ import sys
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -196,9 +197,13 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, machine_code: bytes) -> None:
     """Keep an object, whole or not at all; where the disk does not let it, the next process compiles again."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    content = blake2b(machine_code, digest_size=_DIGEST_BYTES).digest() + machine_code
+    temporary = None
     try:
-        temporary.write_bytes(blake2b(machine_code, digest_size=_DIGEST_BYTES).digest() + machine_code)
+        with NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
         temporary.replace(path)
     except OSError:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from vm.engine import Entry, InterpreterEngine, Place, entered_twice, locate
 from vm.errors import illegal_call, too_deep
 from vm.helpers import BoundHelpers
 from vm.jit.compiler import compile_program, entry_function
-from vm.jit.native import Context, NativeMemory, Status, entry_record, python_objects
+from vm.jit.native import Callback, Context, NativeMemory, Status, entry_record, python_objects
 from vm.memory import MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
@@ -43,11 +43,14 @@ class NativeEngine:
         objects = [
             helper.body if helper.takes_numbers_only else self._helpers[helper.number] for helper in self._called
         ]
-        callbacks = (self.memory.load, self.memory.store, self._call_any, self._explain)
-        self._kept = (python_objects(objects), callbacks)
-        self._context.helpers = ctypes.addressof(self._kept[0])
-        for name, callback in zip(("load", "store", "call_any", "explain"), callbacks, strict=True):
-            setattr(self._context, name, id(callback))
+        callbacks = {
+            Callback.LOAD: self.memory.load,
+            Callback.STORE: self.memory.store,
+            Callback.CALL_ANY: self._call_any,
+            Callback.EXPLAIN: self._explain,
+        }
+        self._objects = python_objects([*(callbacks[each] for each in Callback), *objects])
+        self._context.objects = ctypes.addressof(self._objects)
 
     @property
     def budget(self) -> int:

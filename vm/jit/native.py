@@ -34,6 +34,15 @@ class Status(IntEnum):
     ENTERED_TWICE = 5
 
 
+class Callback(IntEnum):
+    """What machine code calls beside helpers."""
+
+    LOAD = 0
+    STORE = 1
+    CALL_ANY = 2
+    EXPLAIN = 3
+
+
 class TableEntry(ctypes.Structure):
     """A region as machine code sees it: 0 bytes may be accessed directly where `Memory` must be asked."""
 
@@ -52,6 +61,7 @@ TABLE_ENTRY_BYTES = ctypes.sizeof(TableEntry)
 class Context(ctypes.Structure):
     """A machine as machine code sees it. The pointers to Python objects are borrowed: the machine owns them.
 
+    `objects` are what machine code calls: first those of `Callback`, then the helpers that the program calls.
     `limit` is what the budget was when the last run began, `remaining` what is left of it.
     """
 
@@ -63,11 +73,7 @@ class Context(ctypes.Structure):
         ("depth", ctypes.c_uint64),
         ("running", ctypes.c_uint64),
         ("context", ctypes.c_void_p),
-        ("helpers", ctypes.c_void_p),
-        ("load", ctypes.c_void_p),
-        ("store", ctypes.c_void_p),
-        ("call_any", ctypes.c_void_p),
-        ("explain", ctypes.c_void_p),
+        ("objects", ctypes.c_void_p),
         ("registers", ctypes.c_uint64 * 11),
         ("table", TableEntry * TABLE_REGIONS),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vm.helpers import Helper, Scalar
-from vm.jit.native import RECORD_HEAD, TABLE_ENTRY_BYTES, Status, TableEntry, offset_of
+from vm.jit.native import RECORD_HEAD, TABLE_ENTRY_BYTES, Callback, Status, TableEntry, offset_of
 from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
@@ -80,9 +80,9 @@ def slow_paths() -> str:
     registers = tuple(f"%r{number}" for number in range(1, 6))
     return "\n".join(
         (
-            _stub("load_slowly", ("%address", "%size"), "load", [Scalar.U64] * 2, Scalar.U64),
-            _stub("store_slowly", ("%address", "%size", "%stored"), "store", [Scalar.U64] * 3, None),
-            _stub("call_any", ("%number", *registers), "call_any", [Scalar.U64] * 6, Scalar.U64, with_context=True),
+            _stub("load_slowly", ("%address", "%size"), Callback.LOAD, [Scalar.U64] * 2, Scalar.U64),
+            _stub("store_slowly", ("%address", "%size", "%stored"), Callback.STORE, [Scalar.U64] * 3, None),
+            _stub("call_any", ("%number", *registers), Callback.CALL_ANY, [Scalar.U64] * 6, Scalar.U64, True),
         )
     )
 
@@ -90,31 +90,29 @@ def slow_paths() -> str:
 def helper_stub(number: int, index: int, kinds: Sequence[Scalar], returns: Scalar | None) -> str:
     """A helper as the lowered code calls it: r1 to r5 to r0 and status; `index` is its place among the helpers."""
     registers = tuple(f"%r{register}" for register in range(1, 6))
-    return _stub(f"helper_{number}", registers, "helpers", kinds, returns, with_context=True, index=index)
+    return _stub(f"helper_{number}", registers, len(Callback) + index, kinds, returns, with_context=True)
 
 
 def _stub(
     name: str,
     parameters: Sequence[str],
-    field: str,
+    index: int,
     kinds: Sequence[Scalar],
     returns: Scalar | None,
-    *,
     with_context: bool = False,
-    index: int | None = None,
 ) -> str:
-    """A function that calls a Python object of the context with its first parameters, converted.
+    """A function that calls the Python object of this index with its first parameters, converted.
 
     An object that cannot be made, for want of memory, leaves the ones before it behind.
     """
     given = ", ".join(f"i64 {each}" for each in parameters)
     lines = [
         f"define internal {RESULT} @{name}(ptr %context, {given}) noinline {{",
-        f"%place = getelementptr i8, ptr %context, i64 {offset_of(field)}",
-        f"%{'function' if index is None else 'table'} = load ptr, ptr %place",
+        f"%place = getelementptr i8, ptr %context, i64 {offset_of('objects')}",
+        "%objects = load ptr, ptr %place",
+        f"%slot = getelementptr ptr, ptr %objects, i64 {index}",
+        "%function = load ptr, ptr %slot",
     ]
-    if index is not None:
-        lines += [f"%slot = getelementptr ptr, ptr %table, i64 {index}", "%function = load ptr, ptr %slot"]
     count = len(kinds) + with_context
     lines.append(f"%arguments = alloca [{count + 1} x ptr]")
     if with_context:
@@ -193,7 +191,7 @@ def entry() -> str:
     )
     given = ", ".join(f"i64 %r{n}" for n in range(1, 6))
     fields = {
-        name: offset_of(name) for name in ("running", "context", "budget", "limit", "remaining", "depth", "explain")
+        name: offset_of(name) for name in ("running", "context", "budget", "limit", "remaining", "depth", "objects")
     }
     places = "\n".join(f"%c_{name} = getelementptr i8, ptr %context, i64 {at}" for name, at in fields.items())
 
@@ -326,7 +324,9 @@ tell:
 store ptr %code, ptr %e0
 %e1 = getelementptr ptr, ptr %explained, i64 2
 store ptr %what, ptr %e1
-%explain = load ptr, ptr %c_explain
+%objects = load ptr, ptr %c_objects
+%explain_at = getelementptr ptr, ptr %objects, i64 {Callback.EXPLAIN.value}
+%explain = load ptr, ptr %explain_at
 %told = call ptr @PyObject_Vectorcall(ptr %explain, ptr %e0, i64 {2 + _OFFSET_FLAG}, ptr null)
 call void @Py_DecRef(ptr %code)
 %again = icmp eq i64 %outcome, {twice}
