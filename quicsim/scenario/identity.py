@@ -10,11 +10,9 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from quicsim.plugin.package import PluginError, load_plugin
-from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.use_plugins import plugins_of
 
 if TYPE_CHECKING:
-    from quicsim.plugin.package import Plugin
     from quicsim.scenario.schema import ResolvedScenario
 
 __all__ = ["configuration", "configuration_hash", "plugin_hashes"]
@@ -22,15 +20,17 @@ __all__ = ["configuration", "configuration_hash", "plugin_hashes"]
 
 def configuration(setup: ResolvedScenario) -> dict[str, Any]:
     """What a variant says, as plain data without defaults; plugins by the names that they give themselves."""
-    names = {name: plugin.name for name, plugin in _plugins(setup).items()}
-    data: dict[str, Any] = setup.model_dump(
+    names = {name: plugin.name for name, plugin in plugins_of(setup).items()}
+    uses = {
+        flow_name: tuple(
+            use.model_copy(update={"name": names[use.name], "replaces": use.replaces and names[use.replaces]})
+            for use in flow.plugins
+        )
+        for flow_name, flow in setup.every_flow.items()
+    }
+    return setup.with_plugins(uses).model_dump(
         mode="json", by_alias=True, exclude_defaults=True, exclude={"name", "seed", "plugin_objects"}
     )
-    for use in data.get("plugins", ()):
-        for key in ("name", "replaces"):
-            if key in use:
-                use[key] = names[use[key]]
-    return data
 
 
 def configuration_hash(setup: ResolvedScenario) -> str:
@@ -43,13 +43,5 @@ def plugin_hashes(setup: ResolvedScenario) -> dict[str, str]:
     """BLAKE2b over each plugin's ELF file, in hexadecimal, by the name that it gives itself."""
     return {
         plugin.name: hashlib.blake2b(plugin.data, digest_size=8).hexdigest()
-        for _, plugin in sorted(_plugins(setup).items())
+        for _, plugin in sorted(plugins_of(setup).items())
     }
-
-
-def _plugins(setup: ResolvedScenario) -> dict[str, Plugin]:
-    """The plugins by the names that the configuration uses. ScenarioError, naming the file, for what is none."""
-    try:
-        return {name: load_plugin(path.read_bytes(), source=str(path)) for name, path in setup.plugin_objects.items()}
-    except (PluginError, OSError) as error:
-        raise ScenarioError(str(error)) from error
