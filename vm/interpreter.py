@@ -2,8 +2,10 @@
 
 Every operation is one small function in a dictionary. Before the first run each instruction of a program becomes a
 `Step`: a closure over its operands that performs it and returns the pc to go on at. The machine's loop does nothing
-else than call them (`vm.machine`). A register holds an unsigned 64-bit number, so that only operands of 32 bits are cut,
-by a step of their own: a mask less in most steps makes a loop a quarter faster.
+else than call them (`vm.machine`).
+
+A register holds an unsigned 64-bit number, so that only operands of 32 bits are cut, by a step of their own: a mask
+less in most steps makes a loop a quarter faster.
 
 Choices that RFC 9669 leaves open: registers start as zero; a frame is zeroed when it is entered; r1 to r5 are zero
 after any call returns; unaligned accesses are allowed.
