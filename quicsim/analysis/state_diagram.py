@@ -27,8 +27,12 @@ def state_diagram(title: str, states: Sequence[str], steps: Sequence[tuple[str, 
     from matplotlib.figure import Figure
 
     labels: dict[tuple[str, str], list[str]] = {}
+    kept: dict[str, list[str]] = {}
     for state, given, following in steps:
-        labels.setdefault((state, following), []).append(given)
+        if state == following:
+            kept.setdefault(state, []).append(given)
+        else:
+            labels.setdefault((state, following), []).append(given)
     graph = networkx.DiGraph()
     graph.add_nodes_from(states)
     graph.add_edges_from(labels)
@@ -39,12 +43,16 @@ def state_diagram(title: str, states: Sequence[str], steps: Sequence[tuple[str, 
         axes = figure.add_subplot()
         axes.set_title(title)
         axes.set_axis_off()
-        axes.margins(0.12)
+        axes.margins(0.2)
         networkx.draw_networkx_nodes(
             graph, places, ax=axes, node_size=NODE_SIZE, node_color="#e8eef7", edgecolors="#33475b",
             linewidths=[2.5 if state == states[0] else 1.0 for state in states],
         )  # fmt: skip
         networkx.draw_networkx_labels(graph, places, _on_two_lines(states), font_size=9, ax=axes)
+        for state, inputs in kept.items():  # a loop would hide behind its own state
+            x, y = places[state]
+            outside, side = (0.24, "bottom") if y > 0.1 else (-0.24, "top")
+            axes.text(x, y + outside, "stays at\n" + "\n".join(inputs), fontsize=7, ha="center", va=side)
         networkx.draw_networkx_edges(
             graph, places, ax=axes, node_size=NODE_SIZE, connectionstyle=CURVE, arrowsize=14, edge_color="#33475b"
         )
