@@ -26,6 +26,7 @@ from vm.errors import (
     CallDepthExceeded,
     Fault,
     HelperError,
+    IllegalCall,
     IllegalInstruction,
     LoadError,
     UnknownHelper,
@@ -35,10 +36,13 @@ from vm.helpers import Buffer, CString, Helper, HelperTable, Scalar
 from vm.isa import Instruction, Opcode
 from vm.linker import load
 from vm.machine import DEFAULT_BUDGET, Machine
-from vm.memory import HOST_REGION, Memory, Region, address
+from vm.memory import CODE_REGION, HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
+from vm.pseudo import Resolver
+from vm.source import SourceLine
 
 __all__ = [
+    "CODE_REGION",
     "DEFAULT_BUDGET",
     "HOST_REGION",
     "AccessViolation",
@@ -52,6 +56,7 @@ __all__ = [
     "Helper",
     "HelperError",
     "HelperTable",
+    "IllegalCall",
     "IllegalInstruction",
     "Instruction",
     "LoadError",
@@ -60,7 +65,9 @@ __all__ = [
     "Opcode",
     "Program",
     "Region",
+    "Resolver",
     "Scalar",
+    "SourceLine",
     "UnknownHelper",
     "VmError",
     "address",

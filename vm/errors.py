@@ -5,6 +5,11 @@ A `LoadError` says that a program cannot run at all; a `Fault` says that a runni
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vm.source import SourceLine
+
 
 class VmError(Exception):
     """Everything this package raises on purpose."""
@@ -65,8 +70,9 @@ class UnknownHelper(IllegalInstruction):
 class Fault(VmError):  # noqa: N818
     """A running program was stopped.
 
-    The machine fills in `pc` (the slot of the instruction that did it), `section` and `function` (their names), and
-    `instructions` (how many were executed, the faulting one included; BudgetExhausted names one not yet executed).
+    The machine fills in `pc` (the slot of the instruction that did it), `section` and `function` (their names), `line`
+    (of the source, where the program has lines), and `instructions` (how many were executed, the faulting one included;
+    BudgetExhausted names one not yet executed).
     """
 
     def __init__(self, reason: str) -> None:
@@ -75,6 +81,7 @@ class Fault(VmError):  # noqa: N818
         self.pc: int | None = None
         self.section: str | None = None
         self.function: str | None = None
+        self.line: SourceLine | None = None
         self.instructions: int | None = None
 
     def __str__(self) -> str:
@@ -85,7 +92,7 @@ class Fault(VmError):  # noqa: N818
             place += f" of {self.function!r}"
         if self.section is not None:
             place += f" in {self.section!r}"
-        return f"{place}: {self.reason}"
+        return f"{place}: {self.reason}" + ("" if self.line is None else f"; {self.line}")
 
 
 class AccessViolation(Fault):
@@ -107,6 +114,10 @@ class BudgetExhausted(Fault):
 
 class CallDepthExceeded(Fault):
     """More local calls are nested than there are stack frames."""
+
+
+class IllegalCall(Fault):
+    """A call through a register that holds neither a helper's number nor the address of a function."""
 
 
 class HelperError(Fault):
