@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -123,17 +122,6 @@ def uninitialised(register: int) -> Violation:
     )
 
 
-@lru_cache(maxsize=256)
-def _starts(fields: tuple[Field, ...]) -> list[int]:
-    return [field.offset for field in fields]
-
-
-def _at(fields: tuple[Field, ...], offset: int) -> Field | None:
-    """The last field that begins at or before an offset; fields are in order."""
-    index = bisect_right(_starts(fields), offset) - 1
-    return fields[index] if index >= 0 else None
-
-
 def _touched(fields: tuple[Field, ...], first: int, end: int) -> list[Field]:
     return [field for field in fields if field.offset < end and first < field.offset + field.size]
 
@@ -151,9 +139,22 @@ class Touch:
 
 def touches(region: RegionType, offset: Number, size: int) -> list[Touch]:
     """The fields that an access may touch, by the structures they are in. It is in bounds."""
+    if offset.is_constant:
+        return _touches_at(region, offset.wide[0], size)
+    return _touches(region, offset, size)
+
+
+@lru_cache(maxsize=4096)
+def _touches_at(region: RegionType, offset: int, size: int) -> list[Touch]:
+    return _touches(region, constant(offset), size)
+
+
+def _touches(region: RegionType, offset: Number, size: int) -> list[Touch]:
     low, high = offset.wide[2], offset.wide[3]
     found: list[Touch] = []
-    arrays = [each for each in region.arrays if low < each.offset + each.stride * each.count and high + size > each.offset]
+    arrays = [
+        each for each in region.arrays if low < each.offset + each.stride * each.count and high + size > each.offset
+    ]
     for array in arrays:
         found.append(_touches_in(array, offset, size))
     outside = not arrays or any(low < array.offset or high + size > _end(array) for array in arrays)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from vm.helpers import Buffer, CString, Scalar
 from vm.isa import FRAME_POINTER, SLOT_BYTES
-from vm.memory import FRAME_BYTES, MASK64, MAX_CALL_DEPTH, OFFSET_MASK, STACK_REGION
+from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH, OFFSET_MASK, STACK_REGION
 from vm.verifier import access
 from vm.verifier.access import STACK_REGIONS
 from vm.verifier.contract import PointerTo, Range, Terms
 from vm.verifier.report import Category, Violation
 from vm.verifier.state import Frame, State, bytes_mask
 from vm.verifier.transfer import leak, read
-from vm.verifier.values import ANYTHING, MASK32, ZERO, Number, Pointer, Value, arithmetic, between, constant, range_text
+from vm.verifier.values import ANYTHING, MASK32, ZERO, Number, Pointer, Value, between, constant, range_text
 
 if TYPE_CHECKING:
     from vm.helpers import Helper
@@ -92,7 +92,7 @@ def _check_scalar(
     value = _argument(state, helper, register)
     if isinstance(value, Pointer):
         raise leak(exploration, value, f"r{register}", f"is given to {helper.name}() as a number")
-    allowed = terms.arguments.get(f"r{register}") or (Range(0, 1) if kind is Scalar.BOOL else None)
+    allowed = terms.arguments.get(register) or (Range(0, 1) if kind is Scalar.BOOL else None)
     if allowed is None:
         return
     if kind in (Scalar.U32, Scalar.S32):
@@ -225,9 +225,7 @@ def leave(state: State) -> int:
     if isinstance(result, Pointer) and result.region == gone:
         state.registers[0] = None
     for index, other in enumerate(state.frames):
-        dangling = [
-            at for at, (_, value) in other.slots.items() if isinstance(value, Pointer) and value.region == gone
-        ]
+        dangling = [at for at, (_, value) in other.slots.items() if isinstance(value, Pointer) and value.region == gone]
         if dangling:
             own = state.own_frame(index + STACK_REGION)
             for at in dangling:
@@ -270,6 +268,3 @@ def called_register(exploration: Exploration, state: State, register: int) -> tu
         allowed="one function or one helper",
         suggestion="call the function or the helper by its name",
     )
-
-
-__all__ = ["MASK64", "STACK_REGION", "arithmetic", "called_register", "check_result", "enter", "helper_call", "leave"]

@@ -10,16 +10,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vm.isa import Form
-from vm.memory import FRAME_BYTES, STACK_REGION
+from vm.memory import FRAME_BYTES
 from vm.verifier import calls, transfer
 from vm.verifier.access import Regions
-from vm.verifier.cfg import flow_of, jump_target, recursion
+from vm.verifier.cfg import JUMPS, flow_of, jump_target, recursion
 from vm.verifier.contract import PointerTo, Range
 from vm.verifier.points import Node, Point
 from vm.verifier.proof import Judged, Proof, Recorder
 from vm.verifier.report import Category, Rejected, Violation
 from vm.verifier.state import State, Trail
-from vm.verifier.values import MASK64, ZERO, Number, Pointer, Value, between, constant
+from vm.verifier.values import ZERO, Number, Pointer, Value, between, constant
 
 if TYPE_CHECKING:
     from vm.isa import Instruction
@@ -59,7 +59,6 @@ class Exploration:
         self._touched: dict[int, set[int]] = {}
         self._unsafe: set[int] = set()
         self._states: dict[int, list[State]] | None = {} if keep_states else None
-        self._longest_prefix = 0
 
     def proof(self) -> Proof:
         """Explore everything. Raises Rejected."""
@@ -160,7 +159,7 @@ class Exploration:
         while True:
             self.pc = pc
             if pc in joins:
-                if self._is_known(pc, state, node, distance):
+                if self._is_known(pc, state, node, distance, length):
                     return
                 if self._kept is not None:
                     node, distance = self._kept, 0
@@ -178,7 +177,7 @@ class Exploration:
             if form in _ARITHMETIC:
                 transfer.alu(self, state, instruction)
                 pc += 1
-            elif form in transfer.JUMPS:
+            elif form in JUMPS:
                 target = jump_target(instruction, pc)
                 taken, not_taken = transfer.branch(state, instruction)
                 if taken is not None and not_taken is not None:
@@ -202,7 +201,7 @@ class Exploration:
             elif form.jumps:
                 pc = jump_target(instruction, pc)
             elif form is Form.LOAD_IMMEDIATE:
-                state.registers[instruction.dst] = constant(instruction.imm & MASK64)
+                state.registers[instruction.dst] = constant(instruction.imm)
                 pc += 2
             elif form is Form.UNARY:
                 transfer.unary_alu(self, state, instruction)
@@ -222,7 +221,7 @@ class Exploration:
 
     _kept: Node | None = None
 
-    def _is_known(self, pc: int, state: State, node: Node, distance: int) -> bool:
+    def _is_known(self, pc: int, state: State, node: Node, distance: int, length: int) -> bool:
         """Whether what follows was explored already; if not, the state is kept, as `_kept`."""
         live = self._flow.live[pc]
         registers = state.registers
@@ -241,6 +240,8 @@ class Exploration:
                 suggestion="count the iterations, and end at a bound",
             )
         if found is not None:
+            if length + found.longest > self.contract.limit:
+                raise self._too_long(self.contract.limit)
             node.path_ends(distance + found.longest)
             return True
         kept = Node(node, distance, state.copy())
@@ -282,6 +283,3 @@ class Exploration:
             allowed=f"{MAXIMUM_STEPS} steps",
             suggestion="make loops shorter, or keep what they decide in fewer variables",
         )
-
-
-__all__ = ["MAXIMUM_STEPS", "STACK_REGION", "Exploration", "verify"]

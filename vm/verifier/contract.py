@@ -47,9 +47,12 @@ class Array:
     fields: tuple[Field, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RegionType:
-    """A region of memory that the host maps. Without fields and arrays it is bytes, all of one permission."""
+    """A region of memory that the host maps. Without fields and arrays it is bytes, all of one permission.
+
+    Each is itself only, so that what was worked out about one is found again without comparing fields.
+    """
 
     number: int
     name: str
@@ -88,7 +91,7 @@ Argument = PointerTo | Range | SizeOf
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds of a helper beyond its signature: ranges of its arguments, by name of register, and what it returns.
+    """What holds of a helper beyond its signature: ranges of its arguments, by register, and what it returns.
 
     `at_most_once`: a second call in one run is refused.
     """

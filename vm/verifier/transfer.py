@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vm.interpreter import CONDITIONS
 from vm.isa import Form
-from vm.memory import FRAME_BYTES, MASK64
+from vm.memory import MASK64
 from vm.verifier import access
 from vm.verifier.access import STACK_REGIONS, uninitialised
-from vm.verifier.cfg import JUMPS
 from vm.verifier.report import Category, Violation
 from vm.verifier.state import UNKNOWN_BYTES
 from vm.verifier.values import (
-    ANYTHING,
     MASK32,
     ZERO,
     Number,
@@ -75,7 +74,7 @@ def alu(exploration: Exploration, state: State, instruction: Instruction) -> Non
 
 
 def _moved(exploration: Exploration, state: State, instruction: Instruction, value: Number | Pointer) -> Value:
-    opcode, dst, src, _, _ = instruction
+    opcode, src = instruction.opcode, instruction.src
     if isinstance(value, Pointer):
         if opcode.operation == "mov" and opcode.bits == 64:
             return value
@@ -165,6 +164,10 @@ def branch(state: State, instruction: Instruction) -> tuple[State | None, State 
     is_register = opcode.form is Form.JUMP_REGISTER
     second = read(state, src) if is_register else immediate(imm, bits)
     if isinstance(first, Number) and isinstance(second, Number):
+        if first.wide[1] == 0 and second.wide[1] == 0:
+            mask = MASK64 if bits == 64 else MASK32
+            is_taken = CONDITIONS[bits][condition](first.wide[0] & mask, second.wide[0] & mask)
+            return (state, None) if is_taken else (None, state)
         taken = _where(condition, bits, first, second, is_same=is_register and dst == src)
         not_taken = _where(OPPOSITE[condition], bits, first, second, is_same=is_register and dst == src)
     elif bits == 32:
@@ -196,11 +199,9 @@ def _where(condition: str, bits: int, first: Number, second: Number, *, is_same:
 def _where_pointers(condition: str, first: Number | Pointer, second: Number | Pointer) -> Pair:
     """What a 64-bit comparison tells of pointers: null or not, and offsets within one region."""
     if isinstance(first, Pointer) and isinstance(second, Pointer):
-        if not offsets_order_addresses(first, second):
+        if condition in ("jset", "jclear") or not offsets_order_addresses(first, second):
             return first, second
-        pair = where(condition, 64, first.offset, second.offset) if condition not in ("jset", "jclear") else None
-        if condition in ("jset", "jclear"):
-            return first, second
+        pair = where(condition, 64, first.offset, second.offset)
         if pair is None:
             return None
         return _with_offset(first, pair[0]), _with_offset(second, pair[1])
@@ -362,6 +363,3 @@ def atomic(exploration: Exploration, state: State, instruction: Instruction) -> 
         state.registers[src] = old
     elif form is Form.COMPARE_EXCHANGE:
         state.registers[0] = old
-
-
-__all__ = ["ANYTHING", "FRAME_BYTES", "JUMPS", "alu", "atomic", "branch", "load", "store", "unary_alu"]

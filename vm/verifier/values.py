@@ -7,12 +7,14 @@ An uninitialised register is None. Values are shared between states and never ch
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from vm.interpreter import ARITHMETIC
 from vm.memory import MASK64
 from vm.verifier import words
-from vm.verifier.words import Word
+
+if TYPE_CHECKING:
+    from vm.verifier.words import Word
 
 MASK32 = 0xFFFF_FFFF
 SMALL_REGION = 1 << 31
@@ -83,6 +85,7 @@ class Pointer:
         return f"Pointer(region {self.region}, {shown(self.offset)}{', or null' if self.is_nullable else ''})"
 
 
+_ANY_WIDE, _ANY_LOW = words.anything(64), words.anything(32)
 Value: TypeAlias = Number | Pointer | None
 
 
@@ -92,7 +95,7 @@ def constant(value: int) -> Number:
     return Number(words.constant(64, value), words.constant(32, value & MASK32))
 
 
-ANYTHING = Number(words.anything(64), words.anything(32))
+ANYTHING = Number(_ANY_WIDE, _ANY_LOW)
 ZERO = constant(0)
 
 
@@ -108,13 +111,20 @@ def linked(wide: Word, low: Word, identity: int = 0) -> Number | None:
     """A number of which both halves tell what they know; None where they contradict."""
     if wide[1] == 0:
         value = wide[0]
-        return Number(wide, words.constant(32, value & MASK32), identity) if words.contains(32, low, value & MASK32) else None
+        return (
+            Number(wide, words.constant(32, value & MASK32), identity)
+            if words.contains(32, low, value & MASK32)
+            else None
+        )
     for _ in range(2):
-        cut = words.truncated(64, wide, 32)
-        met = low if cut == low else words.meet(32, low, cut)
-        if met is None:
-            return None
-        low = met
+        if wide != _ANY_WIDE:
+            cut = words.truncated(64, wide, 32)
+            met = low if cut == low else words.meet(32, low, cut)
+            if met is None:
+                return None
+            low = met
+        if low == _ANY_LOW:
+            break
         widened = _widened(wide, low)
         if widened is None:
             return None
@@ -268,5 +278,9 @@ def shown(value: Value) -> str:
         return "uninitialised"
     if isinstance(value, Pointer):
         return repr(value)
-    known = "" if value.is_constant or not value.wide[1] or value.wide[1] == MASK64 else f", unknown bits {value.wide[1]:#x}"
+    known = (
+        ""
+        if value.is_constant or not value.wide[1] or value.wide[1] == MASK64
+        else f", unknown bits {value.wide[1]:#x}"
+    )
     return range_text(value) + known

@@ -34,39 +34,51 @@ def anything(bits: int) -> Word:
 
 def reduced(bits: int, value: int, unknown: int, low: int, high: int, slow: int, shigh: int) -> Word | None:
     """What the three views know, told to one another; None where they contradict."""
-    mask = (1 << bits) - 1
-    sign = 1 << bits - 1
-    for _ in range(2):  # what the last step learns may help the first
+    size = 1 << bits
+    sign = size >> 1
+    before = None
+    while before != (before := (unknown, low, high, slow, shigh)):
         # Known bits bound both intervals.
-        least, most = value, value | unknown
+        if value > low:
+            low = value
+        if (value | unknown) < high:
+            high = value | unknown
         if unknown & sign:
-            sleast, smost = value - sign, most ^ sign
+            sleast, smost = value - sign, (value | unknown) ^ sign
         else:
-            sleast, smost = (least - mask - 1, most - mask - 1) if value & sign else (least, most)
-        low, high = max(low, least), min(high, most)
-        slow, shigh = max(slow, sleast), min(shigh, smost)
-        # An interval that does not cross the other order's seam is one in the other order.
+            shift = size if value & sign else 0
+            sleast, smost = value - shift, (value | unknown) - shift
+        if sleast > slow:
+            slow = sleast
+        if smost < shigh:
+            shigh = smost
         if low > high or slow > shigh:
             return None
-        if low & sign == high & sign:
-            shift = mask + 1 if low & sign else 0
-            slow, shigh = max(slow, low - shift), min(shigh, high - shift)
-        if slow >= 0:
-            low, high = max(low, slow), min(high, shigh)
-        elif shigh < 0:
-            low, high = max(low, slow + mask + 1), min(high, shigh + mask + 1)
-        else:  # there is a gap between the two halves: [0, shigh] and [slow + 2^bits, mask]
-            if low > shigh:
-                low = max(low, slow + mask + 1)
-            if high < slow + mask + 1:
-                high = min(high, shigh)
+        # An interval that does not cross the other order's seam is one in the other order.
+        if not (low ^ high) & sign:
+            shift = size if low & sign else 0
+            if low - shift > slow:
+                slow = low - shift
+            if high - shift < shigh:
+                shigh = high - shift
+        if slow >= 0 or shigh < 0:
+            shift = size if shigh < 0 else 0
+            if slow + shift > low:
+                low = slow + shift
+            if shigh + shift < high:
+                high = shigh + shift
+        else:  # there is a gap between the two halves: [0, shigh] and [slow + size, size - 1]
+            if low > shigh and slow + size > low:
+                low = slow + size
+            if high < slow + size and shigh < high:
+                high = shigh
         if low > high or slow > shigh:
             return None
         # What both ends of the interval have in front, all between have.
         differing = (1 << (low ^ high).bit_length()) - 1
         if (value ^ low) & ~unknown & ~differing:
             return None
-        value = (value & ~unknown) | (low & ~differing & unknown)
+        value |= low & ~differing & unknown
         unknown &= differing
     return value, unknown, low, high, slow, shigh
 
@@ -113,7 +125,7 @@ def interval(bits: int, low: int, high: int) -> Word:
 
 
 def _built(bits: int, known: Tristate, *ranges: tuple[int, int]) -> Word:
-    """A result of these known bits whose exact value, before it is cut to the width, lies in every one of the ranges."""
+    """A result of these known bits whose exact value, before it is cut to the width, lies in each of the ranges."""
     size = 1 << bits
     half = size >> 1
     low, high, slow, shigh = 0, size - 1, -half, half - 1
@@ -137,7 +149,9 @@ def add(bits: int, a: Word, b: Word) -> Word:
     mask = (1 << bits) - 1
     least = a[0] + b[0]
     carried = (least + a[1] + b[1]) ^ least | a[1] | b[1]
-    return _built(bits, (least & ~carried & mask, carried & mask), (a[2] + b[2], a[3] + b[3]), (a[4] + b[4], a[5] + b[5]))
+    return _built(
+        bits, (least & ~carried & mask, carried & mask), (a[2] + b[2], a[3] + b[3]), (a[4] + b[4], a[5] + b[5])
+    )
 
 
 def sub(bits: int, a: Word, b: Word) -> Word:
