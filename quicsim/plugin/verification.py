@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-import vm
 from quicsim.operations import Slot
 from quicsim.plugin.attachment import GENERATE_FRAMES, INSTRUCTION_BUDGET
 from quicsim.plugin.context import MAXIMUM_PATHS
@@ -24,6 +23,7 @@ from vm.verifier import Array, Contract, Field, PointerTo, Proof, Range, RegionT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import vm
     from quicsim.operations import Operation
     from quicsim.plugin.package import Anchor, Plugin
 

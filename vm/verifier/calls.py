@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vm.helpers import Buffer, CString, Scalar
 from vm.isa import FRAME_POINTER, SLOT_BYTES
-from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH, OFFSET_MASK, STACK_REGION
+from vm.memory import CODE_REGION, FRAME_BYTES, MAX_CALL_DEPTH, OFFSET_MASK, STACK_REGION
 from vm.verifier import access
 from vm.verifier.access import STACK_REGIONS
 from vm.verifier.contract import PointerTo, Range, Terms
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from vm.helpers import Helper
     from vm.verifier.check import Exploration
 
-CODE_REGION = 15
 TERMS = Terms()
 SCALAR_RANGES = {
     Scalar.U64: ANYTHING,
@@ -256,7 +255,7 @@ def called_register(exploration: Exploration, state: State, register: int) -> tu
         target = value.wide[0]
         if target <= MASK32:
             return target, 0
-        starts = {function.start for function in exploration.program.functions}
+        starts = exploration.program.starts
         offset = target & OFFSET_MASK
         if target >> 32 == CODE_REGION and offset % SLOT_BYTES == 0 and offset // SLOT_BYTES in starts:
             return None, offset // SLOT_BYTES

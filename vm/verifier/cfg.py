@@ -15,14 +15,10 @@ if TYPE_CHECKING:
 ARGUMENTS = 0b111110
 CALL_CLOBBERS = 0b111111
 JUMPS = frozenset({Form.JUMP_IMMEDIATE, Form.JUMP_REGISTER})
+CALLS = frozenset({Form.CALL_HELPER, Form.CALL_LOCAL, Form.CALL_REGISTER})
 _READS_DST = frozenset(
     {Form.STORE_IMMEDIATE, Form.STORE_REGISTER, Form.ATOMIC, Form.ATOMIC_FETCH, Form.COMPARE_EXCHANGE}
 )
-
-
-def jump_target(instruction: Instruction, pc: int) -> int:
-    """Where a jump or a local call goes that stands at `pc`."""
-    return pc + 1 + (instruction.offset if "offset" in instruction.opcode.form.fields else instruction.imm)
 
 
 def successors(program: Program, pc: int) -> tuple[int, ...]:
@@ -32,9 +28,9 @@ def successors(program: Program, pc: int) -> tuple[int, ...]:
     if form is Form.EXIT:
         return ()
     if form.jumps:
-        target = jump_target(instruction, pc)
+        target = instruction.target(pc)
         return (pc + 1, target) if form in JUMPS else (target,)
-    return (pc + 2,) if form is Form.LOAD_IMMEDIATE else (pc + 1,)
+    return (pc + 2,) if form.is_wide else (pc + 1,)
 
 
 class Flow:
@@ -89,8 +85,8 @@ def uses_and_sets(instruction: Instruction) -> tuple[int, int]:
     form = opcode.form
     if form is Form.EXIT:
         return 1, 0
-    if form.name.startswith("CALL"):
-        return ARGUMENTS | (1 << dst if form.name == "CALL_REGISTER" else 0), CALL_CLOBBERS
+    if form in CALLS:
+        return ARGUMENTS | (1 << dst if form is Form.CALL_REGISTER else 0), CALL_CLOBBERS
     uses = 1 << src if "src" in form.fields else 0
     if form in JUMPS or form in _READS_DST:
         uses |= 1 << dst
@@ -111,7 +107,7 @@ def recursion(program: Program, entry: int) -> tuple[int, list[str]] | None:
     for pc, instruction in enumerate(program.instructions):
         if instruction.opcode.form is Form.CALL_LOCAL:
             caller = program.function_at(pc).start
-            calls.setdefault(caller, []).append((pc, jump_target(instruction, pc)))
+            calls.setdefault(caller, []).append((pc, instruction.target(pc)))
     chain: list[int] = [entry]
     pending = [iter(calls.get(entry, ()))]
     done: set[int] = set()

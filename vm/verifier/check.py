@@ -13,7 +13,7 @@ from vm.isa import Form
 from vm.memory import FRAME_BYTES
 from vm.verifier import calls, transfer
 from vm.verifier.access import Regions
-from vm.verifier.cfg import JUMPS, flow_of, jump_target, recursion
+from vm.verifier.cfg import JUMPS, flow_of, recursion
 from vm.verifier.contract import PointerTo, Range
 from vm.verifier.points import Node, Point
 from vm.verifier.proof import Judged, Proof, Recorder
@@ -178,7 +178,7 @@ class Exploration:
                 transfer.alu(self, state, instruction)
                 pc += 1
             elif form in JUMPS:
-                target = jump_target(instruction, pc)
+                target = instruction.target(pc)
                 taken, not_taken = transfer.branch(state, instruction)
                 if taken is not None and not_taken is not None:
                     trail = state.trail
@@ -199,7 +199,7 @@ class Exploration:
                 transfer.store(self, state, instruction)
                 pc += 1
             elif form.jumps:
-                pc = jump_target(instruction, pc)
+                pc = instruction.target(pc)
             elif form is Form.LOAD_IMMEDIATE:
                 state.registers[instruction.dst] = constant(instruction.imm)
                 pc += 2
@@ -254,7 +254,7 @@ class Exploration:
         number: int | None = instruction.imm
         target = 0
         if instruction.opcode.form is Form.CALL_LOCAL:
-            number, target = None, jump_target(instruction, pc)
+            number, target = None, instruction.target(pc)
         elif instruction.opcode.form is not Form.CALL_HELPER:
             number, target = calls.called_register(self, state, instruction.dst)
         if number is not None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from vm.program import Program
+    from vm.source import SourceLine
     from vm.verifier.state import Trail
 
 SHOWN_BRANCHES = 8
@@ -71,12 +72,26 @@ class Place:
 
     pc: int
     function: str
-    source: str = ""
-    text: str = ""
+    line: SourceLine | None = None
 
     def __str__(self) -> str:
         where = f"instruction {self.pc} of {self.function!r}"
-        return f"{self.source} ({where})" if self.source else where
+        if self.line is None:
+            return where
+        column = f":{self.line.column}" if self.line.column else ""
+        return f"{self.line.file}:{self.line.line}{column} ({where})"
+
+    def as_json(self) -> dict[str, Any]:
+        """The place as data."""
+        line = self.line
+        return {
+            "pc": self.pc,
+            "function": self.function,
+            "file": line.file if line is not None else None,
+            "line": line.line if line is not None else None,
+            "column": line.column if line is not None else None,
+            "text": line.text if line is not None else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +140,8 @@ class Rejected(LoadError):  # noqa: N818
     def details(self) -> list[tuple[str, str]]:
         """What stands below the first line: what it is called, and the text."""
         lines = [("at", str(self.place))]
-        if self.place.text:
-            lines.append(("line", self.place.text.strip()))
+        if self.place.line is not None and self.place.line.text:
+            lines.append(("line", self.place.line.text))
         for name in ("subject", "region", "field", "seen", "allowed"):
             if text := getattr(self, name):
                 lines.append((name, text))
@@ -153,13 +168,13 @@ class Rejected(LoadError):  # noqa: N818
             "entry": self.entry,
             "category": self.category.value,
             "message": self.reason,
-            "place": _place_as_json(self.place),
+            "place": self.place.as_json(),
             "subject": self.subject,
             "region": self.region,
             "field": self.field,
             "seen": self.seen,
             "allowed": self.allowed,
-            "path": [{**_place_as_json(each.place), "taken": each.taken} for each in self.path],
+            "path": [{**each.place.as_json(), "taken": each.taken} for each in self.path],
             "suggestion": self.suggestion,
             "counterexample": self.counterexample,
         }
@@ -171,10 +186,6 @@ def _rebuilt(args: tuple[object, ...], state: dict[str, object]) -> Rejected:
     return error
 
 
-def _place_as_json(place: Place) -> dict[str, Any]:
-    return {"pc": place.pc, "function": place.function, "source": place.source, "text": place.text}
-
-
 def place_of(program: Program, pc: int) -> Place:
     """The place of an instruction."""
-    return Place(pc, program.function_at(pc).name)
+    return Place(pc, program.function_at(pc).name, program.line_at(pc))
