@@ -23,6 +23,7 @@ vm.errors.AccessViolation: instruction 0 of 'main' in 'main': access to 8 bytes 
 from vm.engine import Place
 from vm.errors import (
     AccessViolation,
+    AssemblyError,
     BudgetExhausted,
     CallDepthExceeded,
     Fault,
@@ -39,7 +40,6 @@ from vm.linker import load
 from vm.machine import DEFAULT_BUDGET, ENGINES, Machine
 from vm.memory import CODE_REGION, HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
-from vm.proof import Proof
 from vm.pseudo import Resolver
 from vm.source import SourceLine
 
@@ -49,6 +49,7 @@ __all__ = [
     "ENGINES",
     "HOST_REGION",
     "AccessViolation",
+    "AssemblyError",
     "BudgetExhausted",
     "Buffer",
     "CString",
@@ -68,7 +69,6 @@ __all__ = [
     "Opcode",
     "Place",
     "Program",
-    "Proof",
     "Region",
     "Resolver",
     "Scalar",

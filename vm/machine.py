@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from vm.engine import Engine, OnStep, Place
     from vm.program import Program
-    from vm.proof import Proof
+    from vm.verifier import Proof
 
 DEFAULT_BUDGET = 1_000_000
 ENGINES = ("jit", "interpreter")
@@ -28,7 +28,8 @@ class Machine:
 
     `data` replaces the initial bytes of data sections by name, for instance of parameters. `budget` is the most
     instructions that a run may execute; a helper call counts as one. `engine` is one of `ENGINES`; where llvmlite is
-    not installed, the interpreter runs, and a warning says so once. `proof` tells the JIT which checks to leave out.
+    not installed, the interpreter runs, and a warning says so once. `proofs` of
+    the entries that will be run tell the JIT which checks to leave out.
 
     Set `on_step` to be called with pc and registers before each instruction of `run`, which then interprets; without
     it, tracing costs nothing.
@@ -44,16 +45,16 @@ class Machine:
         budget: int = DEFAULT_BUDGET,
         data: Mapping[str, bytes] | None = None,
         engine: str = "jit",
-        proof: Proof | None = None,
+        proofs: Sequence[Proof] = (),
     ) -> None:
         self.program = program
         self.on_step: OnStep | None = None
-        self._proof = proof
+        self._proofs = proofs
         table = helpers or HelperTable()
         for number, pc in program.helper_calls.items():
             if number not in table.by_number:
                 raise program.illegal(pc, table.does_not_offer(number), UnknownHelper)
-        self._engine = _engine(engine, program, table, budget, proof)
+        self._engine = _engine(engine, program, table, budget, proofs)
         self._calls: dict[tuple[str | int, int], Callable[..., int]] = {}
         self.memory = self._engine.memory
         self._map_data(data or {})
@@ -67,7 +68,7 @@ class Machine:
     def budget(self, budget: int) -> None:
         if budget != self._engine.budget:
             self._engine.budget = budget
-            if self._proof is not None:  # machine code may have been chosen because the budget sufficed
+            if self._proofs:  # machine code may have been chosen because the budget sufficed
                 self._calls.clear()
 
     @property
@@ -122,13 +123,13 @@ class Machine:
             self.memory.map(Region(section.region, section.name, initial, section.writable))
 
 
-def _engine(name: str, program: Program, table: HelperTable, budget: int, proof: Proof | None) -> Engine:
+def _engine(name: str, program: Program, table: HelperTable, budget: int, proofs: Sequence[Proof]) -> Engine:
     if name not in ENGINES:
         raise VmError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
     if name == "jit" and _can_compile():
         from vm.jit.engine import NativeEngine  # here, because LLVM takes longer to import than all of vm
 
-        return NativeEngine(program, table, budget, proof)
+        return NativeEngine(program, table, budget, proofs)
     memory = Memory(MAX_CALL_DEPTH)
     return InterpreterEngine(program, memory, BoundHelpers(table, memory), budget)
 

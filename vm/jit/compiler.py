@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from vm.helpers import Helper
+    from vm.jit.facts import Facts
     from vm.program import Program
-    from vm.proof import Proof
 
 CACHE_VARIABLE = "QUICSIM_VM_CACHE"
 """The environment variable that names another directory for compiled objects; empty: none is kept."""
@@ -52,23 +52,20 @@ class Compiled:
 _programs: WeakKeyDictionary[Program, dict[object, Compiled]] = WeakKeyDictionary()
 
 
-def compile_program(
-    program: Program, helpers: Sequence[Helper], proof: Proof | None, *, counts_against_budget: bool
-) -> Compiled:
+def compile_program(program: Program, helpers: Sequence[Helper], facts: Facts) -> Compiled:
     """The machine code of a program whose context holds these helpers, in this order."""
     signatures = tuple(signature(helper) for helper in helpers)
     variants = _programs.setdefault(program, {})
-    key = (signatures, proof, counts_against_budget)
+    key = (signatures, facts.key)
     compiled = variants.get(key)
     if compiled is None:
-        described = repr((signatures, _facts(proof), counts_against_budget)).encode()
+        described = repr(key).encode()
         code = b"".join(encode(each) for each in program.instructions)
         starts = [function.start for function in program.functions if function.end > function.start]
 
         def text() -> str:
             stubs = [helper_stub(number, n, kinds, given) for n, (number, kinds, given) in enumerate(signatures)]
-            body = lower(program, proof, counts_against_budget=counts_against_budget)
-            return "\n".join((DECLARATIONS, slow_paths(), *stubs, body))
+            return "\n".join((DECLARATIONS, slow_paths(), *stubs, lower(program, facts)))
 
         machine_code = _object([described, code, repr(starts).encode()], text)
         compiled = variants[key] = Compiled(machine_code, {start: f"f{start}" for start in starts})
@@ -106,10 +103,6 @@ def is_available() -> bool:
     from importlib.util import find_spec
 
     return find_spec("llvmlite") is not None and sys.byteorder == "little" and sys.maxsize > 1 << 32
-
-
-def _facts(proof: Proof | None) -> object:
-    return proof and (sorted(proof.safe_accesses), sorted(proof.access_regions.items()))
 
 
 def _object(parts: Sequence[bytes], text: Callable[[], str]) -> bytes:

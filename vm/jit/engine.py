@@ -9,16 +9,17 @@ from vm.engine import Entry, InterpreterEngine, Place, entered_twice, locate
 from vm.errors import illegal_call, too_deep
 from vm.helpers import BoundHelpers
 from vm.jit.compiler import compile_program, entry_function
+from vm.jit.facts import NOTHING, facts_of
 from vm.jit.native import Callback, Context, NativeMemory, Status, entry_record, python_objects
 from vm.memory import MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from vm.engine import OnStep
     from vm.helpers import HelperTable
     from vm.program import Program
-    from vm.proof import Proof
+    from vm.verifier import Proof
 
 
 class _Record(int):
@@ -30,7 +31,7 @@ class _Record(int):
 class NativeEngine:
     """Runs a program as machine code; a traced run and the last instructions of a budget are interpreted."""
 
-    def __init__(self, program: Program, table: HelperTable, budget: int, proof: Proof | None) -> None:
+    def __init__(self, program: Program, table: HelperTable, budget: int, proofs: Sequence[Proof]) -> None:
         self._program = program
         self._context = Context()
         self._context.budget = budget
@@ -38,7 +39,7 @@ class NativeEngine:
         self.memory = NativeMemory(self._context, MAX_CALL_DEPTH if has_calls else 1)
         self._helpers = BoundHelpers(table, self.memory)
         self._interpreter = InterpreterEngine(program, self.memory, self._helpers, budget)
-        self._proof = proof
+        self._proofs = proofs
         self._called = [table.by_number[number] for number in program.helper_calls]
         objects = [
             helper.body if helper.takes_numbers_only else self._helpers[helper.number] for helper in self._called
@@ -71,10 +72,9 @@ class NativeEngine:
 
         What it assumes of the budget, because of a proof, holds while the budget is not lowered.
         """
-        worst = self._proof.worst_case_instructions if self._proof else None
-        compiled = compile_program(
-            self._program, self._called, self._proof, counts_against_budget=worst is None or worst > self.budget
-        )
+        facts = facts_of(self._proofs, self.memory, self.budget) if self._is_proved(entry.pc) else NOTHING
+        self.memory.rely_on(facts.regions.values())
+        compiled = compile_program(self._program, self._called, facts)
         registers = entry.initial_registers()[1:6]
         record = entry_record(
             self._context,
@@ -98,6 +98,9 @@ class NativeEngine:
             native.running = 0
             native.limit = native.budget
             native.remaining = native.limit - self._interpreter.instructions
+
+    def _is_proved(self, pc: int) -> bool:
+        return any(self._program.pc_of(proof.entry) == pc for proof in self._proofs)
 
     def _address(self, place: Place) -> tuple[int, int]:
         return self.memory.address_of(place.region, place.offset, place.size), place.size

@@ -21,8 +21,8 @@ from vm.memory import CODE_REGION, FRAME_BYTES, MAX_CALL_DEPTH
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from vm.jit.facts import Facts
     from vm.program import Function, Program
-    from vm.proof import Proof
 
 ENDS_BLOCK = (Form.JUMP, Form.JUMP_LONG, Form.JUMP_IMMEDIATE, Form.JUMP_REGISTER, Form.CALL_LOCAL, Form.EXIT)
 _CALLS_UNKNOWN = Form.CALL_REGISTER
@@ -47,16 +47,10 @@ _CONDITIONS = {
 }
 
 
-def lower(program: Program, proof: Proof | None, *, counts_against_budget: bool) -> str:
-    """The IR of all functions of a program.
-
-    `counts_against_budget` False leaves out the comparison with the budget, never the counting: the caller knows that
-    it suffices.
-    """
+def lower(program: Program, facts: Facts) -> str:
+    """The IR of all functions of a program, without the checks that are needless by these facts."""
     functions = [
-        _Lowering(program, function, proof, counts_against_budget).text()
-        for function in program.functions
-        if function.end > function.start
+        _Lowering(program, function, facts).text() for function in program.functions if function.end > function.start
     ]
     return "\n".join(functions)
 
@@ -78,12 +72,10 @@ def blocks(program: Program, function: Function) -> list[tuple[int, int]]:
 class _Lowering:
     """One function's IR, line by line."""
 
-    def __init__(self, program: Program, function: Function, proof: Proof | None, counts_against_budget: bool) -> None:
+    def __init__(self, program: Program, function: Function, facts: Facts) -> None:
         self._program = program
         self._function = function
-        self._safe = proof.safe_accesses if proof else frozenset()
-        self._regions = proof.access_regions if proof else {}
-        self._compares = counts_against_budget
+        self._facts = facts
         self._lines: list[str] = []
         self._names = 0
         self._following = 0
@@ -194,7 +186,7 @@ class _Lowering:
         ]
         self._put(f"b{first}:")
         remaining = self._new("load i64, ptr %remaining")
-        if self._compares:
+        if self._facts.compares_with_budget:
             self._following = 0
             self._mark(first)
             short = self._new(f"icmp ult i64 {remaining}, {len(instructions)}")
@@ -351,12 +343,12 @@ class _Lowering:
         ask: Callable[[], tuple[str, str]],
     ) -> str:
         """Check, then access directly or ask `Memory`; the value that was read, if any. No check where it is proved."""
-        number = self._regions.get(pc)
-        region = self._new(f"lshr i64 {address}, 32") if number is None else str(number)
         offset = self._new(f"and i64 {address}, {MASK32}")
-        if pc in self._safe and number is not None and number < TABLE_REGIONS:
-            base = self._new(f"load ptr, ptr {self._table_field(region, 'base')}")
+        number = self._facts.regions.get(pc)
+        if number is not None:
+            base = self._new(f"load ptr, ptr {self._table_field(str(number), 'base')}")
             return directly(self._new(f"getelementptr i8, ptr {base}, i64 {offset}"))
+        region = self._new(f"lshr i64 {address}, 32")
         in_table = self._new(f"icmp ult i64 {region}, {TABLE_REGIONS}")
         region = self._new(f"select i1 {in_table}, i64 {region}, i64 0")  # region 0 has no bytes
         has = self._new(f"load i64, ptr {self._table_field(region, limit)}")

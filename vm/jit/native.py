@@ -9,6 +9,7 @@ import ctypes
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from vm.errors import VmError
 from vm.memory import FRAME_BYTES, HOST_REGION, MAX_CALL_DEPTH, STACK_REGION, Memory
 
 if TYPE_CHECKING:
@@ -109,12 +110,13 @@ def entry_record(
 class NativeMemory(Memory):
     """A memory whose regions machine code reaches directly, through the table of a context."""
 
-    __slots__ = ("_pinned", "context")
+    __slots__ = ("_pinned", "_relied_on", "context")
 
     def __init__(self, context: Context, frames: int) -> None:
         super().__init__(frames)
         self.context = context
         self._pinned: dict[int, ctypes.c_char] = {}
+        self._relied_on: set[int] = set()
         for frame in self._frames:
             self._expose(frame)
         for number in range(STACK_REGION, STACK_REGION + MAX_CALL_DEPTH):
@@ -126,7 +128,9 @@ class NativeMemory(Memory):
         self._expose(region)
 
     def unmap(self, number: int) -> Region:
-        """Make a region unreachable, as `Memory.unmap` does."""
+        """Make a region unreachable, as `Memory.unmap` does. Raises VmError where machine code relies on it."""
+        if number in self._relied_on:
+            raise VmError(f"region {number} stays mapped: machine code goes into it unchecked, as was proved")
         region = super().unmap(number)
         self._hide(number)
         self._pinned.pop(number, None)
@@ -165,6 +169,18 @@ class NativeMemory(Memory):
         """The real address of bytes of a mapped region, for an entry's stores. Raises AccessViolation."""
         located = super().locate((region << 32) + offset, size)
         return ctypes.addressof(ctypes.c_char.from_buffer(located.data)) + offset
+
+    def holds(self, number: int, size: int, writable: bool) -> bool:
+        """Whether machine code may reach so many bytes of a region by itself: no hook sees to them."""
+        is_frame = STACK_REGION <= number < STACK_REGION + len(self._frames)
+        region = self._frames[number - STACK_REGION] if is_frame else self._regions.get(number)
+        if region is None or number >= TABLE_REGIONS or len(region.data) < size:
+            return False
+        return (region.writable or not writable) and region.on_read is None and region.on_write is None
+
+    def rely_on(self, numbers: Iterable[int]) -> None:
+        """Machine code goes into these regions unchecked from now on: they stay mapped."""
+        self._relied_on.update(numbers)
 
     def _expose(self, region: Region) -> None:
         if region.number >= TABLE_REGIONS or not region.data:
