@@ -34,6 +34,7 @@ from vm.errors import (
     UnknownHelper,
     VmError,
 )
+from vm.heap import Heap
 from vm.helpers import Buffer, CString, Helper, HelperTable, Scalar
 from vm.isa import Instruction, Opcode
 from vm.linker import load
@@ -57,6 +58,7 @@ __all__ = [
     "DataSection",
     "Fault",
     "Function",
+    "Heap",
     "Helper",
     "HelperError",
     "HelperTable",

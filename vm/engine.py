@@ -103,7 +103,7 @@ class InterpreterEngine:
         pc, initial, count = entry.pc, entry.initial_registers(), len(entry.takes)
         to_register = [(n, each) for n, each in enumerate(entry.takes) if isinstance(each, int)]
         to_memory = [
-            (n, _PACK[each.size].pack_into, self._data(each), each.offset, (1 << 8 * each.size) - 1)
+            (n, _PACK[each.size].pack_into, bytes_of(self.memory, each), each.offset, (1 << 8 * each.size) - 1)
             for n, each in enumerate(entry.takes)
             if isinstance(each, Place)
         ]
@@ -162,11 +162,13 @@ class InterpreterEngine:
         finally:
             self.instructions = executed
 
-    def _data(self, place: Place) -> bytearray:
-        data = self.memory.locate((place.region << 32) + place.offset, place.size).data
-        if not isinstance(data, bytearray):
-            raise VmError(f"an entry cannot store into region {place.region}: its bytes are immutable")
-        return data
+
+def bytes_of(memory: Memory, place: Place) -> bytearray:
+    """What a place's number is stored into. Raises AccessViolation where it is not in memory, VmError for constants."""
+    data = memory.locate((place.region << 32) + place.offset, place.size).data
+    if not isinstance(data, bytearray):
+        raise VmError(f"an entry cannot store into region {place.region}: its bytes are immutable")
+    return data
 
 
 def locate(error: Exception, program: Program, pc: int, executed: int) -> None:

@@ -6,6 +6,7 @@ fixed, so addresses are the same on every run and on every engine, and no real a
 ====================  ==================================================================
 0                     never mapped: NULL
 1 to 8                stack frames, the outermost call first
+9                     a bounded heap, where the host makes one (`vm.heap`)
 15                    never mapped: the program's code; the offset is 8 * pc. Only `callx` uses such an address
 16 to 63              the program's data sections, in the order of the object file
 64 and up             the host's
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 STACK_REGION = 1
 MAX_CALL_DEPTH = 8
 FRAME_BYTES = 512
+HEAP_REGION = 9
 CODE_REGION = 15
 DATA_REGION = 16
 HOST_REGION = 64

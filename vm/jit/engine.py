@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from vm.engine import Entry, InterpreterEngine, Place, entered_twice, locate
+from vm.engine import Entry, InterpreterEngine, Place, bytes_of, entered_twice, locate
 from vm.errors import illegal_call, too_deep
 from vm.helpers import BoundHelpers
 from vm.jit.compiler import compile_program, entry_function
 from vm.jit.facts import NOTHING, facts_of
-from vm.jit.native import Callback, Context, NativeMemory, Status, entry_record, python_objects
+from vm.jit.native import Callback, Context, NativeMemory, Status, address_of, entry_record, python_objects
 from vm.memory import MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ class NativeEngine:
         self._program = program
         self._context = Context()
         self._context.budget = budget
-        has_calls = program.calls_through_registers or len(program.functions) > 1
-        self.memory = NativeMemory(self._context, MAX_CALL_DEPTH if has_calls else 1)
+        self.memory = NativeMemory(self._context, MAX_CALL_DEPTH if program.nests_calls else 1)
         self._helpers = BoundHelpers(table, self.memory)
         self._interpreter = InterpreterEngine(program, self.memory, self._helpers, budget)
         self._proofs = proofs
@@ -103,7 +102,7 @@ class NativeEngine:
         return any(self._program.pc_of(proof.entry) == pc for proof in self._proofs)
 
     def _address(self, place: Place) -> tuple[int, int]:
-        return self.memory.address_of(place.region, place.offset, place.size), place.size
+        return address_of(bytes_of(self.memory, place)) + place.offset, place.size
 
     def _call_any(self, context: object, number: int, *registers: int) -> int:
         """What `callx` does with a helper's number."""

@@ -165,11 +165,6 @@ class NativeMemory(Memory):
             self.synchronise()
         return super().locate(address, size)
 
-    def address_of(self, region: int, offset: int, size: int) -> int:
-        """The real address of bytes of a mapped region, for an entry's stores. Raises AccessViolation."""
-        located = super().locate((region << 32) + offset, size)
-        return ctypes.addressof(ctypes.c_char.from_buffer(located.data)) + offset
-
     def holds(self, number: int, size: int, writable: bool) -> bool:
         """Whether machine code may reach so many bytes of a region by itself: no hook sees to them."""
         is_frame = STACK_REGION <= number < STACK_REGION + len(self._frames)
@@ -202,6 +197,11 @@ class NativeMemory(Memory):
         entry.readable_bytes = entry.writable_bytes = 0
         if not keep_base:
             entry.base = 0
+
+
+def address_of(data: bytearray) -> int:
+    """The real address of a buffer that does not move: a mapped region's."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(data))
 
 
 def python_objects(objects: Iterable[object]) -> Any:
