@@ -16,6 +16,7 @@ BASELINES = {
     "fig5_ack_path": (("transfer.size=2MB",), 2, "bc9087a619a6e51f4ab596f8bb63d201"),
     "fig6_rate_limit": (("transfer.until=3.1s",), 1, "62f7af5d6e63c1854dd2ac06e7c3b860"),
     "nagle": ((), 2, "a50758e161d00d3ab80ca70642fbc8b3"),
+    "sharing": (("transfer.until=3s",), 1, "339479b6f9d824302c3af3ebe33c6fe2"),
     "table1_cost": (("transfer.size=500kB",), 2, "3bc1e3b382355b9383fb02a1eb64ff1f"),
     "table1_tlp": (("transfer.size=500kB",), 2, "92277dec59e1f9a32144c5995fa655e7"),
 }
