@@ -158,7 +158,9 @@ def _parse(data: bytes, headers: list[tuple[int, ...]], source: str) -> ObjectFi
                 raise LoadError("a second symbol table", source=source, section=name)
             symbols = _symbols(elf, data, header, headers[link], source)
         if name == ".comment" and kind == _SHT_PROGBITS:
-            compiler = data[offset : offset + min(size, MAX_NAME_BYTES)].strip(b"\0").decode("utf-8", "backslashreplace")
+            compiler = (
+                data[offset : offset + min(size, MAX_NAME_BYTES)].strip(b"\0").decode("utf-8", "backslashreplace")
+            )
         use = _use(name, header)
         if use is None:
             continue

@@ -109,7 +109,7 @@ def test_what_binutils_stores_is_not_guessed():
     assert data.count(b"GCC: (12.2.0-14+deb12u1+) 12.2.0") == 1
     with pytest.raises(vm.LoadError, match=r"x\.o: 'GCC: .* 13\.2\.0' may have used binutils before or after 2\.41"):
         loaded(data.replace(b") 12.2.0", b") 13.2.0"), "x.o")
-    with pytest.raises(vm.LoadError, match="relocation type 12 is not supported in data; .* 2 in data"):
+    with pytest.raises(vm.LoadError, match=r"relocation type 12 is not supported in data; .* 2 in data"):
         loaded(data.replace(b") 12.2.0", b") 14.2.0"), "x.o")
 
 

@@ -1,10 +1,10 @@
 """How were the objects beside this file built? One row an object; `python tests/vm/objects/build.py` builds them anew.
 
 It builds those whose compilers are here: ziglang comes from PyPI, the others are Debian 12's packages of that name
-(`apt install clang-13 ... gcc-bpf`), but for gcc-14, which is the gcc-bpf of Debian 13. With `--check` nothing is written.
+(`apt install clang-13 ... gcc-bpf`), but for gcc-14, which is the gcc-bpf of Debian 13. `--check` writes nothing.
 
-gcc is asked for -mcpu=v3 only. Below it, gcc 12 and 14 write a 32-bit mask as an immediate of `and`, which is sign-extended,
-and turn `n < 2` into `1 > n`.
+gcc is asked for -mcpu=v3 only. Below it, gcc 12 and 14 write a 32-bit mask as an immediate of `and`, which is
+sign-extended, and turn `n < 2` into `1 > n`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LINES = ("-gline-tables-only", "-fdebug-compilation-dir=.")
+LINES = ("-g", "-fdebug-compilation-dir=.")
 ZIGLANG = (sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding", "-fno-sanitize=all")
 
 COMPILERS = {
     **{name: (name, "-target", "bpfel") for name in ("clang-13", "clang-14", "clang-15", "clang-16", "clang-19")},
-    **{name: ("bpf-gcc",) for name in ("gcc-12", "gcc-14")},
+    **dict.fromkeys(("gcc-12", "gcc-14"), ("bpf-gcc",)),
     "ziglang": ZIGLANG,
 }
 
 OBJECTS = {
     "programs": ("programs.c", "ziglang", ("-O2", "-mcpu=v3")),
     "linking": ("linking.c", "ziglang", ("-O2", "-mcpu=v3")),
-    "linking_debug": ("linking.c", "ziglang", ("-O2", "-mcpu=v3", "-g", "-fdebug-compilation-dir=.")),
+    "linking_debug": ("linking.c", "ziglang", ("-O2", "-mcpu=v3", *LINES)),
     "compilers.clang-13": ("compilers.c", "clang-13", ("-O1", "-mcpu=v1")),
     "compilers.clang-14": ("compilers.c", "clang-14", ("-O0", "-mcpu=v3")),
     "compilers.clang-16": ("compilers.c", "clang-16", ("-O2", "-mcpu=v3")),
@@ -43,7 +43,7 @@ OBJECTS = {
     "pointers.clang-19": ("pointers.c", "clang-19", ("-O2", "-mcpu=v3")),
     "lines.clang-13": ("lines.c", "clang-13", ("-O2", "-mcpu=v3", *LINES)),
     "lines.clang-19": ("lines.c", "clang-19", ("-O0", "-mcpu=v3", *LINES)),
-    "lines.ziglang": ("lines.c", "ziglang", ("-O2", "-mcpu=v3", "-g", "-fdebug-compilation-dir=.")),
+    "lines.ziglang": ("lines.c", "ziglang", ("-O2", "-mcpu=v3", *LINES)),
 }
 
 
