@@ -15,6 +15,7 @@ BASELINES = {
     "fig4_ecn": (("transfer.size=1MB",), 2, "f7f368de21c65f5e2a1fd3f80d92afe4"),
     "fig5_ack_path": (("transfer.size=2MB",), 2, "bc9087a619a6e51f4ab596f8bb63d201"),
     "fig6_rate_limit": (("transfer.until=3.1s",), 1, "62f7af5d6e63c1854dd2ac06e7c3b860"),
+    "household": ((), 1, "c78b53b2c7f15531d12cfafa10fb5f67"),
     "nagle": ((), 2, "a50758e161d00d3ab80ca70642fbc8b3"),
     "sharing": (("transfer.until=3s",), 1, "339479b6f9d824302c3af3ebe33c6fe2"),
     "table1_cost": (("transfer.size=500kB",), 2, "3bc1e3b382355b9383fb02a1eb64ff1f"),
