@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from typing import Annotated, Any
 
-from pydantic import PlainValidator
+from pydantic import PlainSerializer, PlainValidator
 
 from quicsim.distributions import Always, Distribution, Exponential, OneOf, Pareto, Uniform
 from quicsim.scenario.errors import shown, suggestion
@@ -73,5 +73,16 @@ def _shape(value: Any) -> Fraction:
     return shape
 
 
-DistributedSize = Annotated[Distribution, PlainValidator(_reader(_positive_size))]
-DistributedDuration = Annotated[Distribution, PlainValidator(_reader(duration_ns))]
+def _written(distribution: Distribution) -> Any:
+    """As plain data: what has no chance in it is the number."""
+    if isinstance(distribution, Always):
+        return distribution.value
+    kind = _KIND_OF[type(distribution)]
+    values = {name: getattr(distribution, name) for name in KINDS[kind]}
+    return {"kind": kind} | {name: str(each) if isinstance(each, Fraction) else each for name, each in values.items()}
+
+
+_KIND_OF: Mapping[type, str] = {Uniform: "uniform", Exponential: "exponential", Pareto: "pareto", OneOf: "one of"}
+
+DistributedSize = Annotated[Distribution, PlainValidator(_reader(_positive_size)), PlainSerializer(_written)]
+DistributedDuration = Annotated[Distribution, PlainValidator(_reader(duration_ns)), PlainSerializer(_written)]

@@ -102,6 +102,17 @@ def test_distributions_are_read_with_their_units(written):
     assert load(written(REQUESTS)).variant("default").requests.request_size_bytes == Uniform(100, 200)
 
 
+def test_distributions_are_written_as_a_file_has_them(written):
+    requests = load(written(REQUESTS), ["requests.request_size='70B'"]).variant("default").requests
+    assert requests.model_dump(mode="json", by_alias=True, exclude_defaults=True) == {
+        "count": 6,
+        "request_size": 70,
+        "response_size": {"kind": "pareto", "least": 1_000, "shape": "3/2", "most": 100_000},
+        "gap": {"kind": "exponential", "mean": 50_000_000},
+        "streams": 2,
+    }
+
+
 WRONG = [
     (
         REQUESTS,
