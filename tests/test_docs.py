@@ -143,16 +143,16 @@ def test_the_overrides_beside_the_example_are_taken(lossy):
 
 
 def test_the_reference_names_every_key_of_a_scenario_file():
-    from quicsim.scenario import cpu, network, schema
+    from quicsim.scenario import applications, cpu, network, schema
 
     page = (HOUSE / "docs/scenarios.md").read_text()
     keys = {
         field.alias or name
-        for table in (vars(schema) | vars(network) | vars(cpu)).values()
+        for table in (vars(schema) | vars(network) | vars(cpu) | vars(applications)).values()
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
-    sections = {"hosts", "client", "server", "links", "requests", "transfer", "messages", "paper", "marks", "variants"}
+    sections = {"hosts", "client", "server", "links", "paper", "marks", "variants", *applications.APPLICATIONS}
     assert {key for key in keys - sections if f"`{key}`" not in page} == set()
     assert {section for section in sections if not re.search(rf"`\[.*\b{section}\b.*\]`", page)} == set()
 
