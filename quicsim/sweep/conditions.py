@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import operator
 from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from quicsim.scenario.errors import suggestion
@@ -78,14 +79,19 @@ class Condition:
             raise ConditionError(f'"{self.text}" cannot be told for {shown}: {error}') from None
 
 
+def _exact(value: Magnitude) -> Fraction | str | bool:
+    """A number as a fraction, so that no comparison hangs on a last bit."""
+    return Fraction(value) if isinstance(value, (int, Decimal)) and not isinstance(value, bool) else value
+
+
 def _value(node: ast.expr, values: Mapping[str, Magnitude]) -> Any:
     match node:
         case ast.Name(id=name):
-            return values[name]
+            return _exact(values[name])
         case ast.Constant(value=float(value)):
-            return Decimal(repr(value))
+            return Fraction(repr(value))
         case ast.Constant(value=value):
-            return magnitude(value)
+            return _exact(magnitude(value))
         case ast.Tuple(elts=parts) | ast.List(elts=parts):
             return [_value(part, values) for part in parts]
         case ast.BoolOp(op=joined, values=parts):
