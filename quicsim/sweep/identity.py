@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["configuration_key", "digest", "effective", "file_hash", "flattened", "point_key", "simulator"]
 
-_ABOVE_A_RUN = ("analysis", "cli", "reproduce", "sweep", "pytest_plugin.py", "qlog.py")
+_ABOVE_A_RUN = ("analysis", "cli", "regression", "reproduce", "sweep", "pytest_plugin.py", "qlog.py")
 """Parts of quicsim that stand above a single run, and so change none."""
 
 
