@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 import vm
 import vm.helpers
 import vm.isa
+from vm.fuzz.outcome import Outcome
 from vm.isa import FRAME_POINTER, TABLE, Form, Instruction, Opcode
 from vm.memory import CODE_REGION, MASK64
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Outcome", "attempt"]
+__all__ = ["attempt"]
 
 MAX_FUNCTIONS = 4
 REGION_BYTES = 48
@@ -36,14 +37,6 @@ _FORMS = [form for form in Form if form not in (Form.SECOND_HALF, Form.LOAD_PSEU
 _ROWS = {form: [row for row in TABLE if row.form is form] for form in _FORMS}
 _STORES = (Form.STORE_IMMEDIATE, Form.STORE_REGISTER, Form.ATOMIC, Form.ATOMIC_FETCH, Form.COMPARE_EXCHANGE)
 _WEIGHTS = {Form.ALU_REGISTER: 6, Form.ALU_IMMEDIATE: 6, Form.LOAD: 3, Form.STORE_REGISTER: 3, Form.EXIT: 0}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an attempt counted, and what was violated: empty if nothing was."""
-
-    counts: dict[str, int]
-    violation: str = ""
 
 
 @dataclass(slots=True)
@@ -62,7 +55,7 @@ def attempt(seed: int, number: int) -> Outcome:
     rng = Random(f"differential/{seed}/{number}")
     program = random_program(rng)
     machines = {engine: _Host(program, engine) for engine in vm.ENGINES}
-    counts = {"runs": 0, "faults": 0, "instructions": 0}
+    outcome = Outcome()
     for function in program.functions:
         for _ in range(3):
             arguments = [_number(rng) for _ in range(5)]
@@ -70,13 +63,12 @@ def attempt(seed: int, number: int) -> Outcome:
             content = rng.randbytes(REGION_BYTES)
             seen = {engine: host.run(function.start, arguments, budget, content) for engine, host in machines.items()}
             first, *others = seen.values()
-            counts["runs"] += 1
-            counts["faults"] += bool(first.fault)
-            counts["instructions"] += first.instructions
+            outcome.counts.update(runs=1, faults=int(bool(first.fault)), instructions=first.instructions)
             for engine, other in zip(list(seen)[1:], others, strict=True):
                 if other != first:
-                    return Outcome(counts, _report(seed, number, function.start, arguments, budget, seen, engine))
-    return Outcome(counts)
+                    outcome.violation = _report(seed, number, function.start, arguments, budget, seen, engine)
+                    return outcome
+    return outcome
 
 
 def random_program(rng: Random) -> vm.Program:
