@@ -80,8 +80,8 @@ class _Task:
     setup: ResolvedScenario
     variant: str
     replication: int
-    observer: Callable[[], Observer] | None
-    engine: str
+    observer: Callable[[], Observer] | None = None
+    engine: str = ENGINES[0]
 
     def __call__(self, subscribers: Sequence[Callable[[Event], None]] = ()) -> RunRecord:
         try:
@@ -189,7 +189,7 @@ def trace(
         raise ScenarioError(f"replication is {replication}; they are counted from 0")
     if plugin is not None:
         scenario = scenario.with_plugin(plugin)
-    return _Task(simulate, scenario.variant(variant), variant, replication, None, ENGINES[0])([subscriber])
+    return _Task(simulate, scenario.variant(variant), variant, replication)([subscriber])
 
 
 def _same_plugins(one: ResolvedScenario, other: ResolvedScenario) -> bool:
