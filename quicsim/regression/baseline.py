@@ -1,7 +1,8 @@
 """What is kept of runs, to hold later ones against? A JSON file in the user's repository, for people to read.
 
-One line a metric, with the value of each replication in it; one line a digest. The file is written whole or not at
-all, and only where it would say something else.
+One line a metric, with the value of each replication in it; one line a digest. Behind them, compressed, the traces of
+the first replications, so that the event at which later runs part from these can be named. The file is written whole
+or not at all, and only where it would say something else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quicsim.analysis.files import write_atomically
+from quicsim.regression.parting import Recording, record
+from quicsim.regression.records import Unreadable, digest_of, pack, records_of, unpack
 from quicsim.scenario.identity import configuration_hash, plugin_hashes
 from quicsim.version import version
 
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 
     from quicsim.results import Results
 
-__all__ = ["FORMAT", "Baseline", "BaselineError", "VariantBaseline", "baseline_of", "read", "write"]
+__all__ = ["FORMAT", "Baseline", "BaselineError", "VariantBaseline", "baseline_of", "read", "with_traces", "write"]
 
 FORMAT: Final = 1
+TRACE_RECORDS = 16_384
+"""Of a variant's traces in one file. assumed: some 40 kB at most, as compressed, to keep files small."""
 
 
 class BaselineError(ValueError):
@@ -47,6 +52,10 @@ class VariantBaseline(_Part):
     """None: that run did not measure it."""
     counts: dict[str, list[int | None]]
     digests: Annotated[list[Digest], Field(min_length=1)]
+    components: list[str]
+    """The names of the traces' components."""
+    traces: list[list[str]]
+    """The first replications' traces, as `quicsim.regression.records.pack` gives them."""
 
     @model_validator(mode="after")
     def _of_as_many_runs(self) -> Self:
@@ -57,6 +66,16 @@ class VariantBaseline(_Part):
             if length != runs:
                 raise ValueError(f"{name} has {length} values, and there are digests of {runs} runs")
         return self
+
+    def recording(self, replication: int) -> Recording:
+        """A kept trace. Raises BaselineError where it is not the one of its run's digest."""
+        try:
+            data = unpack(self.traces[replication])
+        except Unreadable as error:
+            raise BaselineError(f"the trace of replication {replication} cannot be read: {error}") from None
+        if digest_of(data) != self.digests[replication]:
+            raise BaselineError(f"the trace of replication {replication} is not the one of its digest")
+        return Recording(tuple(self.components), records_of(data))
 
     def values(self, metric: str) -> dict[int, float]:
         """A metric or count by replication; empty where there is none of that name."""
@@ -77,9 +96,30 @@ class Baseline(_Part):
     """Of all runs together, as `Results.digest`."""
     variants: Annotated[dict[str, VariantBaseline], Field(min_length=1)]
 
+    def without_traces(self) -> Self:
+        """What it says beside the traces, which the digests stand for as well."""
+        bare = {name: each.model_copy(update={"components": [], "traces": []}) for name, each in self.variants.items()}
+        return self.model_copy(update={"variants": bare})
+
+    def keeps_traces_of(self, other: Baseline) -> bool:
+        """Whether it has the same traces. The same records may be compressed to other bytes on another machine."""
+        for name, each in other.variants.items():
+            own = self.variants[name]
+            if (own.components, len(own.traces)) != (each.components, len(each.traces)):
+                return False
+            try:
+                for replication in range(len(own.traces)):
+                    own.recording(replication)
+            except BaselineError:
+                return False
+        return True
+
 
 def baseline_of(results: Results) -> Baseline:
-    """What is to be kept of results. Raises ValueError unless they are of replications 0, 1, ... of each variant."""
+    """What is to be kept of results, without traces.
+
+    Raises ValueError unless they are of replications 0, 1, ... of each variant.
+    """
     return Baseline(
         format=FORMAT,
         scenario=results.scenario,
@@ -102,7 +142,30 @@ def _variant_of(results: Results, variant: str) -> VariantBaseline:
         metrics=_columns([run.metrics for run in runs]),
         counts=_columns([run.counts for run in runs]),
         digests=[run.digest for run in runs],
+        components=[],
+        traces=[],
     )
+
+
+def with_traces(baseline: Baseline, results: Results) -> Baseline:
+    """What is to be kept of results with the traces of the first replications, which are simulated again for that.
+
+    Of each variant as many as have TRACE_RECORDS records together, and one at least.
+    """
+    traced = {}
+    for name, variant in baseline.variants.items():
+        traces: list[list[str]] = []
+        components: list[str] = []
+        room = TRACE_RECORDS
+        for replication in range(len(variant.digests)):
+            data, recording = record(results, name, replication)
+            room -= len(recording.records)
+            if traces and room < 0:
+                break
+            traces.append(pack(data))
+            components = list(recording.components)
+        traced[name] = variant.model_copy(update={"components": components, "traces": traces})
+    return baseline.model_copy(update={"variants": traced})
 
 
 def _columns(rows: list[Any]) -> dict[str, list[Any]]:
@@ -147,6 +210,6 @@ def _laid_out(value: object, indent: str = "") -> str:
     if isinstance(value, dict) and value:
         lines = [f"{deeper}{json.dumps(key)}: {_laid_out(each, deeper)}" for key, each in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list) and any(isinstance(each, (str, dict)) for each in value):
+    if isinstance(value, list) and any(isinstance(each, (str, dict, list)) for each in value):
         return "[\n" + ",\n".join(deeper + _laid_out(each, deeper) for each in value) + f"\n{indent}]"
     return json.dumps(value, allow_nan=False, ensure_ascii=False)
