@@ -22,6 +22,7 @@ vm.errors.AccessViolation: instruction 0 of 'main' in 'main': access to 8 bytes 
 
 from vm.errors import (
     AccessViolation,
+    AssemblyError,
     BudgetExhausted,
     CallDepthExceeded,
     Fault,
@@ -46,6 +47,7 @@ __all__ = [
     "DEFAULT_BUDGET",
     "HOST_REGION",
     "AccessViolation",
+    "AssemblyError",
     "BudgetExhausted",
     "Buffer",
     "CString",

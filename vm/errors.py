@@ -63,6 +63,18 @@ class IllegalInstruction(LoadError):  # noqa: N818
         return f"{place}instruction {self.pc}: {self.reason}"
 
 
+class AssemblyError(LoadError):
+    """A text is not a program: `source` names it, `line` and `column`, both from 1, are where it stops being one."""
+
+    def __init__(self, reason: str, *, source: str | None = None, line: int = 1, column: int = 1) -> None:
+        super().__init__(reason, source=source)
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.source or '<assembly>'}:{self.line}:{self.column}: {self.reason}"
+
+
 class UnknownHelper(IllegalInstruction):
     """A call to a helper number that the host does not offer."""
 

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vm.errors import IllegalInstruction, LoadError, VmError
-from vm.isa import SLOT_BYTES, Form, Instruction, decode
+from vm.isa import SLOT_BYTES, Form, Instruction, decode, encode
 from vm.pseudo import Resolver, resolved
 
 if TYPE_CHECKING:
@@ -116,6 +116,21 @@ class Program:
         )
         entries = MappingProxyType({"main": 0})
         return cls(tuple(instructions), functions, entries, tuple(data), source=source, resolver=resolver)
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        *,
+        source: str = "<assembly>",
+        data: Sequence[DataSection] = (),
+        resolver: Resolver | None = None,
+    ) -> Program:
+        """One program of assembly text (`vm.assembly`), otherwise as `from_bytes`."""
+        from vm.assembly import assemble  # here, because few who import vm read text
+
+        code = b"".join(encode(each) for each in assemble(text, source=source))
+        return cls.from_bytes(code, source=source, data=data, resolver=resolver)
 
     def function_at(self, pc: int) -> Function:
         """The function that an instruction belongs to."""
