@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from quicsim.analysis.files import write_atomically
 from quicsim.regression.parting import Recording, record
-from quicsim.regression.records import Unreadable, digest_of, pack, records_of, unpack
+from quicsim.regression.records import RECORD_BYTES, Unreadable, digest_of, pack, records_of, unpack
 from quicsim.scenario.identity import configuration_hash, plugin_hashes
 from quicsim.version import version
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["FORMAT", "Baseline", "BaselineError", "VariantBaseline", "baseline_of", "read", "with_traces", "write"]
 
 FORMAT: Final = 1
-TRACE_RECORDS = 16_384
-"""Of a variant's traces in one file. assumed: some 40 kB at most, as compressed, to keep files small."""
+TRACE_RECORDS = 4_096
+"""How many a variant may have in one file. assumed: they take 16 kB at most, so that files stay small."""
 
 
 class BaselineError(ValueError):
@@ -39,6 +39,17 @@ class _Part(BaseModel):
 
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]+$")]
+
+
+class KeptTrace(_Part):
+    """The beginning of a run's trace, or all of it."""
+
+    records: int
+    """How many the whole trace had."""
+    digest: Digest
+    """Of the records that are kept."""
+    packed: list[str]
+    """`quicsim.regression.records.pack`"""
 
 
 class VariantBaseline(_Part):
@@ -54,8 +65,8 @@ class VariantBaseline(_Part):
     digests: Annotated[list[Digest], Field(min_length=1)]
     components: list[str]
     """The names of the traces' components."""
-    traces: list[list[str]]
-    """The first replications' traces, as `quicsim.regression.records.pack` gives them."""
+    traces: list[KeptTrace]
+    """Of the first replications."""
 
     @model_validator(mode="after")
     def _of_as_many_runs(self) -> Self:
@@ -68,14 +79,17 @@ class VariantBaseline(_Part):
         return self
 
     def recording(self, replication: int) -> Recording:
-        """A kept trace. Raises BaselineError where it is not the one of its run's digest."""
+        """What is kept of a trace. Raises BaselineError where it cannot be read, or is of another run."""
+        kept = self.traces[replication]
         try:
-            data = unpack(self.traces[replication])
+            data = unpack(kept.packed)
         except Unreadable as error:
             raise BaselineError(f"the trace of replication {replication} cannot be read: {error}") from None
-        if digest_of(data) != self.digests[replication]:
+        records = records_of(data)
+        is_whole = len(records) == kept.records
+        if digest_of(data) != kept.digest or (is_whole and kept.digest != self.digests[replication]):
             raise BaselineError(f"the trace of replication {replication} is not the one of its digest")
-        return Recording(tuple(self.components), records_of(data))
+        return Recording(tuple(self.components), records, is_whole=is_whole)
 
     def values(self, metric: str) -> dict[int, float]:
         """A metric or count by replication; empty where there is none of that name."""
@@ -105,12 +119,13 @@ class Baseline(_Part):
         """Whether it has the same traces. The same records may be compressed to other bytes on another machine."""
         for name, each in other.variants.items():
             own = self.variants[name]
-            if (own.components, len(own.traces)) != (each.components, len(each.traces)):
+            if own.components != each.components or len(own.traces) != len(each.traces):
                 return False
             try:
-                for replication in range(len(own.traces)):
-                    own.recording(replication)
+                recordings = [(own.recording(number), each.recording(number)) for number in range(len(own.traces))]
             except BaselineError:
+                return False
+            if any(one != other for one, other in recordings):
                 return False
         return True
 
@@ -148,23 +163,24 @@ def _variant_of(results: Results, variant: str) -> VariantBaseline:
 
 
 def with_traces(baseline: Baseline, results: Results) -> Baseline:
-    """What is to be kept of results with the traces of the first replications, which are simulated again for that.
+    """What is to be kept of results, with traces, for which the runs are simulated again.
 
-    Of each variant as many as have TRACE_RECORDS records together, and one at least.
+    Of each variant TRACE_RECORDS records are kept, beginning with the first replication.
     """
     traced = {}
     for name, variant in baseline.variants.items():
-        traces: list[list[str]] = []
-        components: list[str] = []
+        traces: list[KeptTrace] = []
+        components: tuple[str, ...] = ()
         room = TRACE_RECORDS
         for replication in range(len(variant.digests)):
-            data, recording = record(results, name, replication)
-            room -= len(recording.records)
-            if traces and room < 0:
+            if room <= 0:
                 break
-            traces.append(pack(data))
-            components = list(recording.components)
-        traced[name] = variant.model_copy(update={"components": components, "traces": traces})
+            data, whole = record(results, name, replication)
+            kept = data[: room * RECORD_BYTES]
+            traces.append(KeptTrace(records=len(whole.records), digest=digest_of(kept), packed=pack(kept)))
+            components = whole.components
+            room -= len(whole.records)
+        traced[name] = variant.model_copy(update={"components": list(components), "traces": traces})
     return baseline.model_copy(update={"variants": traced})
 
 

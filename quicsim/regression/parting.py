@@ -8,6 +8,7 @@ they are first a microsecond and a millisecond apart. A step that only one of th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, Trace
@@ -29,12 +30,13 @@ DISTANCES_NS = {0: "at all", 1_000: "by 1 us or more", 1_000_000: "by 1 ms or mo
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One run's trace, whole; with its events as well where the run was watched."""
+    """One run's trace, or its beginning; with its events as well where the run was watched."""
 
     components: tuple[str, ...]
     records: Sequence[Record]
     events: Mapping[int, Event] = field(default_factory=dict)
     """By the number of their record, counted from 1."""
+    is_whole: bool = True
 
     def text(self, number: int) -> str:
         """The event of a record, counted from 1, in a line; with all its fields where the run was watched."""
@@ -79,28 +81,21 @@ class Parting:
     before: Recording
     after: Recording
     places: tuple[Place, ...]
-    """By distance; a distance that is first reached at the same event as a smaller one is left out."""
+    """By distance; a distance that is first reached at the same event as a smaller one is left out.
 
-    @property
-    def first(self) -> Place:
-        """Where they part at all."""
-        return self.places[0]
-
-    @property
-    def farthest(self) -> Place:
-        """Where they are first as far apart as is looked for."""
-        return self.places[-1]
+    Empty: they part behind the last event that was kept of the trace before.
+    """
 
 
 def part(variant: str, replication: int, before: Recording, after: Recording) -> Parting | None:
-    """Where two traces part; None if they do not."""
-    at = _first_difference(before.records, after.records)
+    """Where two traces part; None if they do not. The trace after is a whole one."""
+    at = _first_difference(before, after)
     if at is None:
-        return None
+        return None if before.is_whole else Parting(variant, replication, before, after, ())
     found = [(at if at <= len(before.records) else None, at if at <= len(after.records) else None)]
     places = [_place(0, *found[0], after)]
     for distance_ns in DISTANCES_NS:
-        pair = _first_apart(before.records, after.records, distance_ns) if distance_ns else None
+        pair = _first_apart(before, after, distance_ns) if distance_ns else None
         if pair is not None and pair not in found:
             found.append(pair)
             places.append(_place(distance_ns, *pair, after))
@@ -111,32 +106,28 @@ def _place(distance_ns: int, old: int | None, new: int | None, after: Recording)
     return Place(distance_ns, old, new, "" if new is None else _last_called(after, new))
 
 
-def _first_difference(before: Sequence[Record], after: Sequence[Record]) -> int | None:
+def _first_difference(before: Recording, after: Recording) -> int | None:
     """The number of the first record, in the order of the whole run, that is another one or that only one run has."""
-    for number, (old, new) in enumerate(zip(before, after, strict=False), start=1):
+    for number, (old, new) in enumerate(zip(before.records, after.records, strict=False), start=1):
         if old != new:
             return number
-    shorter, longer = sorted((len(before), len(after)))
-    return shorter + 1 if longer > shorter else None
+    olds, news = len(before.records), len(after.records)
+    return min(olds, news) + 1 if olds > news or (olds < news and before.is_whole) else None
 
 
-def _first_apart(
-    before: Sequence[Record], after: Sequence[Record], distance_ns: int
-) -> tuple[int | None, int | None] | None:
+def _first_apart(before: Recording, after: Recording, distance_ns: int) -> tuple[int | None, int | None] | None:
     """The first pair this far apart. Pairs are those of a component, in its order: at one instant two may swap."""
-    olds, news = _by_component(before), _by_component(after)
+    olds, news = _by_component(before.records), _by_component(after.records)
     found: list[tuple[int, int, tuple[int | None, int | None]]] = []
     for component in sorted({*olds, *news}):
-        ours, theirs = news.get(component, []), olds.get(component, [])
-        for place in range(max(len(ours), len(theirs))):
-            new = ours[place] if place < len(ours) else None
-            old = theirs[place] if place < len(theirs) else None
-            if _is_apart(
-                None if old is None else before[old - 1], None if new is None else after[new - 1], distance_ns
-            ):
-                instants = [before[old - 1].time_ns] if old is not None else []
-                instants += [after[new - 1].time_ns] if new is not None else []
-                found.append((min(instants), component, (old, new)))
+        for old, new in zip_longest(olds.get(component, ()), news.get(component, ())):
+            if old is None and not before.is_whole:
+                break
+            was = None if old is None else before.records[old - 1]
+            is_ = None if new is None else after.records[new - 1]
+            if _is_apart(was, is_, distance_ns):
+                instant_ns = min(each.time_ns for each in (was, is_) if each is not None)
+                found.append((instant_ns, component, (old, new)))
                 break
     return min(found)[2] if found else None
 

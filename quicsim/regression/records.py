@@ -44,10 +44,24 @@ if TYPE_CHECKING:
 
     from quicsim.operations import Operation
 
-__all__ = ["Record", "Unreadable", "anchor_section", "pack", "record_text", "records_of", "step", "unpack"]
+__all__ = [
+    "RECORD_BYTES",
+    "Record",
+    "Unreadable",
+    "anchor_section",
+    "digest_of",
+    "moved_ns",
+    "pack",
+    "record_text",
+    "records_of",
+    "step",
+    "unpack",
+]
 
 _STRUCT = struct.Struct("<" + RECORD_FORMAT)
 _LINE = 100
+
+RECORD_BYTES = _STRUCT.size
 
 
 class Unreadable(ValueError):  # noqa: N818

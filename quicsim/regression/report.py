@@ -70,11 +70,18 @@ def parting_lines(finding: Finding, variant: str, c_line: Callable[[str], str]) 
     if found is None:
         return [f"the traces of {variant} part in {_listed('replication', numbers)}, of which no trace was kept"]
     lines = [f"the traces of {variant} part in {_listed('replication', numbers)}; of replication {found.replication}"]
+    if not found.places:
+        last = len(found.before.records)
+        lines += [
+            f"  behind event {last}, the last that was kept; `quicsim compare` of both builds finds where",
+            f"    now     {found.after.text(last + 1) if last < len(found.after.records) else NO_EVENT}",
+        ]
     for place in found.places:
         where = c_line(place.section) if place.section else ""
         called = f', last program SEC("{place.section}")' if place.section else ""
+        called += f" at {where}" if where else ""
         lines += [
-            f"  {DISTANCES_NS[place.distance_ns]}, from event {place.new or place.old} on{called}{f' at {where}' if where else ''}:",
+            f"  {DISTANCES_NS[place.distance_ns]}, from event {place.new or place.old} on{called}:",
             f"    before  {found.before.text(place.old) if place.old else NO_EVENT}",
             f"    now     {found.after.text(place.new) if place.new else NO_EVENT}",
         ]

@@ -44,12 +44,17 @@ def test_the_kept_traces_are_the_runs_own(path, results):
             assert (kept.components, kept.records) == (recording.components, recording.records)
 
 
-def test_long_traces_are_kept_of_the_first_replications_only(results, monkeypatch):
-    [first, second] = [len(record(results, "with-tlp", replication)[1].records) for replication in range(2)]
-    for room, kept in ((1, 1), (first + second - 1, 1), (first + second, 2)):
+def test_of_long_traces_the_beginning_is_kept(results, monkeypatch):
+    traces = [record(results, "with-tlp", replication)[1].records for replication in range(2)]
+    first, second = map(len, traces)
+    for room, kept in ((10, [10]), (first, [first]), (first + 1, [first, 1]), (first + second + 1, [first, second])):
         monkeypatch.setattr("quicsim.regression.baseline.TRACE_RECORDS", room)
-        baseline = with_traces(baseline_of(results), results)
-        assert len(baseline.variants["with-tlp"].traces) == kept
+        variant = with_traces(baseline_of(results), results).variants["with-tlp"]
+        recordings = [variant.recording(replication) for replication in range(len(variant.traces))]
+        assert [len(each.records) for each in recordings] == kept
+        for each, trace in zip(recordings, traces, strict=False):
+            assert each.records == trace[: len(each.records)]
+            assert each.is_whole is (len(each.records) == len(trace))
 
 
 def test_the_file_reads_line_by_line(path, results):

@@ -14,14 +14,14 @@ from quicsim.regression.records import Record
 COMPONENTS = ("client", "server")
 
 
-def recording(*rows):
+def recording(*rows, is_whole=True):
     """A trace of sent packets: (component, instant in ns, packet number), each component's counted."""
     counted = [0, 0]
     records = []
     for component, time_ns, number in rows:
         counted[component] += 1
         records.append(Record(Code.PACKET_SENT, component + 1, counted[component], time_ns, number << 2 | 2, 100))
-    return Recording(COMPONENTS, records)
+    return Recording(COMPONENTS, records, is_whole=is_whole)
 
 
 BEFORE = ((0, 100, 1), (1, 2_000, 1), (0, 50_000, 2), (1, 90_000, 2))
@@ -42,6 +42,20 @@ PARTINGS = [  # the trace after, and the places: distance in ns, event before, e
 @pytest.mark.parametrize(("after", "places"), PARTINGS)
 def test_traces_part_at_the_first_event_that_is_so_far_apart(after, places):
     found = part("v", 0, recording(*BEFORE), recording(*after))
+    assert [(place.distance_ns, place.old, place.new) for place in found.places] == places
+
+
+BEGUN = [  # of the trace before, two events were kept: the trace after, and the places
+    (BEFORE, []),
+    (((0, 100, 1), (1, 2_000, 1), (0, 99_000, 2)), []),
+    (((0, 100, 1), (1, 2_001, 1), (0, 99_000, 2)), [(0, 2, 2)]),  # what was not kept is not far apart
+    (((0, 100, 1),), [(0, 2, None)]),
+]
+
+
+@pytest.mark.parametrize(("after", "places"), BEGUN)
+def test_of_a_trace_that_was_begun_only_the_beginning_is_compared(after, places):
+    found = part("v", 0, recording(*BEFORE[:2], is_whole=False), recording(*after))
     assert [(place.distance_ns, place.old, place.new) for place in found.places] == places
 
 

@@ -136,6 +136,16 @@ def test_without_a_kept_trace_that_is_said(guard):
     done.stdout.fnmatch_lines(["the traces of rfc9002 part in replications 0, 1, of which no trace was kept"])
 
 
+def test_behind_the_last_event_that_was_kept_that_is_said(guard, monkeypatch):
+    monkeypatch.setattr("quicsim.regression.baseline.TRACE_RECORDS", 1)
+    as_if(guard, NEARER)
+    done = run(guard)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        ["  behind event 1, the last that was kept; `quicsim compare`*", "    now *server *packet_received *number=0 *"]
+    )
+
+
 def test_a_kept_trace_that_is_not_its_run_s_is_said_to_be_none(guard):
     _own, other = as_if(guard, NEARER)
     other["variants"]["rfc9002"]["traces"].reverse()
