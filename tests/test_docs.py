@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quicsim import locate
-from quicsim.plugin.build import compile_plugin
+from quicsim.plugin import build
 from quicsim.scenario.load import load
 
 HOUSE = Path(__file__).parents[1]
@@ -25,9 +24,8 @@ def run_with(tmp_path, name, code, chosen="", use='from="client"'):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
-    built = tmp_path / f"{name}.o"
-    built.write_bytes(compile_plugin(source, locate.plugin_include()))
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", {use}{chosen}}}]']
+    assert build.main([str(source)]) == 0
+    overrides = ["transfer.size=1MB", f'plugins=[{{name="{source.with_suffix(".o")}", {use}{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
