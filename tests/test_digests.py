@@ -10,7 +10,7 @@ import pytest
 import quicsim
 
 BASELINES = {
-    "bulk_download": ((), 2, "ac3eb3dddb3cf78846988f691a238f92"),
+    "bulk_download": ((), 2, "8390b04d61e3df78834f1ac832f5ff13"),
     "fig3_tlp": ((), 2, "3b5abfddccf5ec457b59cd4007dc4c99"),
     "fig4_ecn": (("transfer.size=1MB",), 2, "f7f368de21c65f5e2a1fd3f80d92afe4"),
     "fig5_ack_path": (("transfer.size=2MB",), 2, "bc9087a619a6e51f4ab596f8bb63d201"),

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli import plugins, reproduce, run, scenarios, trace
+from quicsim.cli import plugins, reproduce, run, scenarios, trace, validate
 from quicsim.version import version
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("reproduce")(reproduce.reproduce)
 app.command("run")(run.run)
 app.command("scenarios")(scenarios.scenarios)
 app.command("trace")(trace.trace)
+app.command("validate")(validate.validate)
 
 
 def main() -> None:

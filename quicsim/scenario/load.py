@@ -22,7 +22,7 @@ from quicsim.scenario.cpu import with_costs
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
 from quicsim.scenario.network import PER_SENDER, senders
 from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
-from quicsim.scenario.schema import File, Header, PaperMark, ResolvedScenario, Setup
+from quicsim.scenario.schema import QUIC_TO_HOST, File, Header, PaperMark, ResolvedScenario, Setup
 
 if TYPE_CHECKING:
     from quicsim.results import Results
@@ -217,11 +217,26 @@ class _Override:
 
     def laid_over(self, document: dict[str, Any]) -> dict[str, Any]:
         laid: dict[str, Any] = self._assigned(document, self.key)
-        return laid
+        return laid if self.key[:1] != ("quic",) or len(self.key) != 2 else self._said_last(laid)
+
+    def _said_last(self, document: dict[str, Any]) -> dict[str, Any]:
+        """What both hosts share, asked for by hand, stands over what the file's hosts say of their own."""
+        of_host, hosts = QUIC_TO_HOST.get(self.key[1]), document.get("hosts")
+        if not isinstance(hosts, Mapping):
+            return document
+        shared = {
+            name: {key: value for key, value in host.items() if key != of_host} if isinstance(host, Mapping) else host
+            for name, host in hosts.items()
+        }
+        return document | {"hosts": shared}
 
     def _assigned(self, node: Any, key: Key) -> Any:
         if not key:
             return self.value
+        if key[0] in PER_SENDER and len(key) == 1 and isinstance(node, Mapping) and not isinstance(self.value, Mapping):
+            named = node.get(key[0])
+            if isinstance(named, Mapping) and set() < set(named) < set(senders(node)):  # the others keep their 0
+                return {**node, key[0]: dict.fromkeys(named, self.value)}
         part, rest = key[0], key[1:]
         if isinstance(node, list):
             if not part.isdecimal() or int(part) >= len(node):

@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StrictBool, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from quicsim.scenario.cpu import Cpu
 from quicsim.scenario.network import Link
@@ -16,16 +25,60 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, HostName, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
+ProfileName = Literal["picoquic", "rfc9002", "mp-quic"]
+ControllerName = Literal["newreno", "cubic", "olia"]
+
+
+def _datagram_size(value: Any) -> int:
+    """Bytes: the key that a plain number stands at, `max_datagram_bytes`, names its unit."""
+    return value if type(value) is int else size_bytes(value)
+
+
+def _carries_an_initial(value: int) -> int:
+    if not 1200 <= value <= 65527:
+        raise ValueError("must lie between 1200 and 65527 bytes (RFC 9000 sections 14 and 18.2)")
+    return value
+
+
+def _fits_the_parameter(value: int) -> int:
+    if value >= (1 << 14) * 1_000_000:
+        raise ValueError("must be below 2^14 ms (RFC 9000 section 18.2)")
+    return value
+
+
+DatagramSize = Annotated[int, AfterValidator(_carries_an_initial)]
+AckDelay = Annotated[Duration, AfterValidator(_fits_the_parameter)]
+
+
+class Quic(Table):
+    """What both ends have in common; what a host's own table says stands over it."""
+
+    profile: ProfileName | None = None
+    congestion_control: ControllerName | None = None
+    max_datagram_bytes: Annotated[DatagramSize, BeforeValidator(_datagram_size)] | None = None
+    max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
+
+
+QUIC_TO_HOST = {
+    "profile": "profile",
+    "congestion_control": "congestion_control",
+    "max_datagram_bytes": "datagram_size",
+    "max_ack_delay": "max_ack_delay",
+}
+"""Key of [quic] -> key of a host."""
+
 
 class Host(Table):
     """One end of the connection."""
 
-    profile: Literal["picoquic", "rfc9002", "mp-quic"]
-    congestion_control: Literal["newreno", "olia"] | None = None
+    profile: ProfileName = "rfc9002"
+    congestion_control: ControllerName | None = None
     """None: the profile's."""
-    datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
+    datagram_size_bytes: Annotated[Size, AfterValidator(_carries_an_initial)] | None = Field(
+        None, alias="datagram_size"
+    )
     """UDP payload of a full packet; None: the profile's."""
-    max_ack_delay_ns: Duration | None = Field(None, alias="max_ack_delay")
+    max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
     """The transport parameter that this host advertises to its peer (RFC 9000 section 18.2); None: the profile's."""
     receive_jitter_ns: Duration = Field(0, alias="receive_jitter")
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
@@ -39,20 +92,6 @@ class Host(Table):
     """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
     """What this host's work takes; None: no time."""
-
-    @field_validator("max_ack_delay_ns")
-    @classmethod
-    def _is_valid_on_the_wire(cls, value: int | None) -> int | None:
-        if value is not None and value >= (1 << 14) * 1_000_000:
-            raise ValueError("must be below 2^14 ms (RFC 9000 section 18.2)")
-        return value
-
-    @field_validator("datagram_size_bytes")
-    @classmethod
-    def _carries_an_initial(cls, value: int | None) -> int | None:
-        if value is not None and not 1200 <= value <= 65527:
-            raise ValueError("must lie between 1200 and 65527 bytes (RFC 9000 sections 14 and 18.2)")
-        return value
 
 
 class ClientHost(Host):
@@ -128,6 +167,7 @@ class Messages(Table):
 class Setup(Table):
     """All that a simulation needs; each variant of a scenario resolves to one of these."""
 
+    quic: Quic | None = None
     hosts: Hosts
     links: Mapping[str, Link]
     requests: Requests | None = None
@@ -140,6 +180,24 @@ class Setup(Table):
     """A run that has not finished by then stops with an error."""
     udp_ip_header_bytes: Size = Field(28, alias="udp_ip_header")  # given: IPv4 20 + UDP 8
     """What each datagram weighs on the wire beside its payload."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hosts_share_quic(cls, data: Any) -> Any:
+        """Each host with what [quic] says and it does not; what is wrong with [quic] is complained of there, once."""
+        if not isinstance(data, dict) or not isinstance(data.get("quic"), Mapping):
+            return data
+        try:
+            Quic.model_validate(data["quic"])
+        except ValidationError:
+            return data
+        hosts = data.get("hosts", {})
+        if not isinstance(hosts, Mapping):
+            return data
+        shared = {QUIC_TO_HOST[key]: value for key, value in data["quic"].items()}
+        if type(size := shared.get("datagram_size")) is int:
+            shared["datagram_size"] = f"{size}B"
+        return data | {"hosts": {name: shared | own if isinstance(own, dict) else own for name, own in hosts.items()}}
 
     @field_validator("throughput_interval_ns")
     @classmethod
