@@ -23,7 +23,7 @@ extras_benchmarks := [benchmarks]
 .DELETE_ON_ERROR:
 # Two pips at work in one environment break it.
 .NOTPARALLEL:
-.PHONY: help demo test test-long lint format plugins plugins-check notebooks benchmarks clean stale
+.PHONY: help demo test test-long baselines lint format plugins plugins-check notebooks benchmarks clean stale
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +33,9 @@ demo: $(VENV)/for-demo ## reproduce the paper in its quick form: a table, and a 
 
 test: $(VENV)/for-test ## the test suite, without the long tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+baselines: $(VENV)/for-test ## what the scenarios do now becomes what they should do: tests/scenarios/baselines/
+	@$(BIN)/python -m pytest --quicsim-update -n $(JOBS) $(ARGS) tests/scenarios
 
 # pytest ends with 5 where no test bears the mark.
 test-long: $(VENV)/for-test ## the long tests

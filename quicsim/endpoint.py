@@ -42,7 +42,8 @@ class SansIO(Protocol):
 class Endpoint:
     """One end of a connection on a host of the network.
 
-    `header_bytes` are what UDP and IP add to each datagram; `number` orders this endpoint's timers among others'.
+    `header_bytes` are what UDP and IP add to each datagram; `number` orders this endpoint's timers among others', and
+    `flow` tells its datagrams from those of other connections between the same hosts, as ports do.
     `links` are the client's links that carry a path each, the first one also path 0; empty: as the network routes.
     """
 
@@ -56,12 +57,14 @@ class Endpoint:
         number: int,
         header_bytes: int,
         links: Sequence[str] = (),
+        flow: int = 0,
     ) -> None:
         self.clock = clock
         self.host = host
         self.peer = peer
         self.connection = connection
         self.header_bytes = header_bytes
+        self.flow = flow
         self.listeners: list[Callable[[ConnectionEvent], None]] = []
         """Applications: called with each event of the connection."""
         self.watchers: list[Callable[[], None]] = []
@@ -74,7 +77,7 @@ class Endpoint:
         self._peer_addresses: dict[int, str] = {}
         """By path, as the last datagram had it; the client's are learned, the server has one."""
         self._alarm = Alarm(clock, number, self._on_deadline)
-        host.on_datagram(self._on_datagram)
+        host.on_datagram(self._on_datagram, flow)
 
     def connect(self) -> None:
         """Start the handshake now."""
@@ -111,7 +114,7 @@ class Endpoint:
             self.stream_starts_ns.setdefault(label, []).append(self.clock.now)
         size_bytes = datagram.size_bytes + self.header_bytes
         send, source, destination = self._ways.get(datagram.path_id) or self._first_way(datagram.path_id)
-        send(WireDatagram(datagram, size_bytes, datagram.labels, source, destination, datagram.ecn))
+        send(WireDatagram(datagram, size_bytes, datagram.labels, source, destination, datagram.ecn, self.flow))
 
     def _first_way(self, path_id: int) -> tuple[Callable[[WireDatagram], object], str, str]:
         link = self._links[max(path_id - 1, 0)] if self._links else None

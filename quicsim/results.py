@@ -18,10 +18,10 @@ from quicsim.analysis.metrics import View, natural_view, view
 from quicsim.analysis.report import Reference, Summary, summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from quicsim.analysis.plots import Chart
-    from quicsim.scenario.schema import PaperMark
+    from quicsim.scenario.schema import PaperMark, ResolvedScenario
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +61,8 @@ class Results:
     """What stood in for the variants' own plugins."""
     runs: tuple[RunRecord, ...]
     marks: tuple[PaperMark, ...] = ()
+    setups: Mapping[str, ResolvedScenario] = field(default_factory=dict)
+    """What each variant was simulated from, complete: any of the runs can be had again."""
 
     @property
     def variants(self) -> tuple[str, ...]:

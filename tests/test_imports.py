@@ -164,13 +164,20 @@ RULES = (
         ),
         "for it sees runs through their results and events",
     ),
+    Never(
+        "quicsim",
+        ("quicsim.regression",),
+        "for it holds results against results, and only pytest and the command line stand on it",
+        but=("quicsim.regression", "quicsim.pytest_plugin", "quicsim.cli"),
+    ),
     Never("quicsim", ("quicsim.cli",), "for all stand below the command line", but=("quicsim.cli", "quicsim.__main__")),
     Late("matplotlib", ("quicsim.analysis.plots",)),
     Late("scipy", ("quicsim.analysis",)),
     Late("numpy", ("quicsim.analysis",)),
     Late("elftools", ("vm.elf",)),
     Late("llvmlite", ("vm.jit",)),
-    Late("pydantic", ("quicsim.scenario", "quicsim.plugin")),
+    Late("pydantic", ("quicsim.scenario", "quicsim.plugin", "quicsim.regression")),
+    Late("pytest", ("quicsim.pytest_plugin", "quicsim.regression.guard"), "for only tests need it"),
     Late("rich", ("quicsim.cli",)),
     Late("typer", ("quicsim.cli",)),
 )
@@ -275,11 +282,13 @@ def test_the_walk_reaches_the_house():
     assert ("quicsim.locate", "pathlib.Path") in seen
 
 
-@pytest.mark.skipif(not (ROOT / "quicsim/cli").is_dir(), reason="no command line")
-def test_the_command_line_loads_nothing_heavy():
-    program = "import sys, quicsim.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+@pytest.mark.parametrize(
+    ("module", "light"), [("quicsim.cli", ()), ("quicsim.pytest_plugin", ("simpy", "pydantic", "rich", "typer", "vm"))]
+)
+def test_what_is_loaded_first_loads_nothing_heavy(module, light):
+    program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert sorted(set(HEAVY) & set(done.stdout.split())) == []
+    assert sorted({*HEAVY, *light} & set(done.stdout.split())) == []
 
 
 # ------------------------------------------------------------------------------------ the walker and rules are held
@@ -328,6 +337,8 @@ BREACHES = [
     ("quicsim.reproduce.page", "from quicsim.cli import options"),
     ("quicsim.reproduce.figure3", "from quicsim.quic.connection import Connection"),
     ("quicsim.reproduce.figure3", "import matplotlib"),
+    ("quicsim.results", INSIDE + "from quicsim.regression import check"),
+    ("quicsim.regression.check", "import pytest"),
     ("quicsim.units", "import quicsim.cli.run"),
     ("quicsim.results", "import numpy as np"),
     ("quicsim.scenario.run", "try:\n    import matplotlib.pyplot as plt\nexcept ImportError:\n    pass"),

@@ -22,10 +22,12 @@ vm.errors.AccessViolation: instruction 0 of 'main' in 'main': access to 8 bytes 
 
 from vm.errors import (
     AccessViolation,
+    AssemblyError,
     BudgetExhausted,
     CallDepthExceeded,
     Fault,
     HelperError,
+    IllegalCall,
     IllegalInstruction,
     LoadError,
     UnknownHelper,
@@ -35,13 +37,17 @@ from vm.helpers import Buffer, CString, Helper, HelperTable, Scalar
 from vm.isa import Instruction, Opcode
 from vm.linker import load
 from vm.machine import DEFAULT_BUDGET, Machine
-from vm.memory import HOST_REGION, Memory, Region, address
+from vm.memory import CODE_REGION, HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
+from vm.pseudo import Resolver
+from vm.source import SourceLine
 
 __all__ = [
+    "CODE_REGION",
     "DEFAULT_BUDGET",
     "HOST_REGION",
     "AccessViolation",
+    "AssemblyError",
     "BudgetExhausted",
     "Buffer",
     "CString",
@@ -52,6 +58,7 @@ __all__ = [
     "Helper",
     "HelperError",
     "HelperTable",
+    "IllegalCall",
     "IllegalInstruction",
     "Instruction",
     "LoadError",
@@ -60,7 +67,9 @@ __all__ = [
     "Opcode",
     "Program",
     "Region",
+    "Resolver",
     "Scalar",
+    "SourceLine",
     "UnknownHelper",
     "VmError",
     "address",

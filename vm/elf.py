@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from vm.errors import LoadError
+from vm.source import BTF, BTF_EXT, MAX_NAME_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +23,6 @@ MAX_LOADED_BYTES = 1 << 20  # of code, data and metadata each
 MAX_SECTIONS = 1_024
 MAX_SYMBOLS = 8_192
 MAX_RELOCATIONS = 16_384
-MAX_NAME_BYTES = 1_024
 
 EM_BPF = 247
 _ET_REL = 1
@@ -41,6 +41,7 @@ class Use(Enum):
     CODE = "code"
     DATA = "data"
     METADATA = "metadata"
+    LINES = "debug"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,10 @@ def _parse(data: bytes, headers: list[tuple[int, ...]], source: str) -> ObjectFi
         content = bytes(size) if kind == _SHT_NOBITS else data[offset : offset + size]
         sections[index] = Section(index, name, use, bool(flags & _SHF_WRITE), content)
     relocations: list[Relocation] = []
+    # What the compiler wants patched in .BTF.ext is there already: offsets in their own sections.
+    relocated = {section.index for section in sections.values() if section.use is not Use.LINES}
     for index, header in enumerate(headers):
-        if header[1] in (_SHT_REL, _SHT_RELA) and header[7] in sections:
+        if header[1] in (_SHT_REL, _SHT_RELA) and header[7] in relocated:
             if header[1] == _SHT_RELA:
                 reason = "relocations with explicit addends (RELA) are not supported; eBPF compilers emit REL"
                 raise LoadError(reason, source=source, section=names[index])
@@ -183,6 +186,8 @@ def _use(name: str, header: tuple[int, ...]) -> Use | None:
     if kind not in (_SHT_PROGBITS, _SHT_NOBITS) or name == ".eh_frame" or not size:
         return None
     if not flags & _SHF_ALLOC:
+        if name in (BTF, BTF_EXT) and kind == _SHT_PROGBITS:
+            return Use.LINES
         return Use.METADATA if kind == _SHT_PROGBITS and not name.startswith(".") else None
     return Use.CODE if flags & _SHF_EXECINSTR else Use.DATA
 

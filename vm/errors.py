@@ -5,6 +5,11 @@ A `LoadError` says that a program cannot run at all; a `Fault` says that a runni
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vm.source import SourceLine
+
 
 class VmError(Exception):
     """Everything this package raises on purpose."""
@@ -58,6 +63,18 @@ class IllegalInstruction(LoadError):  # noqa: N818
         return f"{place}instruction {self.pc}: {self.reason}"
 
 
+class AssemblyError(LoadError):
+    """A text is not a program: `source` names it, `line` and `column`, both from 1, are where it stops being one."""
+
+    def __init__(self, reason: str, *, source: str | None = None, line: int = 1, column: int = 1) -> None:
+        super().__init__(reason, source=source)
+        self.line = line
+        self.column = column
+
+    def __str__(self) -> str:
+        return f"{self.source or '<assembly>'}:{self.line}:{self.column}: {self.reason}"
+
+
 class UnknownHelper(IllegalInstruction):
     """A call to a helper number that the host does not offer."""
 
@@ -65,8 +82,9 @@ class UnknownHelper(IllegalInstruction):
 class Fault(VmError):  # noqa: N818
     """A running program was stopped.
 
-    The machine fills in `pc` (the slot of the instruction that did it), `section` and `function` (their names), and
-    `instructions` (how many were executed, the faulting one included; BudgetExhausted names one not yet executed).
+    The machine fills in `pc` (the slot of the instruction that did it), `section` and `function` (their names), `line`
+    (of the source, where the program has lines), and `instructions` (how many were executed, the faulting one included;
+    BudgetExhausted names one not yet executed).
     """
 
     def __init__(self, reason: str) -> None:
@@ -75,6 +93,7 @@ class Fault(VmError):  # noqa: N818
         self.pc: int | None = None
         self.section: str | None = None
         self.function: str | None = None
+        self.line: SourceLine | None = None
         self.instructions: int | None = None
 
     def __str__(self) -> str:
@@ -85,7 +104,7 @@ class Fault(VmError):  # noqa: N818
             place += f" of {self.function!r}"
         if self.section is not None:
             place += f" in {self.section!r}"
-        return f"{place}: {self.reason}"
+        return f"{place}: {self.reason}" + ("" if self.line is None else f"; {self.line}")
 
 
 class AccessViolation(Fault):
@@ -107,6 +126,10 @@ class BudgetExhausted(Fault):
 
 class CallDepthExceeded(Fault):
     """More local calls are nested than there are stack frames."""
+
+
+class IllegalCall(Fault):
+    """A call through a register that holds neither a helper's number nor the address of a function."""
 
 
 class HelperError(Fault):

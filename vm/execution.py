@@ -24,10 +24,13 @@ class Execution:
     to it works in the functions that it calls and nowhere else.
     """
 
-    __slots__ = ("_callers", "_frames", "context", "helpers", "load", "memory", "store")
+    __slots__ = ("_callers", "_frames", "context", "helpers", "load", "memory", "starts", "store")
 
-    def __init__(self, memory: Memory, helpers: Mapping[int, Callable[[Sequence[int], object], int]]) -> None:
+    def __init__(
+        self, memory: Memory, helpers: Mapping[int, Callable[[Sequence[int], object], int]], starts: frozenset[int]
+    ) -> None:
         self.memory = memory
+        self.starts = starts
         self.load = memory.load
         self.store = memory.store
         self.helpers = helpers

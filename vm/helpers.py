@@ -6,15 +6,16 @@ Python integers, memoryviews and bytes: `body(context, *arguments)`, with the `c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from vm.errors import HelperError, VmError
+from vm.errors import HelperError, IllegalCall, VmError
 from vm.memory import MASK64
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from vm.memory import Memory
 
@@ -105,9 +106,35 @@ class HelperTable:
     def __iter__(self) -> Iterator[Helper]:
         return iter(self.by_number.values())
 
+    def does_not_offer(self, number: int) -> str:
+        """Why a call of this number is refused."""
+        known = ", ".join(f"{each.number} ({each.name})" for each in self)
+        return f"call of helper {number}, which the host does not offer; it offers {known or 'none'}"
+
     def numbers(self) -> dict[str, int]:
         """Name to number, as `load` takes it for undefined external functions."""
         return {helper.name: helper.number for helper in self}
+
+
+class BoundHelpers(dict[int, Callable[[Sequence[int], object], int]]):
+    """The calls of a host's helpers in one memory, by number; each is bound when it is first looked up.
+
+    Raises IllegalCall for a number that the host does not offer.
+    """
+
+    __slots__ = ("_memory", "_table")
+
+    def __init__(self, table: HelperTable, memory: Memory) -> None:
+        super().__init__()
+        self._table = table
+        self._memory = memory
+
+    def __missing__(self, number: int) -> Callable[[Sequence[int], object], int]:
+        helper = self._table.by_number.get(number)
+        if helper is None:
+            raise IllegalCall(self._table.does_not_offer(number))
+        self[number] = call = helper.bind(self._memory)
+        return call
 
 
 def _is_sized_by_next(kind: ArgType) -> bool:

@@ -5,6 +5,9 @@ bpf_conformance suite: `add`, `add32`, `ldxdw`, `jsgt32`, ... An immediate and a
 
 A program is a sequence of 8-byte slots; a slot's index is its `pc`. `lddw` takes two slots, and the second decodes
 to the row `SECOND_HALF`, so that instructions can be indexed by pc.
+
+`callx`, a call through a register, is outside of the RFC; compilers emit it. Clang before 19 names the register in imm,
+later ones in dst: either is read, the register is then in `dst`, and `encode` writes the later form.
 """
 
 from __future__ import annotations
@@ -28,9 +31,11 @@ LD, LDX, ST, STX, ALU, JMP, JMP32, ALU64 = range(8)
 CLASS_MASK = 0x07
 SOURCE_REGISTER = 0x08
 MODE_MEM = 0x60
+MODE_MEMSX = 0x80
 MODE_ATOMIC = 0xC0
 FETCH = 0x01
 LDDW_CODE = 0x18
+CALLX_CODE = JMP | SOURCE_REGISTER | 0x80
 
 
 class Form(Enum):
@@ -40,6 +45,7 @@ class Form(Enum):
     ALU_REGISTER = "dst, src"
     UNARY = "dst"
     JUMP = "+offset"
+    JUMP_LONG = "+imm"
     JUMP_IMMEDIATE = "dst, imm, +offset"
     JUMP_REGISTER = "dst, src, +offset"
     LOAD = "dst, [src + offset]"
@@ -49,38 +55,54 @@ class Form(Enum):
     ATOMIC_FETCH = "src = lock [dst + offset], src"
     COMPARE_EXCHANGE = "r0 = lock [dst + offset], r0, src"
     LOAD_IMMEDIATE = "dst, imm64"
+    LOAD_PSEUDO = "dst, what imm64 stands for"
     CALL_HELPER = "imm"
-    CALL_LOCAL = "+imm"
+    CALL_LOCAL = "function +imm"
+    CALL_REGISTER = "function at dst"
     EXIT = ""
     SECOND_HALF = "(imm)"
 
     def __init__(self, operands: str) -> None:
         self.fields = frozenset(name for name in ("dst", "src", "offset", "imm") if name in operands)
-        self.jumps = "+offset" in operands
+        self.jumps = operands.endswith("+offset") or operands == "+imm"
+        self.is_wide = "imm64" in operands
         self.writes_dst = operands.startswith("dst") and not self.jumps
         self.writes_src = operands.startswith("src =")
 
 
 @dataclass(frozen=True, slots=True)
 class Opcode:
-    """One row: what it does (`operation`), at what width (`bits`), and the fields that select it beside `code`."""
+    """One row: what it does (`operation`), at what width (`bits`), and the fields that select it beside `code`.
+
+    `source_bits` is the width that `movsx` extends from.
+    """
 
     code: int
     mnemonic: str
     form: Form
     operation: str
     bits: int = 64
+    source_bits: int = 0
     fixed: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 class Instruction(NamedTuple):
-    """A decoded slot. `imm` is signed 32-bit; in `lddw` it is the whole unsigned 64-bit value."""
+    """A decoded slot. `imm` is signed 32-bit; where the form is wide (`lddw`) it is unsigned and has both halves."""
 
     opcode: Opcode
     dst: int = 0
     src: int = 0
     offset: int = 0
     imm: int = 0
+
+    @property
+    def halves(self) -> tuple[int, int]:
+        """The signed immediates of both slots of a wide instruction: imm and next_imm."""
+        return _signed32(self.imm), _signed32(self.imm >> 32)
+
+    def target(self, pc: int) -> int:
+        """Where a jump or a local call goes that stands at `pc`."""
+        return pc + 1 + (self.offset if "offset" in self.opcode.form.fields else self.imm)
 
 
 # RFC 9669 section 4.1. NEG and END are not among them: they have no second operand.
@@ -98,6 +120,10 @@ _ALU_OPERATIONS = {
     0xB0: "mov",
     0xC0: "arsh",
 }
+# RFC 9669 section 4.1: with offset 1 a division is signed.
+_SIGNED_DIVISIONS = {0x30: "sdiv", 0x90: "smod"}
+# RFC 9669 section 4.1: from how many bits a move of 64 or 32 extends the sign, as its offset says.
+_SIGN_EXTENSIONS = {64: (8, 16, 32), 32: (8, 16)}
 # RFC 9669 section 4.3.
 _CONDITIONS = {
     0x10: "jeq",
@@ -117,29 +143,48 @@ _ATOMICS = {0x00: "add", 0x40: "or", 0x50: "and", 0xA0: "xor"}
 _EXCHANGE, _COMPARE_EXCHANGE = 0xE0 | FETCH, 0xF0 | FETCH
 # RFC 9669 section 5.
 _SIZES = {0x10: ("b", 8), 0x08: ("h", 16), 0x00: ("w", 32), 0x18: ("dw", 64)}
+# RFC 9669 section 5.4: what the immediate of `lddw` stands for, by its source register; 0 is the number itself.
+# Only `map_val_*` use both halves.
+_PSEUDO = {1: "map_by_fd", 2: "map_val_by_fd", 3: "var_addr", 4: "code_addr", 5: "map_by_idx", 6: "map_val_by_idx"}
 
 
 def _arithmetic() -> list[Opcode]:
     rows = []
     for kind, bits, suffix in ((ALU64, 64, ""), (ALU, 32, "32")):
         for code, name in _ALU_OPERATIONS.items():
-            rows.append(Opcode(kind | code, name + suffix, Form.ALU_IMMEDIATE, name, bits))
-            rows.append(Opcode(kind | code | SOURCE_REGISTER, name + suffix, Form.ALU_REGISTER, name, bits))
+            rows += _with_both_sources(kind | code, name, bits, 0)
+        for code, name in _SIGNED_DIVISIONS.items():
+            rows += _with_both_sources(kind | code, name, bits, 1)
         rows.append(Opcode(kind | 0x80, "neg" + suffix, Form.UNARY, "neg", bits))
+        for source_bits in _SIGN_EXTENSIONS[bits]:
+            name, fixed = f"movsx{source_bits}{bits}", {"offset": source_bits}
+            code = kind | 0xB0 | SOURCE_REGISTER
+            rows.append(Opcode(code, name, Form.ALU_REGISTER, "movsx", bits, source_bits, fixed))
     for bits in (16, 32, 64):
-        rows.append(Opcode(ALU | 0xD0, f"le{bits}", Form.UNARY, "le", bits, {"imm": bits}))
-        rows.append(Opcode(ALU | 0xD0 | SOURCE_REGISTER, f"be{bits}", Form.UNARY, "be", bits, {"imm": bits}))
+        for code, name in ((ALU, "le"), (ALU | SOURCE_REGISTER, "be"), (ALU64, "bswap")):
+            rows.append(Opcode(code | 0xD0, f"{name}{bits}", Form.UNARY, name, bits, fixed={"imm": bits}))
+    return rows
+
+
+def _with_both_sources(code: int, name: str, bits: int, offset: int) -> list[Opcode]:
+    rows = []
+    for source, form in ((0, Form.ALU_IMMEDIATE), (SOURCE_REGISTER, Form.ALU_REGISTER)):
+        # Where one code has several rows, the offset selects among them: is a division signed, does a move extend?
+        chosen = name.endswith(("div", "mod")) or (name == "mov" and form is Form.ALU_REGISTER)
+        fixed = {"offset": offset} if chosen else {}
+        rows.append(Opcode(code | source, name + ("32" if bits == 32 else ""), form, name, bits, fixed=fixed))
     return rows
 
 
 def _jumps() -> list[Opcode]:
-    rows = [Opcode(JMP, "ja", Form.JUMP, "ja")]
+    rows = [Opcode(JMP, "ja", Form.JUMP, "ja"), Opcode(JMP32, "ja32", Form.JUMP_LONG, "ja")]
     for kind, bits, suffix in ((JMP, 64, ""), (JMP32, 32, "32")):
         for code, name in _CONDITIONS.items():
             rows.append(Opcode(kind | code, name + suffix, Form.JUMP_IMMEDIATE, name, bits))
             rows.append(Opcode(kind | code | SOURCE_REGISTER, name + suffix, Form.JUMP_REGISTER, name, bits))
     rows.append(Opcode(JMP | 0x80, "call", Form.CALL_HELPER, "call", fixed={"src": 0}))
     rows.append(Opcode(JMP | 0x80, "call_local", Form.CALL_LOCAL, "call_local", fixed={"src": 1}))
+    rows.append(Opcode(CALLX_CODE, "callx", Form.CALL_REGISTER, "callx"))
     rows.append(Opcode(JMP | 0x90, "exit", Form.EXIT, "exit"))
     return rows
 
@@ -148,9 +193,13 @@ def _memory() -> list[Opcode]:
     rows = []
     for code, (letter, bits) in _SIZES.items():
         rows.append(Opcode(LDX | MODE_MEM | code, f"ldx{letter}", Form.LOAD, "load", bits))
+        if bits < 64:
+            rows.append(Opcode(LDX | MODE_MEMSX | code, f"ldxs{letter}", Form.LOAD, "load_signed", bits))
         rows.append(Opcode(ST | MODE_MEM | code, f"st{letter}", Form.STORE_IMMEDIATE, "store", bits))
         rows.append(Opcode(STX | MODE_MEM | code, f"stx{letter}", Form.STORE_REGISTER, "store", bits))
     rows.append(Opcode(LDDW_CODE, "lddw", Form.LOAD_IMMEDIATE, "lddw", fixed={"src": 0}))
+    for src, name in _PSEUDO.items():
+        rows.append(Opcode(LDDW_CODE, f"lddw_{name}", Form.LOAD_PSEUDO, name, fixed={"src": src}))
     return rows
 
 
@@ -159,12 +208,12 @@ def _atomic() -> list[Opcode]:
     for size, bits, suffix in ((0x18, 64, ""), (0x00, 32, "32")):
         code = STX | MODE_ATOMIC | size
         for imm, name in _ATOMICS.items():
-            rows.append(Opcode(code, f"lock_{name}{suffix}", Form.ATOMIC, name, bits, {"imm": imm}))
+            rows.append(Opcode(code, f"lock_{name}{suffix}", Form.ATOMIC, name, bits, fixed={"imm": imm}))
             fetching = f"lock_fetch_{name}{suffix}"
-            rows.append(Opcode(code, fetching, Form.ATOMIC_FETCH, name, bits, {"imm": imm | FETCH}))
-        rows.append(Opcode(code, f"lock_xchg{suffix}", Form.ATOMIC_FETCH, "mov", bits, {"imm": _EXCHANGE}))
+            rows.append(Opcode(code, fetching, Form.ATOMIC_FETCH, name, bits, fixed={"imm": imm | FETCH}))
+        rows.append(Opcode(code, f"lock_xchg{suffix}", Form.ATOMIC_FETCH, "mov", bits, fixed={"imm": _EXCHANGE}))
         compared = f"lock_cmpxchg{suffix}"
-        rows.append(Opcode(code, compared, Form.COMPARE_EXCHANGE, "cmpxchg", bits, {"imm": _COMPARE_EXCHANGE}))
+        rows.append(Opcode(code, compared, Form.COMPARE_EXCHANGE, "cmpxchg", bits, fixed={"imm": _COMPARE_EXCHANGE}))
     return rows
 
 
@@ -176,14 +225,6 @@ BY_MNEMONIC: dict[str, list[Opcode]] = {}
 for _row in TABLE:
     BY_CODE.setdefault(_row.code, []).append(_row)
     BY_MNEMONIC.setdefault(_row.mnemonic, []).append(_row)
-
-# Encodings that compilers do emit and that this machine refuses, with what to do about it.
-_REFUSED = {
-    0x8D: "callx (a call through a register) is not supported; call the function or helper by name, or make the "
-    "pointer variable const",
-    0xD7: "bswap is not supported; compile with -mcpu=v3",
-    0x06: "gotol (a 32-bit jump) is not supported; compile with -mcpu=v3",
-}
 
 
 def decode(code: bytes, *, source: str | None = None, section: str | None = None, base: int = 0) -> list[Instruction]:
@@ -204,10 +245,14 @@ def decode(code: bytes, *, source: str | None = None, section: str | None = None
         if len(instructions) > slot:
             continue
         dst, src = registers & 0xF, registers >> 4
+        if opcode == CALLX_CODE and imm:
+            if dst:
+                raise refuse(slot, f"callx names two registers, r{dst} in dst and {imm} in imm; one must be zero")
+            dst, imm = imm, 0
         row = _row_of(opcode, dst, src, offset, imm)
         if isinstance(row, str):
             raise refuse(slot, row)
-        if row.form is not Form.LOAD_IMMEDIATE:
+        if not row.form.is_wide:
             instructions.append(Instruction(row, dst, src, offset, imm))
             continue
         if slot + 1 == len(slots):
@@ -215,7 +260,11 @@ def decode(code: bytes, *, source: str | None = None, section: str | None = None
         if slots[slot + 1][:3] != (0, 0, 0):
             raise refuse(slot + 1, "the second slot of lddw may hold only an immediate; its other fields must be zero")
         high = slots[slot + 1][3]
-        instructions.append(Instruction(row, dst, 0, 0, (high & 0xFFFF_FFFF) << 32 | imm & 0xFFFF_FFFF))
+        if high and row.form is Form.LOAD_PSEUDO and not row.operation.startswith("map_val"):
+            raise refuse(
+                slot + 1, f"{row.mnemonic} does not use its second immediate, which is {high}; it must be zero"
+            )
+        instructions.append(Instruction(row, dst, src, 0, (high & 0xFFFF_FFFF) << 32 | imm & 0xFFFF_FFFF))
         instructions.append(Instruction(SECOND_HALF, imm=high))
     return instructions
 
@@ -224,7 +273,7 @@ def _row_of(code: int, dst: int, src: int, offset: int, imm: int) -> Opcode | st
     """The table's row for these fields, or why there is none."""
     rows = BY_CODE.get(code)
     if rows is None:
-        return _REFUSED.get(code, f"opcode {code:#04x} is not an instruction")
+        return f"opcode {code:#04x} is not an instruction"
     fields = {"dst": dst, "src": src, "offset": offset, "imm": imm}
     for row in rows:
         if all(fields[name] == value for name, value in row.fixed.items()):
@@ -237,7 +286,7 @@ def _row_of(code: int, dst: int, src: int, offset: int, imm: int) -> Opcode | st
         if value and name not in row.form.fields and name not in row.fixed:
             return f"{row.mnemonic} does not use its {name} field, which is {value}; it must be zero"
     for name in ("dst", "src"):
-        if name in row.form.fields and fields[name] > FRAME_POINTER:
+        if name in row.form.fields and not 0 <= fields[name] <= FRAME_POINTER:
             return f"{row.mnemonic}: there is no register r{fields[name]}; they are r0 to r10"
     if (row.form.writes_dst and dst == FRAME_POINTER) or (row.form.writes_src and src == FRAME_POINTER):
         return f"{row.mnemonic} writes r10, which is the frame pointer and read-only"
@@ -254,11 +303,13 @@ def make(mnemonic: str, dst: int = 0, src: int | None = None, offset: int = 0, i
 
 def encode(instruction: Instruction) -> bytes:
     """The bytes of an instruction: a slot, two for `lddw`, none for its second half. The inverse of `decode`."""
-    row, dst, src, offset, imm = instruction
+    row, dst, src, offset, _ = instruction
     if row.form is Form.SECOND_HALF:
         return b""
-    low = (imm & 0xFFFF_FFFF ^ 0x8000_0000) - 0x8000_0000
+    low, high = instruction.halves
     first = SLOT.pack(row.code, src << 4 | dst, offset, low)
-    if row.form is not Form.LOAD_IMMEDIATE:
-        return first
-    return first + struct.pack("<4xI", imm >> 32 & 0xFFFF_FFFF)
+    return first + SLOT.pack(0, 0, 0, high) if row.form.is_wide else first
+
+
+def _signed32(value: int) -> int:
+    return (value & 0xFFFF_FFFF ^ 0x8000_0000) - 0x8000_0000

@@ -19,22 +19,32 @@ from vm.errors import LoadError
 from vm.isa import LDDW_CODE, SLOT_BYTES, decode
 from vm.memory import DATA_REGION, HOST_REGION, MASK64, address
 from vm.program import MAX_INSTRUCTIONS, DataSection, Function, Program
+from vm.source import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from vm.pseudo import Resolver
 
 R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_32 = 1, 2, 10
 _CALL_CODE, _PSEUDO_CALL = 0x85, 1
 _STANDARD_DATA = (".rodata", ".data", ".bss")
 
 
-def load(data: bytes, *, source: str = "<memory>", helpers: Mapping[str, int] | None = None) -> Program:
+def load(
+    data: bytes,
+    *,
+    source: str = "<memory>",
+    helpers: Mapping[str, int] | None = None,
+    resolver: Resolver | None = None,
+) -> Program:
     """The program in an ELF object file.
 
-    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. Raises
-    LoadError, and nothing else, whatever the bytes; its subclass IllegalInstruction where the code is at fault.
+    Undefined external functions become calls of the helper that `helpers` (name to number) has for them. `resolver`
+    answers for what `lddw` loads of the host's (`vm.pseudo`). Raises LoadError, and nothing else, whatever the bytes;
+    its subclass IllegalInstruction where the code is at fault.
     """
-    return _Linker(elf.read(data, source=source), helpers or {}).program()
+    return _Linker(elf.read(data, source=source), helpers or {}).program(resolver)
 
 
 class _Linker:
@@ -48,7 +58,7 @@ class _Linker:
         self.bases: dict[int, int] = {}
         self.regions: dict[int, int] = {}
 
-    def program(self) -> Program:
+    def program(self, resolver: Resolver | None) -> Program:
         self._lay_out()
         for relocation in self.file.relocations:
             self._relocate(relocation)
@@ -67,6 +77,12 @@ class _Linker:
             ),
             sections=MappingProxyType(self._metadata()),
             source=self.file.source,
+            lines=read_lines(
+                {each.name: each.data for each in self.file.of(Use.LINES)},
+                {each.name: (self.bases[each.index], len(each.data)) for each in self.file.of(Use.CODE)},
+                source=self.file.source,
+            ),
+            resolver=resolver,
         )
 
     def _refuse(self, reason: str, section: Section, offset: int | None = None) -> LoadError:
@@ -74,7 +90,11 @@ class _Linker:
 
     def _lay_out(self) -> None:
         pc = 0
+        names: set[str] = set()
         for section in self.file.of(Use.CODE):
+            if section.name in names:
+                raise self._refuse("a second code section of this name", section)
+            names.add(section.name)
             if len(section.data) % SLOT_BYTES:
                 raise self._refuse(f"{len(section.data)} bytes of code are not a whole number of slots", section)
             self.bases[section.index] = pc
@@ -192,8 +212,6 @@ class _Linker:
         for section in self.file.of(Use.CODE):
             if section.name == ".text":
                 continue
-            if section.name in entries:
-                raise self._refuse("a second code section of this name", section)
             candidates = [each for each in functions[section.index] if each.is_global]
             if len(candidates) != 1:
                 names = ", ".join(each.name for each in candidates) or "none"

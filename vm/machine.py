@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vm.errors import BudgetExhausted, Fault, UnknownHelper, VmError
 from vm.execution import EXITED, Execution
-from vm.helpers import MAX_ARGUMENTS, HelperTable
+from vm.helpers import MAX_ARGUMENTS, BoundHelpers, HelperTable
 from vm.interpreter import compiled
 from vm.memory import MASK64, Memory, Region
 
@@ -45,7 +45,7 @@ class Machine:
         self.on_step: Callable[[int, Sequence[int]], None] | None = None
         self.memory = Memory()
         self._map_data(data or {})
-        self._execution = Execution(self.memory, self._bind(helpers or HelperTable()))
+        self._execution = Execution(self.memory, self._bind(helpers or HelperTable()), program.starts)
         self._steps = compiled(program)
         self._running = False
 
@@ -79,6 +79,7 @@ class Machine:
         except Fault as fault:
             function = self.program.function_at(pc)
             fault.pc, fault.section, fault.function = pc, function.section, function.name
+            fault.line = self.program.line_at(pc)
             fault.instructions = executed
             raise
         except Exception as error:
@@ -100,16 +101,11 @@ class Machine:
             initial = bytearray(data) if section.writable else data
             self.memory.map(Region(section.region, section.name, initial, section.writable))
 
-    def _bind(self, helpers: HelperTable) -> Mapping[int, Callable[[Sequence[int], object], int]]:
-        bound = {}
+    def _bind(self, helpers: HelperTable) -> BoundHelpers:
         for number, pc in self.program.helper_calls.items():
-            helper = helpers.by_number.get(number)
-            if helper is None:
-                known = ", ".join(f"{each.number} ({each.name})" for each in helpers)
-                reason = f"call of helper {number}, which the host does not offer; it offers {known or 'none'}"
-                raise self.program.illegal(pc, reason, UnknownHelper)
-            bound[number] = helper.bind(self.memory)
-        return bound
+            if number not in helpers.by_number:
+                raise self.program.illegal(pc, helpers.does_not_offer(number), UnknownHelper)
+        return BoundHelpers(helpers, self.memory)
 
 
 class _Traced:

@@ -6,6 +6,7 @@ fixed, so addresses are the same on every run and on every engine, and no real a
 ====================  ==================================================================
 0                     never mapped: NULL
 1 to 8                stack frames, the outermost call first
+15                    never mapped: the program's code; the offset is 8 * pc. Only `callx` uses such an address
 16 to 63              the program's data sections, in the order of the object file
 64 and up             the host's
 ====================  ==================================================================
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 STACK_REGION = 1
 MAX_CALL_DEPTH = 8
 FRAME_BYTES = 512
+CODE_REGION = 15
 DATA_REGION = 16
 HOST_REGION = 64
 MAX_REGION = 0xFFFF_FFFE
@@ -76,6 +78,8 @@ class Memory:
             raise VmError(f"region {region.number} is already mapped as {taken.name!r}; unmap it first")
         if not 0 < region.number <= MAX_REGION:
             raise VmError(f"region number {region.number} of {region.name!r} is not in 1 to {MAX_REGION:#x}")
+        if region.number == CODE_REGION:
+            raise VmError(f"region number {CODE_REGION} of {region.name!r} is the code's; it is never mapped")
         if len(region.data) > MAX_REGION_BYTES:
             raise VmError(f"region {region.name!r} has {len(region.data)} bytes; the most is {MAX_REGION_BYTES}")
         if region.writable and not isinstance(region.data, bytearray):

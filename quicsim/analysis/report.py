@@ -63,7 +63,8 @@ def _estimate_json(estimate: Estimate) -> dict[str, object]:
     }
 
 
-def _quantity(metric: str, value: float, sign: str = "") -> str:
+def quantity(metric: str, value: float, sign: str = "") -> str:
+    """A metric's value in a unit that suits it; `sign` stands before what is greater than 0."""
     view = natural_view(metric, value)
     text = view.text(value)
     return f"{sign if value > 0 else ''}{text}{f' {view.unit}' if view.unit else ''}"
@@ -98,7 +99,7 @@ def _verdict(row: Row) -> str:
 def _difference(row: Row) -> str:
     if row.difference is None:
         return ""
-    median = _quantity(row.metric, row.difference.median, sign="+")
+    median = quantity(row.metric, row.difference.median, sign="+")
     return f"{median} ({_interval(row.metric, row.difference)})"
 
 
@@ -106,7 +107,7 @@ COLUMNS: tuple[tuple[str, bool, Callable[[Row], str]], ...] = (
     ("variant", False, lambda row: row.variant),
     ("metric", False, lambda row: natural_view(row.metric, row.estimate.median).name),
     ("n", True, lambda row: str(row.estimate.count)),
-    ("median", True, lambda row: _quantity(row.metric, row.estimate.median)),
+    ("median", True, lambda row: quantity(row.metric, row.estimate.median)),
     ("95 % interval", True, lambda row: _interval(row.metric, row.estimate)),
     ("paper", True, _reference),
     ("ours / paper", True, _verdict),

@@ -26,6 +26,7 @@ class Datagram:
         source: address that it was sent from; the network writes it.
         destination: host or address that it goes to; the network writes it.
         ecn: its ECN codepoint: NOT_ECT, ECT_1, ECT_0, or CE, which a queue makes of ECT_1 and ECT_0.
+        flow: number of the conversation that it belongs to, as UDP ports tell it.
     """
 
     payload: Any
@@ -34,6 +35,7 @@ class Datagram:
     source: str = ""
     destination: str = ""
     ecn: int = NOT_ECT
+    flow: int = 0
 
 
 class DropReason(Enum):

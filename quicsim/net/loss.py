@@ -34,7 +34,7 @@ def fault_matcher(rule: str) -> Matcher:
 
     Rules, in any case and spacing:
 
-    - "first packet of each request": the first datagram that carries each distinct label `stream-start:...`
+    - "first packet of each request": the first datagram of a flow that carries each distinct label `stream-start:...`
     - "datagram 3", "datagrams 5 and 7", "datagrams 1, 2 and 9": these, counted from 1
     - "every 100th datagram": numbers 100, 200, ...
     - "first datagram after 4.03s": the first one offered at or after this instant of the simulation's clock
@@ -61,10 +61,10 @@ def fault_matcher(rule: str) -> Matcher:
 
 
 def _first_of_each_request(_: list[int]) -> Matcher:
-    seen: set[str] = set()
+    seen: set[tuple[int, str]] = set()
 
     def matches(index: int, datagram: Datagram, now_ns: int) -> bool:
-        new = {label for label in datagram.labels if label.startswith(REQUEST_LABEL)} - seen
+        new = {(datagram.flow, label) for label in datagram.labels if label.startswith(REQUEST_LABEL)} - seen
         seen.update(new)
         return bool(new)
 

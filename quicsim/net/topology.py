@@ -62,6 +62,7 @@ class Host(_Node):
         super().__init__(name, self._refuse)
         self._network = network
         self._ways: dict[str, tuple[str, Send]] = {}
+        self._receivers: dict[int, Send] = {}
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -74,9 +75,13 @@ class Host(_Node):
         super().rewire()
         self._ways.clear()
 
-    def on_datagram(self, receive: Send) -> None:
-        """Have `receive(datagram)` called for each datagram that arrives here, at once, from the clock's loop."""
-        self.receiver = receive
+    def on_datagram(self, receive: Send, flow: int = 0) -> None:
+        """Have `receive(datagram)` called for each datagram that arrives here, at once, from the clock's loop.
+
+        Once there is another for another flow, each gets the datagrams of its own only.
+        """
+        self._receivers[flow] = receive
+        self.receiver = receive if len(self._receivers) == 1 else self._deliver
         self.rewire()
 
     def way(self, to: str, via: str | None = None) -> tuple[Send, str]:
@@ -129,6 +134,13 @@ class Host(_Node):
         if links is None:
             raise self._no_route(to) if via is None else NetworkError(f"{self.name} has no route to {to!r} by {via!r}")
         return self.addresses[links[0]], self.outgoing[links[0]].send
+
+    def _deliver(self, datagram: Datagram) -> None:
+        try:
+            receive = self._receivers[datagram.flow]
+        except KeyError:
+            raise NetworkError(f"a datagram of flow {datagram.flow} reached host {self.name}, which has none") from None
+        receive(datagram)
 
     def _refuse(self, datagram: Datagram) -> None:
         raise NetworkError(f"a datagram reached host {self.name}, which has no receiver; give one to on_datagram")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
 from quicsim.quic.congestion.base import ACKED, LOST, MARKED, RTT, TIMEOUT
+from quicsim.quic.path import MAXIMUM_PATHS
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -33,7 +34,7 @@ congestion_control = Operation(
         Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
         Field("packet_bytes", u32, "packet_bytes", "that packet's size; the sum of all for packets lost at once"),
         Field("event", u8, "event", "1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet"),
-        Field("path_id", u8, "path.path_id", "the path"),
+        Field("path_id", u8, "path.path_id", "the path", maximum=MAXIMUM_PATHS - 1),
     ),
     output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes"),
     rules=(

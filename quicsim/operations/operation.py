@@ -54,6 +54,7 @@ class Field:
     `of` is a dotted path that starts at one of the operation's arguments. The unit is the last part of the name.
     `writable` fields are written back when the program returns without a fault; the others may only be read. `since` is
     the ABI's minor version that appended the field: it stands behind all older ones, so that older objects still fit.
+    `maximum` is the largest value that the host gives, where that is less than the type's: the verifier relies on it.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Field:
     meaning: str
     writable: bool = False
     since: int = 0
+    maximum: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8
+from quicsim.quic.path import MAXIMUM_PATHS
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -23,8 +24,14 @@ select_ack_path = Operation(
     source="paper section 3.2.1",
     inputs=(
         NOW,
-        Field("path_count", u8, "connection.path_count", "how many paths there are"),
-        Field("received_on", u8, "path.path_id", "the path whose packets are to be acknowledged"),
+        Field("path_count", u8, "connection.path_count", "how many paths there are", maximum=MAXIMUM_PATHS),
+        Field(
+            "received_on",
+            u8,
+            "path.path_id",
+            "the path whose packets are to be acknowledged",
+            maximum=MAXIMUM_PATHS - 1,
+        ),
     ),
     output=Output(u8, "index of the path in connection->paths, plus 1; one that is not open counts as received_on"),
     rules=(Rule("result >= 1"), Rule("result <= path_count")),

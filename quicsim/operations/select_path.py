@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8
+from quicsim.quic.path import MAXIMUM_PATHS
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -24,9 +25,15 @@ select_path = Operation(
     arguments=("connection", "path", "retransmits"),
     inputs=(
         NOW,
-        Field("path_count", u8, "connection.path_count", "how many paths there are"),
+        Field("path_count", u8, "connection.path_count", "how many paths there are", maximum=MAXIMUM_PATHS),
         Field("retransmits", u8, "retransmits", "1: the packet repeats another one, and the window does not hold it"),
-        Field("origin", u8, "path.path_id", "the path that carried that one; 0 where nothing is repeated"),
+        Field(
+            "origin",
+            u8,
+            "path.path_id",
+            "the path that carried that one; 0 where nothing is repeated",
+            maximum=MAXIMUM_PATHS - 1,
+        ),
     ),
     output=Output(u8, "index of the path in connection->paths, plus 1; 0: none can send"),
     rules=(Rule("result <= path_count"),),

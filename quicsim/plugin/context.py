@@ -7,6 +7,7 @@ raises ABI_MINOR.
 from __future__ import annotations
 
 from quicsim.operations import Field, Rule, u8, u16, u32, u64
+from quicsim.quic.path import MAXIMUM_PATHS
 
 __all__ = ["ABI_MAJOR", "ABI_MINOR", "CONNECTION_FIELDS", "MAXIMUM_PATHS", "PATH_FIELDS", "PATH_RULES",
            "PATH_STRIDE_BYTES"]  # fmt: skip
@@ -14,7 +15,6 @@ __all__ = ["ABI_MAJOR", "ABI_MINOR", "CONNECTION_FIELDS", "MAXIMUM_PATHS", "PATH
 ABI_MAJOR = 1
 ABI_MINOR = 3
 
-MAXIMUM_PATHS = 8
 PATH_STRIDE_BYTES = 256
 """Assumed: three times what a path has fields for, so that new ones leave every path where it is."""
 
@@ -43,7 +43,7 @@ PATH_FIELDS = (
     Field("pto_count", u32, "path.pto_count", "timeouts in a row"),
     Field("outstanding_count", u32, "path.outstanding_count", "packets of the application space in flight"),
     Field("datagram_bytes", u16, "path.datagram_bytes", "a full datagram, UDP payload"),
-    Field("path_id", u8, "path.path_id", "the path's identifier"),
+    Field("path_id", u8, "path.path_id", "the path's identifier", maximum=MAXIMUM_PATHS - 1),
     Field("ecn_codepoint", u8, "path.ecn_codepoint", "what datagrams are sent with; set_ecn() sets it", since=1),
     Field("is_open", u8, "path.is_open", "1: both ends know the path, packets may be sent on it", since=2),
     Field("is_potentially_failed", u8, "path.is_potentially_failed",

@@ -70,7 +70,10 @@ def operation_layout(operation: Operation) -> Layout:
 
 
 CONNECTION = lay_out(
-    (*CONNECTION_FIELDS, Field("path_count", u8, "connection.path_count", "how many paths are in use"))
+    (
+        *CONNECTION_FIELDS,
+        Field("path_count", u8, "connection.path_count", "how many paths are in use", maximum=MAXIMUM_PATHS),
+    )
 )
 PATH = lay_out(PATH_FIELDS, PATH_STRIDE_BYTES)
 PATHS_OFFSET = CONNECTION.size_bytes

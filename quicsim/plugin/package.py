@@ -57,9 +57,14 @@ class Plugin:
 
     @property
     def has_frames(self) -> bool:
-        """Whether it sends or reads frames of its own, so that two ends that run it have something to say."""
-        return APPEND_FRAME in self.program.helper_calls or any(
-            each.operation.value is not None for each in self.anchors
+        """Whether it sends or reads frames of its own, so that two ends that run it have something to say.
+
+        What is called through a register is not known beforehand: it may be `append_frame`.
+        """
+        return (
+            APPEND_FRAME in self.program.helper_calls
+            or self.program.calls_through_registers
+            or any(each.operation.value is not None for each in self.anchors)
         )
 
 

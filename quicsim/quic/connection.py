@@ -20,7 +20,7 @@ from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStre
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
-from quicsim.quic.path import Path
+from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.states import (
     CONNECTION,
     ConnectionInput,
@@ -44,7 +44,6 @@ _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
 __all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived"]
 
-MAXIMUM_PATHS = 8
 """Assumed: path 0 and one for each of seven addresses."""
 
 CLIENT_EXCHANGE_STREAM = 2

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from quicsim.quic.congestion.base import CongestionController
     from quicsim.quic.profiles import Profile
 
-__all__ = ["AMPLIFICATION_FACTOR", "Path"]
+__all__ = ["AMPLIFICATION_FACTOR", "MAXIMUM_PATHS", "Path"]
+
+MAXIMUM_PATHS = 8
 
 AMPLIFICATION_FACTOR = 3
 """Before the peer's address is validated, an endpoint sends at most three times what it received (RFC 9000 8.1)."""

@@ -5,54 +5,46 @@ One call of `simulate` is one replication of one variant; everything it uses is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quicsim.apps.bulk import Receiver, Sender
-from quicsim.apps.messages import Listener, Talker
-from quicsim.apps.requests import Answerer, Requester
 from quicsim.clock import Clock
-from quicsim.cpu import Cpu
-from quicsim.endpoint import Endpoint
 from quicsim.events import Code, DatagramMarked, Event, PacketDropped, Recorder, Trace
 from quicsim.net.link import check_conservation
-from quicsim.operations import OperationTable
-from quicsim.plugin.cost import PluginPrices
-from quicsim.plugin.host import ConnectionPlugins
-from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.processing import check_conservation as check_endpoint
-from quicsim.quic.connection import Connection, Settings
-from quicsim.quic.profiles import Bridge, profile_named
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
-from quicsim.scenario.build_network import build_network, client_paths, directions
+from quicsim.scenario.build_application import build_application
+from quicsim.scenario.build_connection import Place, Sides, build_sides
+from quicsim.scenario.build_network import build_network, directions
 from quicsim.scenario.measure import (
-    MessagesMeasured,
-    OpenTransferMeasured,
-    RequestsMeasured,
+    Measuring,
+    Sharing,
     ThroughputSeries,
-    TransferMeasured,
     measure_counts,
+    measure_flows,
     measure_processing,
     processing,
 )
-from quicsim.scenario.use_plugins import use_plugins
-from quicsim.scenario.values import HOST_NAMES
+from quicsim.scenario.use_plugins import plugins_of, use_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
 
     from simpy.events import Event as SimPyEvent
 
+    from quicsim.endpoint import Endpoint
     from quicsim.net.datagram import DropReason
     from quicsim.net.topology import Network
-    from quicsim.scenario.schema import Host, ResolvedScenario
-    from quicsim.scenario.values import HostName
+    from quicsim.plugin.package import Plugin
+    from quicsim.scenario.build_connection import Side
+    from quicsim.scenario.schema import ResolvedScenario
 
 __all__ = ["Unfinished", "simulate"]
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
-ENDLESS_BYTES = 1 << 60  # within what a stream may carry (RFC 9000 section 4.5), and beyond any run
+SHOWN_UNFINISHED = 3
+"""Of how many connections that are not done an error tells."""
 
 
 class Unfinished(RuntimeError):  # noqa: N818
@@ -81,14 +73,16 @@ class LinkTrace:
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
-    """One host's end of the connection."""
+class Talk:
+    """One connection of a run, with what it is for."""
 
-    endpoint: Endpoint
-    plugins: ConnectionPlugins
-
-
-Sides = dict["HostName", Side]
+    flow: str
+    """The name of its flow; empty in a scenario without any."""
+    place: Place
+    sides: Sides
+    application: Measuring
+    started_ns: int
+    throughput: ThroughputSeries | None
 
 
 def simulate(
@@ -97,47 +91,88 @@ def simulate(
     replication: int,
     subscribers: Sequence[Callable[[Event], None]] = (),
 ) -> RunRecord:
-    """Run one replication of one variant to the end of its application.
+    """Run one replication of one variant to the end of its applications.
 
-    Raises Unfinished at the time limit, ConnectionFailed where the connection gives up, ScenarioError for an object
+    Raises Unfinished at the time limit, ConnectionFailed where a connection gives up, ScenarioError for an object
     that is no plugin.
     """
     clock = Clock()
     trace = Trace()
     trace.subscribers.extend(subscribers)
-    streams = Streams(scenario.seed, replication)
     recorders: list[Recorder] = []
+    streams = Streams(scenario.seed, replication)
     network = build_network(scenario, clock, streams, LinkTrace(recorders))
-    sides: Sides = {name: build_side(scenario, name, network, clock, trace, streams) for name in HOST_NAMES}
-    recorders += [trace.component(direction.name) for direction in directions(network)]
     notes: list[str] = []
-    use_plugins(scenario, sides, notes)
-    application = build_application(scenario, sides)
-    interval_ns = scenario.throughput_interval_ns
-    throughput = ThroughputSeries(sides["client"].endpoint, interval_ns) if interval_ns else None
-    phase_ns = scenario.hosts.client.start_phase_ns
-    started_ns = streams.stream("start-phase:client").below(0, phase_ns) if phase_ns else 0
-    clock.process(connect_at(started_ns, sides["client"].endpoint))
-    clock.run(until=clock.any_of([application.finished, clock.timeout(scenario.time_limit_ns)]))
-    if not application.finished.processed:
-        limit_s = scenario.time_limit_ns / NANOSECONDS_PER_SECOND
-        ends = "; ".join(standing(name, side) for name, side in sides.items())
-        raise Unfinished(
-            f"the application had not finished after time_limit = {limit_s:g} s. {ends}. "
-            f"Raise time_limit, or look with `quicsim trace` at what it waits for"
-        )
+    talks = build_talks(scenario, network, trace, streams, notes)
+    recorders += [trace.component(direction.name) for direction in directions(network)]
+    sharing = Sharing(clock, [(talk.sides, talk.application.finished, talk.started_ns) for talk in talks])
+    run_to_the_end(scenario, clock, talks)
     for link in network.links.values():
         check_conservation(link)
-    for endpoint in processing(sides).values():
+    everyone = [(talk.place, talk.sides) for talk in talks]
+    for endpoint in processing(everyone).values():
         check_endpoint(endpoint)
-    counts = measure_counts(sides, network)
-    metrics, samples = application.measure(started_ns)
-    metrics |= measure_processing(sides)
-    series = throughput.measure() if throughput is not None else {}
+    counts = measure_counts(everyone, network)
+    metrics, samples = measure_flows([(talk.flow, talk.application.measure(talk.started_ns)) for talk in talks])
+    metrics |= sharing.measure() | measure_processing(everyone)
+    series = {
+        talk.place.metric(name): points
+        for talk in talks
+        if talk.throughput is not None
+        for name, points in talk.throughput.measure().items()
+    }
     return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes), series)
 
 
-def standing(name: HostName, side: Side) -> str:
+def build_talks(
+    scenario: ResolvedScenario, network: Network, trace: Trace, streams: Streams, notes: list[str]
+) -> list[Talk]:
+    """Every connection of every flow, ready to start, in the file's order."""
+    plugins = plugins_of(scenario)
+    talks: list[Talk] = []
+    for name, flow in scenario.every_flow.items():
+        for index in range(flow.count):
+            own = f"{name}.{index}" if name else ""
+            place = Place(scenario, flow, network, trace, streams, number=len(talks), name=own)
+            start_ns = flow.start_ns + index * flow.spacing_ns
+            talks.append(build_talk(name, place, start_ns, plugins, notes))
+    return talks
+
+
+def build_talk(name: str, place: Place, start_ns: int, plugins: Mapping[str, Plugin], notes: list[str]) -> Talk:
+    """One connection, ready to start."""
+    clock, flow = place.network.clock, place.flow
+    sides = build_sides(place)
+    use_plugins(flow, plugins, sides, notes)
+    application = build_application(place, sides)
+    client = sides["client"].endpoint
+    interval_ns = place.scenario.throughput_interval_ns
+    throughput = ThroughputSeries(client, interval_ns) if interval_ns else None
+    phase_ns = flow.hosts.client.start_phase_ns
+    if phase_ns:
+        start_ns += place.streams.stream(place.component("start-phase:client")).below(0, phase_ns)
+    clock.process(connect_at(start_ns, client))
+    return Talk(name, place, sides, application, start_ns, throughput)
+
+
+def run_to_the_end(scenario: ResolvedScenario, clock: Clock, talks: Sequence[Talk]) -> None:
+    """Have the clock run until all applications are done. Raises Unfinished at the time limit."""
+    all_finished = [talk.application.finished for talk in talks]
+    finished = all_finished[0] if len(all_finished) == 1 else clock.all_of(all_finished)
+    clock.run(until=clock.any_of([finished, clock.timeout(scenario.time_limit_ns)]))
+    late = [talk for talk in talks if not talk.application.finished.processed]
+    if not late:
+        return
+    limit_s = scenario.time_limit_ns / NANOSECONDS_PER_SECOND
+    ends = [standing(talk.place.component(role), side) for talk in late for role, side in talk.sides.items()]
+    who = "the application" if len(talks) == 1 else f"{len(late)} of {len(talks)} applications"
+    raise Unfinished(
+        f"{who} had not finished after time_limit = {limit_s:g} s. {'; '.join(ends[: 2 * SHOWN_UNFINISHED])}. "
+        f"Raise time_limit, or look with `quicsim trace` at what it waits for"
+    )
+
+
+def standing(name: str, side: Side) -> str:
     """Where one end stands, for whoever asks why a run did not finish."""
     connection = side.endpoint.connection
     last_s = connection.now_ns / NANOSECONDS_PER_SECOND
@@ -148,95 +183,6 @@ def standing(name: HostName, side: Side) -> str:
 
 
 def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, object, None]:
-    """The process that starts the client."""
+    """The process that starts a client."""
     yield client.clock.timeout(instant_ns)
     client.connect()
-
-
-def build_side(
-    scenario: ResolvedScenario, name: HostName, network: Network, clock: Clock, trace: Trace, streams: Streams
-) -> Side:
-    """A host's connection with its operations and its plugin host, on the clock and the network."""
-    host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
-    profile = profile_named(host.profile)
-    if host.bridge is not None:
-        profile = replace(profile, bridge=Bridge(host.bridge))
-    settings = Settings(
-        congestion_control=host.congestion_control,
-        datagram_bytes=host.datagram_size_bytes,
-        max_ack_delay_ns=host.max_ack_delay_ns,
-        max_data_bytes=host.max_data_bytes,
-        max_stream_data_bytes=host.max_stream_data_bytes,
-        certificate_chain_bytes=scenario.hosts.server.certificate_chain_bytes,
-        accepts_plugins=host.plugins,
-        address_count=len(client_paths(scenario)) if name == "client" else 1,
-    )
-    connection = Connection(
-        is_client=name == "client",
-        profile=profile,
-        operations=OperationTable(profile.name),
-        recorder=trace.component(name),
-        settings=settings,
-    )
-    endpoint = build_endpoint(scenario, name, network, connection, trace)
-    return Side(endpoint, ConnectionPlugins(connection, streams))
-
-
-def build_endpoint(
-    scenario: ResolvedScenario, name: HostName, network: Network, connection: Connection, trace: Trace
-) -> Endpoint:
-    """What joins a host's connection with the clock and the network, and with the host's core if that has one."""
-    host: Host = scenario.hosts.client if name == "client" else scenario.hosts.server
-    clock = network.clock
-    place = (clock, network.host(name), "server" if name == "client" else "client", connection)
-    number, header_bytes = HOST_NAMES.index(name), scenario.udp_ip_header_bytes
-    links = client_paths(scenario) if name == "client" else ()
-    if (cpu := host.cpu) is None:
-        return Endpoint(*place, number=number, header_bytes=header_bytes, links=links)
-    plugins = PluginPrices(cpu.anchor_call_ps, cpu.byte_marshalled_ps, cpu.instruction_ps)
-    return ProcessingEndpoint(
-        *place,
-        number=number,
-        header_bytes=header_bytes,
-        links=links,
-        cpu=Cpu(clock, number),
-        prices=Prices(cpu.packet_sent_ps, cpu.packet_received_ps, cpu.byte_ps, plugins),
-        buffer_bytes=cpu.receive_buffer_bytes,
-        recorder=trace.component(f"{name}:cpu"),
-    )
-
-
-def build_application(
-    scenario: ResolvedScenario, sides: Sides
-) -> RequestsMeasured | MessagesMeasured | TransferMeasured | OpenTransferMeasured:
-    """What the scenario's hosts do, ready to start."""
-    client, server = sides["client"].endpoint, sides["server"].endpoint
-    if (requests := scenario.requests) is not None:
-        Answerer(server, response_bytes=requests.response_size_bytes)
-        return RequestsMeasured(
-            Requester(
-                client,
-                count=requests.count,
-                request_bytes=requests.request_size_bytes,
-                start_ns=requests.start_ns,
-                gap_ns=requests.gap_ns,
-            )
-        )
-    if (messages := scenario.messages) is not None:
-        talking, listening = (client, server) if messages.sender == "client" else (server, client)
-        talker = Talker(
-            talking,
-            count=messages.count,
-            message_bytes=messages.size_bytes,
-            start_ns=messages.start_ns,
-            gap_ns=messages.gap_ns,
-        )
-        return MessagesMeasured(talker, Listener(listening, message_bytes=messages.size_bytes))
-    transfer = scenario.transfer
-    assert transfer is not None  # the schema asks for exactly one application
-    sender, receiver = (server, client) if transfer.sender == "server" else (client, server)
-    Sender(sender, size_bytes=transfer.size_bytes or ENDLESS_BYTES)
-    received = Receiver(receiver, request_bytes=transfer.request_size_bytes)
-    if transfer.until_ns is not None:
-        return OpenTransferMeasured(receiver, transfer.until_ns)
-    return TransferMeasured(received)

@@ -1,8 +1,8 @@
 """How do a scenario's links become a network, and do they make one at all?
 
-A bandwidth-delay product is the lowest rate times the base round trip of the route between client and server that goes
-through a link: the rate in the queue's own direction, the propagation delays of both. Where several such routes share
-a link, the largest product counts.
+A bandwidth-delay product is the lowest rate times the base round trip of the route between a client and its server that
+goes through a link: the rate in the queue's own direction, the propagation delays of both. Where several such routes
+share a link, the largest product counts.
 """
 
 from __future__ import annotations
@@ -20,25 +20,27 @@ from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.values import HOST_NAMES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from quicsim.clock import Clock
     from quicsim.net.link import LinkDirection, LinkObserver
     from quicsim.randomness import Streams
     from quicsim.scenario.network import Link
-    from quicsim.scenario.schema import Setup
+    from quicsim.scenario.schema import Flow, Host, Setup
+    from quicsim.scenario.values import HostName
 
-__all__ = ["build_network", "client_paths", "directions", "network_problems"]
+__all__ = ["build_network", "client_paths", "directions", "host_names", "network_problems"]
 
 BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
 
 def build_network(scenario: Setup, clock: Clock, streams: Streams, observer: LinkObserver) -> Network:
-    """The hosts `client` and `server`, the routers, and the links in the file's order."""
+    """The flows' hosts, the routers, and the links in the file's order."""
     network = Network(clock, streams, observer)
-    for host in HOST_NAMES:
+    hosts = host_names(scenario)
+    for host in hosts:
         network.add_host(host)
-    for router in _routers(_ends(scenario)):
+    for router in _routers(_ends(scenario), hosts):
         network.add_router(router)
     products = _bandwidth_delay_bytes(scenario)
     for name, link in scenario.links.items():
@@ -56,29 +58,32 @@ def directions(network: Network) -> list[LinkDirection]:
     return [direction for link in network.links.values() for direction in (link.forward, link.backward)]
 
 
-def client_paths(scenario: Setup) -> tuple[str, ...]:
+def host_names(scenario: Setup) -> tuple[str, ...]:
+    """The nodes that are hosts: the ends of the flows."""
+    return tuple(dict.fromkeys(name for flow in scenario.every_flow.values() for name in flow.between))
+
+
+def client_paths(scenario: Setup, flow: Flow) -> tuple[str, ...]:
     """The client's link that each path begins with: as the file says, or the one that the route to the server has."""
-    routed = first_links("client", _ends(scenario), HOST_NAMES)["server"]
-    return scenario.hosts.client.paths or (routed,)
+    client, server = flow.between
+    routed = first_links(client, _ends(scenario), host_names(scenario))[server]
+    return flow.hosts.client.paths or (routed,)
 
 
 def network_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:
-    """What keeps the links from being a network between client and server: keys, and a sentence for each."""
-    ends = _ends(scenario)
+    """What keeps the links from being a network between the flows' hosts: keys, and a sentence for each."""
+    ends, hosts = _ends(scenario), host_names(scenario)
     wrong = [problem for name, link in scenario.links.items() for problem in _direction_problems(("links", name), link)]
-    if wrong := wrong or list(_router_problems(ends)):
+    if wrong := wrong or list(_end_problems(scenario, ends)) or list(_router_problems(ends, hosts)):
         yield from wrong
         return
-    if "server" not in first_links("client", ends, HOST_NAMES):
-        yield ("links",), 'no route joins "client" and "server"'
+    for name, flow in scenario.every_flow.items():
+        place = ("flows", name) if name else ()
+        wrong += _flow_problems(place, flow, ends, hosts)
+    wrong += list(_shared_host_problems(scenario))
+    yield from wrong
+    if any(key == ("links",) or key[-1] == "between" for key, _sentence in wrong):  # there is no route to reckon with
         return
-    client = scenario.hosts.client
-    wrong_paths = list(_path_problems(client.paths, ends))
-    yield from wrong_paths
-    if not wrong_paths and len(client.paths) > 1 and not PROFILES[client.profile].is_multipath:
-        several = " or ".join(f'"{name}"' for name, profile in PROFILES.items() if profile.is_multipath)
-        key = ("hosts", "client", "paths")
-        yield key, f'profile "{client.profile}" uses one path; give one link, or take profile {several}'
     products = _bandwidth_delay_bytes(scenario)
     for name, link in scenario.links.items():
         for sender in link.between:
@@ -110,27 +115,70 @@ def _direction_problems(place: Key, link: Link) -> Iterator[tuple[Key, str]]:
                 yield (*place, *needed), f'says nothing for what "{end}" sends; add {end} = ...'
 
 
-def _router_problems(ends: Links) -> Iterator[tuple[Key, str]]:
+def _end_problems(scenario: Setup, ends: Links) -> Iterator[tuple[Key, str]]:
+    """Hosts of flows that no link reaches."""
+    known = dict.fromkeys(end for pair in ends.values() for end in pair)
+    for name, flow in scenario.flows.items():
+        unknown = [node for node in flow.between if node not in known]
+        yield from ((("flows", name, "between"), f'no link has the end "{n}"; {suggestion(n, known)}') for n in unknown)
+
+
+def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) -> Iterator[tuple[Key, str]]:
+    """What keeps a flow's hosts from reaching each other as it says."""
+    source, sink = flow.between
+    if sink not in first_links(source, ends, hosts):
+        yield (*place, "between") if place else ("links",), f'no route joins "{source}" and "{sink}"'
+        return
+    client = flow.hosts.client
+    key = (*place, "hosts", "client", "paths")
+    wrong = list(_path_problems(key, flow, ends, hosts))
+    yield from wrong
+    if not wrong and len(client.paths) > 1 and not PROFILES[client.profile].is_multipath:
+        several = " or ".join(f'"{name}"' for name, profile in PROFILES.items() if profile.is_multipath)
+        yield key, f'profile "{client.profile}" uses one path; give one link, or take profile {several}'
+
+
+def _shared_host_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:
+    """What connections of one host cannot each have for themselves: its jitter, and its core."""
+    first: dict[str, tuple[str, HostName]] = {}
+    for name, flow in scenario.every_flow.items():
+        for role, node in zip(HOST_NAMES, flow.between, strict=True):
+            host, key = _host(flow, role), ("flows", name, "hosts", role)
+            before, role_before = first.setdefault(node, (name, role))
+            other = _host(scenario.every_flow[before], role_before)
+            if host.receive_jitter_ns != other.receive_jitter_ns:
+                yield (*key, "receive_jitter"), f'host "{node}" has another in flow "{before}"; it can have one'
+            if host.cpu is not None and (before != name or flow.count > 1):
+                yield (*key, "cpu"), f'host "{node}" has several connections; a core serves one, give each its own host'
+
+
+def _host(flow: Flow, role: HostName) -> Host:
+    return flow.hosts.client if role == "client" else flow.hosts.server
+
+
+def _router_problems(ends: Links, hosts: Sequence[str]) -> Iterator[tuple[Key, str]]:
     joined = [end for pair in ends.values() for end in pair]
     for name, pair in ends.items():
         for end in pair:
-            if end not in HOST_NAMES and joined.count(end) == 1:
-                meant = get_close_matches(end, HOST_NAMES, n=1)
+            if end not in hosts and joined.count(end) == 1:
+                meant = get_close_matches(end, hosts, n=1)
                 advice = f'did you mean "{meant[0]}"?' if meant else "a router joins two or more"
                 yield ("links", name, "between"), f'router "{end}" has this one link only; {advice}'
 
 
-def _path_problems(paths: tuple[str, ...], ends: Links) -> Iterator[tuple[Key, str]]:
-    own = [name for name, pair in ends.items() if "client" in pair]
+def _path_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) -> Iterator[tuple[Key, str]]:
+    client, server = flow.between
+    paths = flow.hosts.client.paths
+    own = [name for name, pair in ends.items() if client in pair]
     for number, name in enumerate(paths):
-        key = ("hosts", "client", "paths", str(number))
+        key = (*place, str(number))
         if name not in ends:
             yield key, f'there is no link "{name}"; {suggestion(name, own)}'
         elif name not in own:
             yield key, f'link "{name}" does not begin at the client; {suggestion(name, own)}'
         elif name in paths[:number]:
             yield key, f'link "{name}" has a path already; a link carries one'
-        elif route("client", "server", ends, HOST_NAMES, name) is None:
+        elif route(client, server, ends, hosts, name) is None:
             yield key, f'link "{name}" does not lead to the server'
 
 
@@ -138,17 +186,18 @@ def _ends(scenario: Setup) -> Links:
     return {name: link.between for name, link in scenario.links.items()}
 
 
-def _routers(ends: Links) -> list[str]:
-    return list(dict.fromkeys(end for pair in ends.values() for end in pair if end not in HOST_NAMES))
+def _routers(ends: Links, hosts: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(end for pair in ends.values() for end in pair if end not in hosts))
 
 
 def _bandwidth_delay_bytes(scenario: Setup) -> dict[Hop, Fraction]:
-    """The product for each direction of each link that lies on a route of any of the client's links to the server."""
-    ends = _ends(scenario)
+    """The product for each direction of each link that lies on a route of any of a client's links to its server."""
+    ends, hosts = _ends(scenario), host_names(scenario)
     products: dict[Hop, Fraction] = {}
-    for name in (name for name, pair in ends.items() if "client" in pair):
-        there = route("client", "server", ends, HOST_NAMES, name)
-        back = route("server", address("client", name), ends, HOST_NAMES)
+    pairs = dict.fromkeys(flow.between for flow in scenario.every_flow.values())
+    for client, server, name in [(*pair, name) for pair in pairs for name, two in ends.items() if pair[0] in two]:
+        there = route(client, server, ends, hosts, name)
+        back = route(server, address(client, name), ends, hosts)
         if there is None or back is None:
             continue
         round_trip_ns = sum(scenario.links[hop.link].delay_ns[hop.sender] for hop in (*there, *back))
@@ -167,7 +216,12 @@ def _direction_spec(
     scenario: Setup, link: Link, sender: str, receiver: str, product_bytes: Fraction | None
 ) -> DirectionSpec:
     """What the link does to what `sender` sends; the receiving host's jitter is part of it."""
-    hosts = {"client": scenario.hosts.client, "server": scenario.hosts.server}
+    flows = scenario.every_flow.values()
+    jitters_ns = {
+        node: _host(flow, role).receive_jitter_ns
+        for flow in flows
+        for role, node in zip(HOST_NAMES, flow.between, strict=True)
+    }
     faults = [fault.drop for fault in link.faults if fault.sender == sender]
     if every := link.drop_every.get(sender, 0):
         faults.append(f"every {every}th datagram")
@@ -177,5 +231,5 @@ def _direction_spec(
         queue=discipline(link.queue, sender, link.rate_bps[sender], product_bytes),
         loss=link.loss.get(sender, Fraction(0)),
         faults=tuple(faults),
-        jitter_ns=hosts[receiver].receive_jitter_ns if receiver in hosts else 0,
+        jitter_ns=jitters_ns.get(receiver, 0),
     )

@@ -76,11 +76,11 @@ PRICES = tuple(field.alias or name for name, field in Prices.model_fields.items(
 
 
 def with_costs(
-    document: Mapping[str, Any], directory_of: Callable[[Key], Path]
+    document: Mapping[str, Any], directory_of: Callable[[Key], Path], place: Key = ()
 ) -> tuple[dict[str, Any], list[tuple[Key, str]]]:
     """A scenario as it is written, each host's `cpu` laid over the calibration that it names; and what is wrong.
 
-    `directory_of` says from where a path at a key counts.
+    `directory_of` says from where a path at a key counts. `place` is where `document` stands, if it is a flow's.
     """
     wrong: list[tuple[Key, str]] = []
     hosts = document.get("hosts")
@@ -89,7 +89,7 @@ def with_costs(
         cpu = host.get("cpu") if isinstance(host, Mapping) and name in HOST_NAMES else None
         if not isinstance(cpu, Mapping) or not isinstance(cpu.get("costs"), str):
             continue
-        key = ("hosts", name, "cpu")
+        key = (*place, "hosts", name, "cpu")
         try:
             costs = read_costs(cpu["costs"], directory_of((*key, "costs")))
         except ScenarioError as error:
@@ -97,7 +97,14 @@ def with_costs(
             continue
         wrong += [((*key, *rest), sentence) for rest, sentence in _unknown_parts(cpu, costs)]
         changed[name] = {**host, "cpu": _laid_over(costs, cpu)}
-    return {**document, "hosts": {**hosts, **changed}} if isinstance(hosts, Mapping) else dict(document), wrong
+    laid = {**document, "hosts": {**hosts, **changed}} if isinstance(hosts, Mapping) else dict(document)
+    flows = document.get("flows")
+    for name, flow in flows.items() if isinstance(flows, Mapping) else ():
+        if isinstance(flow, Mapping):
+            flow_laid, flow_wrong = with_costs(flow, directory_of, (*place, "flows", name))
+            laid["flows"] = {**laid["flows"], name: flow_laid}
+            wrong += flow_wrong
+    return laid, wrong
 
 
 def read_costs(name_or_path: str, directory: Path | None = None) -> dict[str, Any]:

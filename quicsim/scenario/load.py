@@ -21,10 +21,31 @@ from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.cpu import with_costs
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
 from quicsim.scenario.network import PER_SENDER, senders
+from quicsim.scenario.overlay import (
+    as_table,
+    has,
+    inherited_from,
+    merged,
+    unknown_flows,
+    with_flows,
+    with_quic,
+    without_host_key,
+)
+    as_table,
+    has,
+    inherited_from,
+    merged,
+    unknown_flows,
+    with_flows,
+    with_quic,
+    without_host_key,
+)
 from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
 from quicsim.scenario.schema import QUIC_TO_HOST, File, Header, PaperMark, ResolvedScenario, Setup
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quicsim.results import Results
     from quicsim.scenario.run import Progress
 
@@ -83,22 +104,25 @@ class Scenario:
     def with_plugin(self, name_or_path: str) -> Scenario:
         """The same scenario with this plugin in the place of each that its variants use; ScenarioError if none does."""
         path = plugin_object(name_or_path)
-        if not any(setup.plugins for setup in self.setups.values()):
+        if not any(flow.plugins for setup in self.setups.values() for flow in setup.every_flow.values()):
             raise ScenarioError(
                 f"no variant of {self.name} uses a plugin that {name_or_path} could replace; to add it, use the "
                 f'override --set \'plugins=[{{name="{name_or_path}", from="client"}}]\''
             )
         setups = {}
         for variant, setup in self.setups.items():
-            uses = []
-            for use in setup.plugins:
-                renamed = {"name": name_or_path, "replaces": use.replaces and name_or_path}
-                changed, wrong = with_parameters(use.model_copy(update=renamed), path, path_count(setup))
-                if wrong:
-                    raise ScenarioError(*(f"variant {variant}: {sentence}" for _key, sentence in wrong))
-                uses.append(changed)
-            objects = {name_or_path: path} if uses else {}
-            setups[variant] = setup.model_copy(update={"plugins": tuple(uses), "plugin_objects": objects})
+            uses: dict[str, tuple[PluginUse, ...]] = {}
+            for name, flow in setup.every_flow.items():
+                changed = []
+                for use in flow.plugins:
+                    renamed = {"name": name_or_path, "replaces": use.replaces and name_or_path}
+                    new, wrong = with_parameters(use.model_copy(update=renamed), path, path_count(setup, flow))
+                    if wrong:
+                        raise ScenarioError(*(f"variant {variant}: {sentence}" for _key, sentence in wrong))
+                    changed.append(new)
+                uses[name] = tuple(changed)
+            objects = {name_or_path: path} if any(uses.values()) else {}
+            setups[variant] = setup.with_plugins(uses).model_copy(update={"plugin_objects": objects})
         return replace(self, setups=setups)
 
     def run(
@@ -217,18 +241,9 @@ class _Override:
 
     def laid_over(self, document: dict[str, Any]) -> dict[str, Any]:
         laid: dict[str, Any] = self._assigned(document, self.key)
-        return laid if self.key[:1] != ("quic",) or len(self.key) != 2 else self._said_last(laid)
-
-    def _said_last(self, document: dict[str, Any]) -> dict[str, Any]:
-        """What both hosts share, asked for by hand, stands over what the file's hosts say of their own."""
-        of_host, hosts = QUIC_TO_HOST.get(self.key[1]), document.get("hosts")
-        if not isinstance(hosts, Mapping):
-            return document
-        shared = {
-            name: {key: value for key, value in host.items() if key != of_host} if isinstance(host, Mapping) else host
-            for name, host in hosts.items()
-        }
-        return document | {"hosts": shared}
+        if self.key[:1] == ("quic",) and len(self.key) == 2:  # asked for by hand, it stands over the hosts' own
+            return without_host_key(laid, QUIC_TO_HOST.get(self.key[1]))
+        return laid
 
     def _assigned(self, node: Any, key: Key) -> Any:
         if not key:
@@ -243,9 +258,10 @@ class _Override:
                 raise ScenarioError(f'{self}: no entry "{part}"; the list has {len(node)}, counted from 0')
             index = int(part)
             return [*node[:index], self._assigned(node[index], rest), *node[index + 1 :]]
-        if rest and self.key[: -len(key)] == ("links",) and part not in node:
-            raise ScenarioError(f"{self}: unknown link; {suggestion(part, node)}")
-        return {**node, part: self._assigned(_as_table(part, node) if rest else None, rest)}
+        named = self.key[: -len(key)]
+        if rest and part not in node and (named == ("links",) or (named == ("flows",) and node)):  # or it is the first
+            raise ScenarioError(f"{self}: unknown {named[0][:-1]}; {suggestion(part, node)}")
+        return {**node, part: self._assigned(as_table(part, node) if rest else None, rest)}
 
 
 def _toml_or_text(value: str) -> Any:
@@ -254,25 +270,6 @@ def _toml_or_text(value: str) -> Any:
     except tomllib.TOMLDecodeError:
         return value
     return parsed["value"] if len(parsed) == 1 else value
-
-
-def _as_table(key: str, node: Mapping[str, Any]) -> Any:
-    """What stands at a key of a table, as something that another table can be laid over."""
-    value = node.get(key)
-    if isinstance(value, (dict, list)):
-        return value
-    if key in PER_SENDER and value is not None:
-        return dict.fromkeys(senders(node), value)
-    return {}
-
-
-def _merged(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables are merged, anything else is replaced."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        table = _as_table(key, base)
-        merged[key] = _merged(table, value) if isinstance(value, dict) and isinstance(table, dict) else value
-    return merged
 
 
 def _overlays(document: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -335,56 +332,43 @@ class _Reader:
                 self._complain((key,), "is the same for all variants; set it at the top of the file", own, variant)
                 return None
         base = {key: value for key, value in self.document.items() if key not in Header.model_fields}
-        document = _merged(base, overlay)
+        document = merged(base, overlay)
         for override in overrides:
             document = override.laid_over(document)
-        if unknown := _new_links_without_ends(base, document):
-            for link in unknown:
-                sentence = f"unknown link; {suggestion(link, base['links'])}"
-                self._complain(("links", link), sentence, overrides, variant)
-            return None
-        document, wrong = with_costs(document, lambda key: self._directory_of(key, overrides))
-        if wrong:
+        written = document
+
+        def complain_of(wrong: Sequence[tuple[Key, str]]) -> bool:
+            """Keep what is wrong with the document, and say whether anything is."""
             for key, sentence in wrong:
-                self._complain(key, sentence, overrides, variant)
+                self._complain(inherited_from(key, written), sentence, overrides, variant)
+            return bool(wrong)
+
+        def directory_of(key: Key) -> Path:
+            return self._directory_of(inherited_from(key, written), overrides)
+
+        if complain_of([*_unknown_links(base, document), *unknown_flows(base, document)]):
+            return None
+        document, wrong = with_costs(with_flows(with_quic(document)), directory_of)
+        if complain_of(wrong):
             return None
         try:
             setup = Setup.model_validate(document)
         except ValidationError as error:
-            for key, sentence in problems(error, File, document):
-                self._complain(key, sentence, overrides, variant)
+            complain_of(problems(error, File, document))
             return None
-        if wrong := list(network_problems(setup)):
-            for key, sentence in wrong:
-                self._complain(key, sentence, overrides, variant)
+        if complain_of(list(network_problems(setup))):
             return None
-        uses, objects, wrong = self._plugins(setup, overrides)
-        for key, sentence in wrong:
-            self._complain(("plugins", *key), sentence, overrides, variant)
-        if wrong:
+        objects: dict[str, Path] = {}
+        uses: dict[str, tuple[PluginUse, ...]] = {}
+        for name, flow in setup.every_flow.items():
+            place = ("flows", name, "plugins") if name else ("plugins",)
+            uses[name], found, unfit = _plugins(flow.plugins, path_count(setup, flow), place, directory_of)
+            objects |= found
+            wrong += unfit
+        if complain_of(wrong):
             return None
         given = {"name": self.path.stem, "seed": seed, "plugin_objects": objects}
-        return ResolvedScenario.model_validate(document | given).model_copy(update={"plugins": uses})
-
-    def _plugins(
-        self, setup: Setup, overrides: Sequence[_Override]
-    ) -> tuple[tuple[PluginUse, ...], dict[str, Path], list[tuple[Key, str]]]:
-        """The uses with their parameters as numbers, the object of each name, and what is wrong below `plugins`."""
-        resolved: list[PluginUse] = []
-        objects: dict[str, Path] = {}
-        wrong = replacement_problems(setup.plugins)
-        for number, use in enumerate(setup.plugins):
-            key = (str(number), "name")
-            directory = self._directory_of(("plugins", *key), overrides)
-            try:
-                objects[use.name] = plugin_object(use.name, directory)
-                changed, unfit = with_parameters(use, objects[use.name], path_count(setup))
-            except ScenarioError as error:
-                wrong.append((key, str(error)))
-                continue
-            resolved.append(changed)
-            wrong += [((str(number), *rest), sentence) for rest, sentence in unfit]
-        return tuple(resolved), objects, wrong
+        return ResolvedScenario.model_validate(document | given).with_plugins(uses)
 
     def _directory_of(self, key: Key, overrides: Sequence[_Override]) -> Path:
         """From where a path counts: one written in the file from the file, one in an override from its writer."""
@@ -395,17 +379,38 @@ class _Reader:
         if (override := _written_by(key, overrides)) is not None:
             self.found.append(f"{override}: {dotted(key)}: {sentence}")
             return
-        if variant is not None and _has(_overlays(self.document).get(variant, {}), key):
+        if variant is not None and has(_overlays(self.document).get(variant, {}), key):
             key = ("variants", variant, *key)
         self.found.append(f"{self.path}: {dotted(key)}: {sentence}" if key else f"{self.path}: {sentence}")
 
 
-def _new_links_without_ends(base: Mapping[str, Any], document: Mapping[str, Any]) -> list[str]:
+def _plugins(
+    uses: Sequence[PluginUse], paths: int, place: Key, directory_of: Callable[[Key], Path]
+) -> tuple[tuple[PluginUse, ...], dict[str, Path], list[tuple[Key, str]]]:
+    """The uses with their parameters as numbers, the object of each name, and what is wrong."""
+    resolved: list[PluginUse] = []
+    objects: dict[str, Path] = {}
+    wrong = [((*place, *key), sentence) for key, sentence in replacement_problems(uses)]
+    for number, use in enumerate(uses):
+        key = (*place, str(number))
+        try:
+            objects[use.name] = plugin_object(use.name, directory_of((*key, "name")))
+            changed, unfit = with_parameters(use, objects[use.name], paths)
+        except ScenarioError as error:
+            wrong.append(((*key, "name"), str(error)))
+            continue
+        resolved.append(changed)
+        wrong += [((*key, *rest), sentence) for rest, sentence in unfit]
+    return tuple(resolved), objects, wrong
+
+
+def _unknown_links(base: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[Key, str]]:
     """The links that a variant writes to though its file has none of these names, and does not make either."""
     known, links = base.get("links"), document.get("links")
     if not isinstance(known, dict) or not isinstance(links, dict):
         return []
-    return [name for name in links if name not in known and "between" not in _as_table(name, links)]
+    unknown = [name for name in links if name not in known and "between" not in as_table(name, links)]
+    return [(("links", name), f"unknown link; {suggestion(name, known)}") for name in unknown]
 
 
 def _written_by(key: Key, overrides: Sequence[_Override]) -> _Override | None:
@@ -414,15 +419,3 @@ def _written_by(key: Key, overrides: Sequence[_Override]) -> _Override | None:
         if key and override.key[: len(key)] == key[: len(override.key)]:
             return override
     return None
-
-
-def _has(document: Any, key: Key) -> bool:
-    """Whether something is written at `key`."""
-    for part in key:
-        if isinstance(document, list) and part.isdecimal() and int(part) < len(document):
-            document = document[int(part)]
-        elif isinstance(document, Mapping) and part in document:
-            document = document[part]
-        else:
-            return False
-    return bool(key)

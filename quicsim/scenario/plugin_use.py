@@ -15,7 +15,7 @@ from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.values import Duration, HostName, Table
 
 if TYPE_CHECKING:
-    from quicsim.scenario.schema import Setup
+    from quicsim.scenario.schema import Flow, Setup
 
 __all__ = ["PluginUse", "chosen_parameters", "path_count", "path_problems", "replacement_problems"]
 
@@ -115,9 +115,9 @@ def path_problems(plugin: Plugin, numbers: Mapping[str, int], path_count: int) -
     return found
 
 
-def path_count(scenario: "Setup") -> int:
-    """How many paths the connection will have: with several, path 0 is beside those that the client's links carry."""
-    hosts = scenario.hosts
+def path_count(scenario: "Setup", flow: "Flow") -> int:
+    """How many paths a connection will have: with several, path 0 is beside those that the client's links carry."""
+    hosts = flow.hosts
     if all(profile_named(host.profile).is_multipath for host in (hosts.client, hosts.server)):
-        return min(1 + len(client_paths(scenario)), MAXIMUM_PATHS)
+        return min(1 + len(client_paths(scenario, flow)), MAXIMUM_PATHS)
     return 1

@@ -160,7 +160,7 @@ def _results(plan: Plan, tasks: Sequence[_Task], records: tuple[RunRecord, ...])
         if mark.variant in setups and _same_plugins(scenario.variant(mark.variant), setups[mark.variant])
     )
     seed = scenario.seed if plan.seed is None else plan.seed
-    return Results(scenario.name, scenario.title, seed, scenario.overrides, plan.plugin, records, marks)
+    return Results(scenario.name, scenario.title, seed, scenario.overrides, plan.plugin, records, marks, setups)
 
 
 def trace(

@@ -1,9 +1,10 @@
 """What may a scenario say? The tables and keys of scenarios/*.toml, and what each becomes inside.
 
-network.py has those of links and queues, cpu.py that of a host's time, plugin_use.py that of plugins, values.py what
-may stand at a key.
+applications.py has what hosts say to each other, network.py links and queues, cpu.py a host's time, plugin_use.py
+plugins, values.py what may stand at a key.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,16 +14,16 @@ from pydantic import (
     BeforeValidator,
     Field,
     StrictBool,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from quicsim.scenario.applications import APPLICATIONS, Applications
 from quicsim.scenario.cpu import Cpu
-from quicsim.scenario.network import Link
+from quicsim.scenario.network import Link, NodeName
 from quicsim.scenario.plugin_use import PluginUse
-from quicsim.scenario.values import Count, Duration, HostName, PositiveCount, PositiveSize, Size, Table
+from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
 ProfileName = Literal["picoquic", "rfc9002", "mp-quic"]
@@ -117,6 +118,19 @@ class ServerHost(Host):
         return value
 
 
+NAMES_OF_APPLICATIONS = f"[{'], ['.join(APPLICATIONS[:-1])}] or [{APPLICATIONS[-1]}]"
+
+
+def _there(chosen: tuple[str, ...]) -> str:
+    return f"; there are [{'] and ['.join(chosen)}]" if chosen else ""
+
+
+def _flow_name(value: str) -> str:
+    if not re.fullmatch(r"[\w-]+", value):
+        raise ValueError(f'"{value}" is no name of a flow; write letters, digits, "_" and "-"')
+    return value
+
+
 class Hosts(Table):
     """Both ends."""
 
@@ -124,80 +138,56 @@ class Hosts(Table):
     server: ServerHost
 
 
-class Requests(Table):
-    """Requests from the client, one after another, each with its answer on a bidirectional stream of its own."""
+class Conversation(Applications):
+    """What one connection is: both ends, what they say to each other, and the plugins on it."""
 
-    count: PositiveCount
-    request_size_bytes: PositiveSize = Field(alias="request_size")
-    response_size_bytes: PositiveSize = Field(alias="response_size")
+    hosts: Hosts
+    plugins: tuple[PluginUse, ...] = ()
+
+
+CONVERSATION = tuple(Conversation.model_fields)
+"""The keys that a flow may have of its own."""
+
+
+class Flow(Conversation):
+    """Connections of one kind."""
+
+    between: tuple[NodeName, NodeName] = ("client", "server")
+    """The hosts of its clients and of its servers."""
+    count: Count = 1
+    """How many; with 0 its hosts are there all the same."""
     start_ns: Duration = Field(0, alias="start")
-    """When the first one is made, on the simulation clock; at the end of the handshake, if that is later."""
-    gap_ns: Duration = Field(0, alias="gap")
-    """From the completion of one to the next."""
+    """When the first client connects, on the simulation clock; the client's `start_phase` comes on top."""
+    spacing_ns: Duration = Field(0, alias="spacing")
+    """From the start of one to that of the next."""
 
-
-class Transfer(Table):
-    """One stream of data; the client asks for it when it does not send it."""
-
-    size_bytes: PositiveSize | None = Field(None, alias="size")
-    until_ns: Duration | None = Field(None, alias="until")
-    """On the simulation clock, in the place of `size`: the stream never ends, and is looked at until then."""
-    request_size_bytes: PositiveSize = Field(alias="request_size")
-    sender: HostName = Field("server", alias="from")
+    @field_validator("between")
+    @classmethod
+    def _two_hosts(cls, value: tuple[str, str]) -> tuple[str, str]:
+        if value[0] == value[1]:
+            raise ValueError(f'has "{value[0]}" talk to itself')
+        return value
 
     @model_validator(mode="after")
-    def _ends(self) -> Self:
-        if (self.size_bytes is None) == (self.until_ns is None):
-            raise ValueError("size and until each say when the transfer ends; give exactly one of them")
+    def _one_application(self) -> Self:
+        if len(self.chosen) != 1:
+            raise ValueError(f"needs exactly one application: {NAMES_OF_APPLICATIONS}{_there(self.chosen)}")
         return self
 
 
-class Messages(Table):
-    """Small messages on one stream, written one after another whether or not the last has arrived."""
-
-    count: PositiveCount
-    size_bytes: PositiveSize = Field(alias="size")
-    gap_ns: Duration = Field(0, alias="gap")
-    """From the writing of one to that of the next."""
-    start_ns: Duration = Field(0, alias="start")
-    """When the first one is written, on the simulation clock; at the end of the handshake, if that is later."""
-    sender: HostName = Field("client", alias="from")
-
-
-class Setup(Table):
+class Setup(Conversation):
     """All that a simulation needs; each variant of a scenario resolves to one of these."""
 
     quic: Quic | None = None
-    hosts: Hosts
     links: Mapping[str, Link]
-    requests: Requests | None = None
-    transfer: Transfer | None = None
-    messages: Messages | None = None
-    plugins: tuple[PluginUse, ...] = ()
+    flows: Mapping[Annotated[str, AfterValidator(_flow_name)], Flow] = {}
+    """Each as it is written, laid over the conversation at the top of the file; none: that is the only one."""
     throughput_interval_ns: Duration | None = Field(None, alias="throughput_interval")
     """How often each path's throughput at the client is noted; None: not."""
     time_limit_ns: Duration = Field(600_000_000_000, alias="time_limit")
     """A run that has not finished by then stops with an error."""
     udp_ip_header_bytes: Size = Field(28, alias="udp_ip_header")  # given: IPv4 20 + UDP 8
     """What each datagram weighs on the wire beside its payload."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _hosts_share_quic(cls, data: Any) -> Any:
-        """Each host with what [quic] says and it does not; what is wrong with [quic] is complained of there, once."""
-        if not isinstance(data, dict) or not isinstance(data.get("quic"), Mapping):
-            return data
-        try:
-            Quic.model_validate(data["quic"])
-        except ValidationError:
-            return data
-        hosts = data.get("hosts", {})
-        if not isinstance(hosts, Mapping):
-            return data
-        shared = {QUIC_TO_HOST[key]: value for key, value in data["quic"].items()}
-        if type(size := shared.get("datagram_size")) is int:
-            shared["datagram_size"] = f"{size}B"
-        return data | {"hosts": {name: shared | own if isinstance(own, dict) else own for name, own in hosts.items()}}
 
     @field_validator("throughput_interval_ns")
     @classmethod
@@ -208,9 +198,27 @@ class Setup(Table):
 
     @model_validator(mode="after")
     def _one_application(self) -> Self:
-        if sum(each is not None for each in (self.requests, self.transfer, self.messages)) != 1:
-            raise ValueError("needs exactly one application: [requests], [transfer] or [messages]")
+        if len(self.chosen) > 1 or not (self.chosen or self.flows):
+            raise ValueError(f"needs exactly one application: {NAMES_OF_APPLICATIONS}{_there(self.chosen)}")
         return self
+
+    @model_validator(mode="after")
+    def _has_a_connection(self) -> Self:
+        if not any(flow.count for flow in self.every_flow.values()):
+            raise ValueError("every flow has count = 0; give one of them 1 or more")
+        return self
+
+    @property
+    def every_flow(self) -> Mapping[str, Flow]:
+        """The flows by name; in a scenario without any, the conversation that it is, under the empty name."""
+        return self.flows or {"": Flow.model_construct(**{key: getattr(self, key) for key in CONVERSATION})}
+
+    def with_plugins(self, uses: Mapping[str, tuple[PluginUse, ...]]) -> Self:
+        """The same with these plugins on each flow, by its name in `every_flow`."""
+        if not self.flows:
+            return self.model_copy(update={"plugins": uses[""]})
+        flows = {name: flow.model_copy(update={"plugins": uses[name]}) for name, flow in self.flows.items()}
+        return self.model_copy(update={"flows": flows})
 
 
 class ResolvedScenario(Setup):

@@ -15,32 +15,39 @@ from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.plugin_use import path_count, path_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from simpy.events import Event
 
     from quicsim.events import PluginTrouble
     from quicsim.plugin.attachment import Attachment
-    from quicsim.scenario.build import Side, Sides
+    from quicsim.scenario.build_connection import Side, Sides
     from quicsim.scenario.plugin_use import PluginUse
-    from quicsim.scenario.schema import ResolvedScenario
+    from quicsim.scenario.schema import Flow, ResolvedScenario
 
-__all__ = ["use_plugins"]
+__all__ = ["plugins_of", "use_plugins"]
 
 
-def use_plugins(scenario: ResolvedScenario, sides: Sides, notes: list[str]) -> None:
-    """Let each plugin be pushed, or attached by its own host, at its instant. Raises ScenarioError for what is none."""
-    for side in sides.values():
-        side.plugins.on_trouble = partial(note_trouble, notes)
+def plugins_of(scenario: ResolvedScenario) -> dict[str, Plugin]:
+    """The plugins that a scenario uses, by the names that it uses. Raises ScenarioError for what is none."""
     plugins: dict[str, Plugin] = {}
     for name, path in scenario.plugin_objects.items():
         try:
             plugins[name] = load_plugin(path.read_bytes(), source=str(path))
         except PluginError as error:
             raise ScenarioError(str(error)) from error
-    for use in scenario.plugins:
-        if wrong := path_problems(plugins[use.name], use.parameters, path_count(scenario)):
-            raise ScenarioError(*(sentence for _name, sentence in wrong))
+    for flow in scenario.every_flow.values():
+        for use in flow.plugins:
+            if wrong := path_problems(plugins[use.name], use.parameters, path_count(scenario, flow)):
+                raise ScenarioError(*(sentence for _name, sentence in wrong))
+    return plugins
+
+
+def use_plugins(flow: Flow, plugins: Mapping[str, Plugin], sides: Sides, notes: list[str]) -> None:
+    """Let each plugin of a connection be pushed, or attached by its own host, at its instant."""
+    for side in sides.values():
+        side.plugins.on_trouble = partial(note_trouble, notes)
+    for use in flow.plugins:
         replaces = "" if use.replaces is None else plugins[use.replaces].name
         Used(use, plugins[use.name], replaces, sides[use.sender]).schedule()
 

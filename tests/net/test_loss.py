@@ -55,6 +55,12 @@ def test_the_first_datagram_of_each_request(labels, indices):
     assert taken("first packet of each request", labels) == indices
 
 
+def test_requests_of_two_flows_are_two():
+    matches = fault_matcher("first packet of each request")
+    flows = [Datagram(None, 100, ("stream-start:0",), flow=flow) for flow in (0, 1, 0, 1)]
+    assert [matches(index, datagram, 0) for index, datagram in enumerate(flows, 1)] == [True, True, False, False]
+
+
 def test_each_matcher_has_a_memory_of_its_own():
     labels = [("stream-start:0",)]
     assert taken("first packet of each request", labels) == taken("first packet of each request", labels) == [1]

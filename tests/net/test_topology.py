@@ -67,6 +67,20 @@ def test_a_router_of_three_links_goes_by_the_destination():
     }
 
 
+def test_datagrams_of_several_flows_reach_the_receivers_of_theirs():
+    built = network("a b", links="ab")
+    seen = {5: [], 9: []}
+    for flow, log in seen.items():
+        built.host("b").on_datagram(log.append, flow)
+    for flow in (9, 5, 9):
+        built.host("a").send(Datagram(None, 100, flow=flow), to="b")
+    built.clock.run()
+    assert {flow: [datagram.flow for datagram in log] for flow, log in seen.items()} == {5: [5], 9: [9, 9]}
+    built.host("a").send(Datagram(None, 100, flow=7), to="b")
+    with pytest.raises(NetworkError, match="a datagram of flow 7 reached host b, which has none"):
+        built.clock.run()
+
+
 def test_the_receiver_knows_who_sent():
     built = network("a b", links="ab")
     seen = []

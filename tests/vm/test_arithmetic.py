@@ -42,6 +42,28 @@ ARITHMETIC = [
     ("mod32", 0xFFFF_FFFF_0000_0007, 4, 3),
     ("mod32", PATTERN, 0, 0x55667788),
     ("mod32", PATTERN, 2**32, 0x55667788),
+    ("sdiv", 7, ONES - 1, 2**64 - 3),
+    ("sdiv", 2**64 - 7, 2, 2**64 - 3),
+    ("sdiv", 2**64 - 7, ONES - 1, 3),
+    ("sdiv", 7, 0, 0),
+    ("sdiv", MIN64, ONES, MIN64),
+    ("sdiv", MIN64, 1, MIN64),
+    ("sdiv32", LOW - 6, 2, LOW - 2),
+    ("sdiv32", 0xFFFF_FFFF_0000_0007, ONES - 1, LOW - 2),
+    ("sdiv32", PATTERN, 0, 0),
+    ("sdiv32", PATTERN, 2**32, 0),
+    ("sdiv32", MIN32, ONES, MIN32),
+    ("sdiv32", MIN64, ONES, 0),
+    ("smod", 7, 2**64 - 4, 3),
+    ("smod", 2**64 - 7, 4, 2**64 - 3),
+    ("smod", 2**64 - 7, 2**64 - 4, 2**64 - 3),
+    ("smod", MIN64, 0, MIN64),
+    ("smod", MIN64, ONES, 0),
+    ("smod32", LOW - 6, 4, LOW - 2),
+    ("smod32", 0xFFFF_FFFF_0000_0007, 4, 3),
+    ("smod32", PATTERN, 0, 0x55667788),
+    ("smod32", ONES, 2**32, LOW),
+    ("smod32", MIN32, ONES, 0),
     ("or", 0xF0, 0x0F, 0xFF),
     ("or", 0, ONES, ONES),
     ("or32", PATTERN, 0x7F, 0x556677FF),
@@ -77,6 +99,21 @@ ARITHMETIC = [
     ("arsh32", MIN64, 1, 0),
     ("arsh32", 2**32 + 2**30, 29, 2),
 ]
+# mnemonic, src, result
+EXTENDED = [
+    ("movsx864", 0x80, 2**64 - 0x80),
+    ("movsx864", 0x17F, 0x7F),
+    ("movsx1664", 0x8000, 2**64 - 0x8000),
+    ("movsx1664", 0x17FFF, 0x7FFF),
+    ("movsx3264", MIN32, 2**64 - MIN32),
+    ("movsx3264", PATTERN, 0x55667788),
+    ("movsx3264", ONES, ONES),
+    ("movsx832", 0x80, 2**32 - 0x80),
+    ("movsx832", 0x17F, 0x7F),
+    ("movsx1632", 0x8000, 2**32 - 0x8000),
+    ("movsx1632", ONES, LOW),
+    ("movsx1632", PATTERN, 0x7788),
+]
 UNARY = [
     ("neg", 1, ONES),
     ("neg", 0, 0),
@@ -91,6 +128,9 @@ UNARY = [
     ("be32", PATTERN, 0x88776655),
     ("be64", PATTERN, 0x8877665544332211),
     ("be64", 1, 2**56),
+    ("bswap16", PATTERN, 0x8877),
+    ("bswap32", PATTERN, 0x88776655),
+    ("bswap64", PATTERN, 0x8877665544332211),
 ]
 # mnemonic, dst, src, taken?
 JUMPS = [
@@ -165,6 +205,11 @@ def test_arithmetic(engine, mnemonic, dst, src, result):
         assert run(engine, constant(0, dst), make(mnemonic, 0, imm=as_immediate(src))) == result
 
 
+@pytest.mark.parametrize(("mnemonic", "src", "result"), EXTENDED)
+def test_moves_that_extend_the_sign(engine, mnemonic, src, result):
+    assert run(engine, constant(0, ONES), constant(1, src), make(mnemonic, 0, src=1)) == result
+
+
 @pytest.mark.parametrize(("mnemonic", "dst", "result"), UNARY)
 def test_unary(engine, mnemonic, dst, result):
     assert run(engine, constant(0, dst), make(mnemonic, 0)) == result
@@ -180,11 +225,11 @@ def test_jumps(engine, mnemonic, dst, src, taken):
 
 
 def test_no_instruction_is_left_out():
-    cases = {case[0] for case in (*ARITHMETIC, *UNARY, *JUMPS)}
+    cases = {case[0] for case in (*ARITHMETIC, *EXTENDED, *UNARY, *JUMPS)}
     forms = {Form.ALU_IMMEDIATE, Form.ALU_REGISTER, Form.UNARY, Form.JUMP_IMMEDIATE, Form.JUMP_REGISTER}
     assert cases == {row.mnemonic for row in TABLE if row.form in forms}
     by_immediate = {case[0] for case in (*ARITHMETIC, *JUMPS) if as_immediate(case[2]) is not None}
-    assert by_immediate == cases - {case[0] for case in UNARY}
+    assert by_immediate == cases - {case[0] for case in (*EXTENDED, *UNARY)}
 
 
 def test_the_operands_may_be_one_register(engine):
@@ -221,6 +266,19 @@ def test_division_and_remainder_belong_together(dst, src):
         )
     )
     assert machine.run("main", dst, src) == dst
+
+
+@given(WORD, WORD, st.sampled_from([32, 64]))
+def test_signed_division_and_remainder_belong_together(dst, src, bits):
+    suffix = "32" if bits == 32 else ""
+    rest = program(make("mov", 0, src=1), make("smod" + suffix, 0, src=2), EXIT)
+    remainder = signed(vm.Machine(rest).run("main", dst, src), bits)
+    assert remainder == 0 or (remainder < 0) == (signed(dst, bits) < 0)
+    assert signed(src, bits) == 0 or abs(remainder) < abs(signed(src, bits))
+    division = program(make("mov", 0, src=1), make("sdiv" + suffix, 0, src=2), EXIT)
+    quotient = vm.Machine(division).run("main", dst, src)
+    assert (quotient * src + remainder - dst) % 2**bits == 0
+    assert quotient < 2**bits
 
 
 @given(WORD, WORD, st.sampled_from([32, 64]))

@@ -82,6 +82,18 @@ def test_the_address_of_a_store_wraps_around(engine, store):
         engine(program(store, EXIT)).run("main", 2**64 - 8)
 
 
+@pytest.mark.parametrize(("letter", "size"), [each for each in SIZES.items() if each[0] != "dw"])
+@pytest.mark.parametrize("kind", ["zero", "largest", "minus one", "smallest"])
+def test_loads_that_extend_the_sign(engine, letter, size, kind):
+    values = {"zero": 0, "largest": 2 ** (8 * size - 1) - 1, "minus one": -1, "smallest": -(2 ** (8 * size - 1))}
+    value = values[kind]
+    region = vm.Region(vm.HOST_REGION, "host", value.to_bytes(size, "little", signed=True))
+    machine = machine_with(engine, region, make(f"ldxs{letter}", 0, src=1))
+    assert machine.run("main", vm.address(vm.HOST_REGION)) == value % 2**64
+    with pytest.raises(vm.AccessViolation):
+        machine.run("main", vm.address(vm.HOST_REGION, 1))
+
+
 def test_a_displacement_may_bring_a_pointer_back_inside(engine):
     machine = machine_with(engine, host_region(), make("ldxb", 0, src=1, offset=-3))
     assert machine.run("main", vm.address(vm.HOST_REGION) + 3) == CONTENT[0]

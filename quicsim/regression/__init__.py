@@ -1,0 +1,9 @@
+"""Does a plugin, or a protocol, still do what it did? Runs held against a baseline, or against another build.
+
+tolerance.py  how much worse a metric may become     baseline.py  what is kept of runs, as JSON
+check.py      runs held against a baseline            report.py    what came out, for people
+"""
+
+from quicsim.regression.tolerance import Tolerance
+
+__all__ = ["Tolerance"]

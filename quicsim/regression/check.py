@@ -1,0 +1,130 @@
+"""Are runs still what the baseline says? Every metric beside its tolerance, every digest, what else has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Literal
+
+from quicsim.regression.baseline import BaselineError, baseline_of
+from quicsim.regression.tolerance import Change, Verdict, change
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from quicsim.regression.baseline import Baseline, VariantBaseline
+    from quicsim.regression.tolerance import Tolerance
+    from quicsim.results import Results
+
+__all__ = ["DigestMode", "Finding", "check", "refuse_unknown"]
+
+DigestMode = Literal["strict", "warn", "off"]
+"""What another digest is: a failure, something to be told, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What came of holding runs against others."""
+
+    scenario: str
+    digest_mode: DigestMode
+    changes: tuple[Change, ...]
+    """Of every metric that a tolerance names, and of every other one that changed."""
+    parted: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Variant -> the replications whose digests differ; variants without any are left out."""
+    plugins: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Plugins of other bytecode -> its hashes before and after."""
+    versions: tuple[str, str] = ("", "")
+    """Of quicsim, before and after."""
+
+    @property
+    def worse(self) -> list[Change]:
+        """The changes that are not tolerated."""
+        return [each for each in self.changes if each.verdict is Verdict.WORSE]
+
+    @property
+    def failed(self) -> bool:
+        """Whether this must not pass."""
+        return bool(self.worse or (self.digest_mode == "strict" and self.parted))
+
+
+def check(
+    results: Results, baseline: Baseline, tolerances: Mapping[str, Tolerance], digest_mode: DigestMode = "warn"
+) -> Finding:
+    """Hold results against a baseline. Raises BaselineError if that is of something else, ValueError for bad input."""
+    now = baseline_of(results)
+    refuse_unknown(tolerances, now)
+    _must_be_of_the_same(baseline, now)
+    pairs = [(name, baseline.variants[name], variant) for name, variant in now.variants.items()]
+    return Finding(
+        results.scenario,
+        digest_mode,
+        tuple(each for name, old, new in pairs for each in _changes(name, old, new, tolerances)),
+        {name: numbers for name, old, new in pairs if (numbers := _parted(old, new))},
+        {
+            plugin: (old.plugins[plugin], new.plugins[plugin])
+            for _name, old, new in pairs
+            for plugin in new.plugins
+            if old.plugins.get(plugin, "") != new.plugins[plugin]
+        },
+        (baseline.quicsim, now.quicsim),
+    )
+
+
+def _must_be_of_the_same(baseline: Baseline, now: Baseline) -> None:
+    """Raise BaselineError, with all that differs, where the two are not runs of the same configuration."""
+    found = [
+        f"{what} was {was!r} and is {is_!r}"
+        for what, was, is_ in (
+            ("the scenario", baseline.scenario, now.scenario),
+            ("the seed", baseline.seed, now.seed),
+            ("the list of variants", list(baseline.variants), list(now.variants)),
+        )
+        if was != is_
+    ]
+    for name, new in now.variants.items():
+        if (old := baseline.variants.get(name)) is None:
+            continue
+        if baseline.scenario == now.scenario and old.configuration != new.configuration:
+            why = "the scenario's file was changed"
+            if baseline.overrides != now.overrides:
+                why = f"the overrides were {list(baseline.overrides)} and are {list(now.overrides)}"
+            found.append(f"the configuration of variant {name!r} is another one: {why}")
+        if sorted(old.plugins) != sorted(new.plugins):
+            found.append(f"the plugins of variant {name!r} were {sorted(old.plugins)} and are {sorted(new.plugins)}")
+        if len(new.digests) > len(old.digests):
+            found.append(f"it has {len(old.digests)} replications of variant {name!r}, and {len(new.digests)} were run")
+    if found:
+        raise BaselineError(f"it is of something else: {'; '.join(found)}")
+
+
+def refuse_unknown(tolerances: Mapping[str, Tolerance], now: Baseline) -> None:
+    """Raise ValueError, with what would be right, where a tolerance is for a metric that was not measured."""
+    known = dict.fromkeys(name for each in now.variants.values() for name in (*each.metrics, *each.counts))
+    for metric in tolerances:
+        if metric not in known:
+            nearest = get_close_matches(metric, known, n=1)
+            guess = f"did you mean {nearest[0]!r}? " if nearest else ""
+            raise ValueError(f"no metric {metric!r}; {guess}known: {', '.join(known)}")
+
+
+def _changes(
+    variant: str, old: VariantBaseline, new: VariantBaseline, tolerances: Mapping[str, Tolerance]
+) -> list[Change]:
+    found = []
+    for metric in dict.fromkeys((*new.metrics, *new.counts)):
+        tolerance = tolerances.get(metric)
+        before, after = old.values(metric), new.values(metric)
+        if not before.keys() & after.keys():
+            if tolerance is not None and (before or after):
+                raise BaselineError(f"it has no {metric} of variant {variant!r} to hold this one against")
+            continue
+        each = change(variant, metric, before, after, tolerance)
+        if tolerance is not None or each.verdict is not Verdict.SAME:
+            found.append(each)
+    return found
+
+
+def _parted(old: VariantBaseline, new: VariantBaseline) -> tuple[int, ...]:
+    pairs = zip(old.digests, new.digests, strict=False)  # fewer replications may have been run than were kept
+    return tuple(number for number, (was, is_) in enumerate(pairs) if was != is_)

@@ -1,0 +1,117 @@
+"""How do a scenario's hosts become the two ends of a connection, on the clock and the network?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from quicsim.cpu import Cpu
+from quicsim.endpoint import Endpoint
+from quicsim.operations import OperationTable
+from quicsim.plugin.cost import PluginPrices
+from quicsim.plugin.host import ConnectionPlugins
+from quicsim.processing import Prices, ProcessingEndpoint
+from quicsim.quic.connection import Connection, Settings
+from quicsim.quic.profiles import Bridge, profile_named
+from quicsim.scenario.build_network import client_paths
+from quicsim.scenario.values import HOST_NAMES
+
+if TYPE_CHECKING:
+    from quicsim.events import Trace
+    from quicsim.net.topology import Network
+    from quicsim.randomness import Streams
+    from quicsim.scenario.schema import Flow, Host, ResolvedScenario
+    from quicsim.scenario.values import HostName
+
+__all__ = ["Place", "Side", "Sides", "build_sides"]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One host's end of the connection."""
+
+    endpoint: Endpoint
+    plugins: ConnectionPlugins
+
+
+Sides = dict["HostName", Side]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a connection stands in a simulation.
+
+    `number` is its own among all connections; `name` is what its components' names begin with, such as "bulk.0", and
+    empty where there is one connection only.
+    """
+
+    scenario: ResolvedScenario
+    flow: Flow
+    network: Network
+    trace: Trace
+    streams: Streams
+    number: int = 0
+    name: str = ""
+
+    def component(self, name: str) -> str:
+        """The full name of a component of this connection, and of its random stream."""
+        return f"{self.name}:{name}" if self.name else name
+
+    def metric(self, name: str) -> str:
+        """The full name of something measured of this connection."""
+        return f"{self.name}.{name}" if self.name else name
+
+
+def build_sides(place: Place) -> Sides:
+    """Both ends."""
+    return {name: build_side(place, name) for name in HOST_NAMES}
+
+
+def build_side(place: Place, name: HostName) -> Side:
+    """A host's connection with its operations and its plugin host, on the clock and the network."""
+    hosts = place.flow.hosts
+    host: Host = hosts.client if name == "client" else hosts.server
+    profile = profile_named(host.profile)
+    if host.bridge is not None:
+        profile = replace(profile, bridge=Bridge(host.bridge))
+    settings = Settings(
+        congestion_control=host.congestion_control,
+        datagram_bytes=host.datagram_size_bytes,
+        max_ack_delay_ns=host.max_ack_delay_ns,
+        max_data_bytes=host.max_data_bytes,
+        max_stream_data_bytes=host.max_stream_data_bytes,
+        certificate_chain_bytes=hosts.server.certificate_chain_bytes,
+        accepts_plugins=host.plugins,
+        address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
+    )
+    connection = Connection(
+        is_client=name == "client",
+        profile=profile,
+        operations=OperationTable(profile.name),
+        recorder=place.trace.component(place.component(name)),
+        settings=settings,
+    )
+    return Side(build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams))
+
+
+def build_endpoint(place: Place, name: HostName, host: Host, connection: Connection) -> Endpoint:
+    """What joins a host's connection with the clock and the network, and with the host's core if that has one."""
+    clock, number = place.network.clock, 2 * place.number + HOST_NAMES.index(name)
+    own, peer = place.flow.between if name == "client" else reversed(place.flow.between)
+    ends = (clock, place.network.host(own), peer, connection)
+    header_bytes = place.scenario.udp_ip_header_bytes
+    links = client_paths(place.scenario, place.flow) if name == "client" else ()
+    if (cpu := host.cpu) is None:
+        return Endpoint(*ends, number=number, header_bytes=header_bytes, links=links, flow=place.number)
+    plugins = PluginPrices(cpu.anchor_call_ps, cpu.byte_marshalled_ps, cpu.instruction_ps)
+    return ProcessingEndpoint(
+        *ends,
+        number=number,
+        header_bytes=header_bytes,
+        links=links,
+        flow=place.number,
+        cpu=Cpu(clock, number),
+        prices=Prices(cpu.packet_sent_ps, cpu.packet_received_ps, cpu.byte_ps, plugins),
+        buffer_bytes=cpu.receive_buffer_bytes,
+        recorder=place.trace.component(place.component(f"{name}:cpu")),
+    )

@@ -1,0 +1,126 @@
+"""Where does control go? Successors, join points, live registers, the graph of local calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from vm.isa import FRAME_POINTER, Form
+
+if TYPE_CHECKING:
+    from vm.isa import Instruction
+    from vm.program import Program
+
+ARGUMENTS = 0b111110
+CALL_CLOBBERS = 0b111111
+JUMPS = frozenset({Form.JUMP_IMMEDIATE, Form.JUMP_REGISTER})
+CALLS = frozenset({Form.CALL_HELPER, Form.CALL_LOCAL, Form.CALL_REGISTER})
+_READS_DST = frozenset(
+    {Form.STORE_IMMEDIATE, Form.STORE_REGISTER, Form.ATOMIC, Form.ATOMIC_FETCH, Form.COMPARE_EXCHANGE}
+)
+
+
+def successors(program: Program, pc: int) -> tuple[int, ...]:
+    """Where the instruction at `pc` may go on within its function."""
+    instruction = program.instructions[pc]
+    form = instruction.opcode.form
+    if form is Form.EXIT:
+        return ()
+    if form.jumps:
+        target = instruction.target(pc)
+        return (pc + 1, target) if form in JUMPS else (target,)
+    return (pc + 2,) if form.is_wide else (pc + 1,)
+
+
+class Flow:
+    """What is known of a program before anything is run: made once a program."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        edges: Counter[int] = Counter(function.start for function in program.functions)
+        backward: set[int] = set()
+        for pc, instruction in enumerate(program.instructions):
+            if instruction.opcode.form is Form.SECOND_HALF:
+                continue
+            for after in successors(program, pc):
+                edges[after] += 1
+                if after <= pc:
+                    backward.add(after)
+        self.joins = frozenset(pc for pc, count in edges.items() if count > 1) | backward
+        """Where paths meet, and where loops begin: states are compared here."""
+        self.live = self._live()
+        """By pc: a bit for each register whose value may still be read."""
+
+    def _live(self) -> list[int]:
+        program = self.program
+        live = [0] * (len(program.instructions) + 2)
+        changed = True
+        while changed:
+            changed = False
+            for pc in range(len(program.instructions) - 1, -1, -1):
+                instruction = program.instructions[pc]
+                if instruction.opcode.form is Form.SECOND_HALF:
+                    continue
+                after = 0
+                for each in successors(program, pc):
+                    after |= live[each]
+                uses, sets = uses_and_sets(instruction)
+                before = uses | (after & ~sets) | 1 << FRAME_POINTER
+                if before != live[pc]:
+                    live[pc] = before
+                    changed = True
+        return live
+
+
+@lru_cache(maxsize=64)
+def flow_of(program: Program) -> Flow:
+    """The flow of a program."""
+    return Flow(program)
+
+
+def uses_and_sets(instruction: Instruction) -> tuple[int, int]:
+    """A bit for each register that an instruction reads, and for each whose old value it ends."""
+    opcode, dst, src, _, _ = instruction
+    form = opcode.form
+    if form is Form.EXIT:
+        return 1, 0
+    if form in CALLS:
+        return ARGUMENTS | (1 << dst if form is Form.CALL_REGISTER else 0), CALL_CLOBBERS
+    uses = 1 << src if "src" in form.fields else 0
+    if form in JUMPS or form in _READS_DST:
+        uses |= 1 << dst
+    if form is Form.COMPARE_EXCHANGE:
+        return uses | 1, 1
+    if form is Form.ATOMIC_FETCH:
+        return uses, 1 << src
+    if not form.writes_dst:
+        return uses, 0
+    if form in (Form.ALU_IMMEDIATE, Form.ALU_REGISTER, Form.UNARY) and opcode.operation not in ("mov", "movsx"):
+        uses |= 1 << dst
+    return uses, 1 << dst
+
+
+def recursion(program: Program, entry: int) -> tuple[int, list[str]] | None:
+    """A chain of local calls that comes back to where it was: the pc of the closing call, and the functions' names."""
+    calls: dict[int, list[tuple[int, int]]] = {}
+    for pc, instruction in enumerate(program.instructions):
+        if instruction.opcode.form is Form.CALL_LOCAL:
+            caller = program.function_at(pc).start
+            calls.setdefault(caller, []).append((pc, instruction.target(pc)))
+    chain: list[int] = [entry]
+    pending = [iter(calls.get(entry, ()))]
+    done: set[int] = set()
+    while pending:
+        for pc, callee in pending[-1]:
+            if callee in chain:
+                circle = [*chain[chain.index(callee) :], callee]
+                return pc, [program.function_at(each).name for each in circle]
+            if callee not in done:
+                chain.append(callee)
+                pending.append(iter(calls.get(callee, ())))
+                break
+        else:
+            pending.pop()
+            done.add(chain.pop())
+    return None
