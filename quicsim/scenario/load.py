@@ -31,15 +31,6 @@ from quicsim.scenario.overlay import (
     with_quic,
     without_host_key,
 )
-    as_table,
-    has,
-    inherited_from,
-    merged,
-    unknown_flows,
-    with_flows,
-    with_quic,
-    without_host_key,
-)
 from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
 from quicsim.scenario.schema import QUIC_TO_HOST, File, Header, PaperMark, ResolvedScenario, Setup
 
