@@ -95,7 +95,7 @@ def with_quic(document: Mapping[str, Any]) -> dict[str, Any]:
     shared = {QUIC_TO_HOST[key]: value for key, value in quic.items()}
     if type(size := shared.get("datagram_size")) is int:
         shared["datagram_size"] = f"{size}B"
-    return document | {"hosts": {name: shared | own if isinstance(own, dict) else own for name, own in hosts.items()}}
+    return {**document, "hosts": {name: shared | own if isinstance(own, dict) else own for name, own in hosts.items()}}
 
 
 def without_host_key(document: dict[str, Any], key: str | None) -> dict[str, Any]:
@@ -113,5 +113,5 @@ def without_host_key(document: dict[str, Any], key: str | None) -> dict[str, Any
 
     bared: dict[str, Any] = bare(document)
     if isinstance(flows := bared.get("flows"), Mapping):
-        bared = bared | {"flows": {name: bare(flow) for name, flow in flows.items()}}
+        bared = {**bared, "flows": {name: bare(flow) for name, flow in flows.items()}}
     return bared
