@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quicsim import locate
-from quicsim.plugin.build import compile_plugin
+from quicsim.plugin import build
 from quicsim.scenario.load import load
 
 HOUSE = Path(__file__).parents[1]
@@ -25,9 +24,8 @@ def run_with(tmp_path, name, code, chosen="", use='from="client"'):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
-    built = tmp_path / f"{name}.o"
-    built.write_bytes(compile_plugin(source, locate.plugin_include()))
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", {use}{chosen}}}]']
+    assert build.main([str(source)]) == 0
+    overrides = ["transfer.size=1MB", f'plugins=[{{name="{source.with_suffix(".o")}", {use}{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
@@ -145,16 +143,16 @@ def test_the_overrides_beside_the_example_are_taken(lossy):
 
 
 def test_the_reference_names_every_key_of_a_scenario_file():
-    from quicsim.scenario import cpu, network, schema
+    from quicsim.scenario import applications, cpu, network, schema
 
     page = (HOUSE / "docs/scenarios.md").read_text()
     keys = {
         field.alias or name
-        for table in (vars(schema) | vars(network) | vars(cpu)).values()
+        for table in (vars(schema) | vars(network) | vars(cpu) | vars(applications)).values()
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
-    sections = {"hosts", "client", "server", "links", "requests", "transfer", "messages", "paper", "marks", "variants"}
+    sections = {"hosts", "client", "server", "links", "paper", "marks", "variants", *applications.APPLICATIONS}
     assert {key for key in keys - sections if f"`{key}`" not in page} == set()
     assert {section for section in sections if not re.search(rf"`\[.*\b{section}\b.*\]`", page)} == set()
 
