@@ -92,14 +92,17 @@ def simulate(
     replication: int,
     subscribers: Sequence[Callable[[Event], None]] = (),
     engine: str = ENGINES[0],
+    trace: Trace | None = None,
 ) -> RunRecord:
     """Run one replication of one variant to the end of its applications, its plugins on an engine of the VM's.
+
+    The events go into a trace of the caller's, if there is one.
 
     Raises Unfinished at the time limit, ConnectionFailed where a connection gives up, ScenarioError for an object
     that is no plugin.
     """
     clock = Clock()
-    trace = Trace()
+    trace = Trace() if trace is None else trace
     trace.subscribers.extend(subscribers)
     recorders: list[Recorder] = []
     streams = Streams(scenario.seed, replication)
