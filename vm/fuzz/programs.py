@@ -106,7 +106,9 @@ class Generator:
             return [make(f"ldx{size}", register, src=7, offset=offset)]
         letter = rng.choice(tuple(SIZES))
         signed = "s" if letter != "dw" and rng.random() < 0.4 else ""
-        return [make(f"ldx{signed}{letter}", register, src=6, offset=rng.randint(0, MEMORY_BYTES - SIZES[letter]))]
+        last = MEMORY_BYTES - SIZES[letter]
+        offset = last + 1 if rng.random() < 0.04 else rng.choice((0, last, rng.randint(0, last)))
+        return [make(f"ldx{signed}{letter}", register, src=6, offset=offset)]
 
     def _refill(self, kept: int) -> Code:
         """After a call r1 to r5 are gone; a loop that counts in one of them begins anew, at its end."""
