@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clock, net, nspy, plugins, quic
+from benchmarks import clock, net, nspy, plugins, quic, vm
 from benchmarks.measure import Measurement, MissingPackageError, Verdict, judge, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic, "plugins": plugins}
+SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic, "plugins": plugins, "vm": vm}
 """The registry: each subject is a module with CONTESTANTS and TARGETS; a target may name another's contestant."""
 
 LEAST_ROUNDS = 5
@@ -93,9 +93,9 @@ def show(measurements: Sequence[Measurement], verdicts: Sequence[Verdict]) -> No
         for verdict in verdicts:
             ratios.add_row(
                 verdict.target.contestant,
-                verdict.target.against,
-                f"{verdict.measured:.2f}",
-                f"{verdict.target.ratio:.2f}",
+                verdict.target.against or "units a second",
+                f"{verdict.measured:,.2f}",
+                f"{verdict.target.ratio:,.2f}",
                 "met" if verdict.met else "MISSED",
             )
         console.print(ratios)

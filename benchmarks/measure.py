@@ -39,10 +39,13 @@ class Contestant:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is promised: `contestant` does at least `ratio` times the units a second that `against` does."""
+    """What is promised: `contestant` does at least `ratio` times the units a second that `against` does.
+
+    Against None, `ratio` is the units a second themselves: such a target depends on the machine.
+    """
 
     contestant: str
-    against: str
+    against: str | None
     ratio: float
 
 
@@ -88,8 +91,11 @@ def measure(contestants: Sequence[Contestant], rounds: int) -> list[Measurement]
 
 
 def judge(measurements: Sequence[Measurement], targets: Sequence[Target]) -> list[Verdict]:
-    """Hold the measurements to those targets whose two contestants were both measured."""
-    by_name = {measurement.contestant.name: measurement.per_second for measurement in measurements}
+    """Hold the measurements to those targets whose contestants were all measured."""
+    by_name: dict[str | None, tuple[float, ...]] = {
+        measurement.contestant.name: measurement.per_second for measurement in measurements
+    }
+    by_name[None] = (1.0,) * len(measurements[0].per_second) if measurements else ()
     return [
         Verdict(target, median(a / b for a, b in zip(by_name[target.contestant], by_name[target.against], strict=True)))
         for target in targets

@@ -31,6 +31,12 @@ def test_a_ratio_is_the_median_of_the_rounds_own_ratios():
     assert [(verdict.measured, verdict.met) for verdict in judge(measurements, targets)] == [(3.0, True), (3.0, False)]
 
 
+def test_a_target_may_be_units_a_second():
+    measurements = [Measurement(contestant("fast", []), (4.0, 40.0, 9.0))]
+    targets = [Target("fast", None, 9.0), Target("fast", None, 9.1), Target("absent", None, 0.0)]
+    assert [(verdict.measured, verdict.met) for verdict in judge(measurements, targets)] == [(9.0, True), (9.0, False)]
+
+
 @pytest.mark.parametrize("module", command.SUBJECTS.values(), ids=command.SUBJECTS)
 def test_every_contestant_does_the_work_that_it_counts(module):
     if module is nspy:
@@ -47,7 +53,7 @@ def test_every_contestant_does_the_work_that_it_counts(module):
 def test_targets_name_contestants():
     names = {each.name for module in command.SUBJECTS.values() for each in module.CONTESTANTS}
     for module in command.SUBJECTS.values():
-        assert {name for target in module.TARGETS for name in (target.contestant, target.against)} <= names
+        assert {name for target in module.TARGETS for name in (target.contestant, target.against)} <= names | {None}
 
 
 def test_json_holds_figures_and_verdicts(monkeypatch, capsys):

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli import plugins, reproduce, run, scenarios, trace
+from quicsim.cli import fsm, plugins, reproduce, run, scenarios, trace
 from quicsim.version import version
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ def _options(
     """What stands before a command."""
 
 
+app.command("fsm")(fsm.fsm)
 app.command("plugins")(plugins.plugins)
 app.command("reproduce")(reproduce.reproduce)
 app.command("run")(run.run)

@@ -61,7 +61,8 @@ class ReceivedPackets:
 
     def path_frame(self, path_id: int, now_ns: int) -> PathAckFrame:
         """The same for a path's packets, to travel on whichever path."""
-        return PathAckFrame(path_id, *self.frame(now_ns))
+        frame = self.frame(now_ns)
+        return PathAckFrame(path_id, frame.ranges, frame.delay)
 
     def frame(self, now_ns: int) -> AckFrame:
         """An ACK frame for all that arrived (newest ranges first, at most MAXIMUM_RANGES)."""

@@ -1,4 +1,4 @@
-"""What is in a packet? Every frame: its fields, its wire size, its bytes. RFC 9000 section 19.
+"""What is in a packet? Every frame: its wire size, its bytes, where it may stand. RFC 9000 section 19.
 
 `FRAMES` is the one table. A frame in the simulator is a small immutable value; its size on the wire is exact, and its
 bytes are written only for whoever needs them. Stream data without content stands for as many zero bytes.
@@ -7,10 +7,40 @@ bytes are written only for whoever needs them. Stream data without content stand
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from quicsim.quic.errors import FrameEncodingError
-from quicsim.quic.varint import decode_varint, encode_varint, varint_size
+from quicsim.quic.frame_values import (
+    ACK_DELAY_UNIT_NS,
+    PLUGIN_FRAME_TYPES,
+    AckFrame,
+    ConnectionCloseFrame,
+    CryptoFrame,
+    DataBlockedFrame,
+    EcnCounts,
+    Frame,
+    HandshakeDoneFrame,
+    MaxDataFrame,
+    MaxStreamDataFrame,
+    MaxStreamsFrame,
+    NewConnectionIdFrame,
+    NewTokenFrame,
+    PaddingFrame,
+    PathAckFrame,
+    PathChallengeFrame,
+    PathResponseFrame,
+    PathsFrame,
+    PingFrame,
+    PluginFrame,
+    ResetStreamFrame,
+    RetireConnectionIdFrame,
+    StopSendingFrame,
+    StreamDataBlockedFrame,
+    StreamFrame,
+    StreamsBlockedFrame,
+)
+from quicsim.quic.layout import BYTES, CONNECTION_ID, NUMBER, Part, fixed_bytes, take_bytes
+from quicsim.quic.varint import MAXIMUM, decode_varint, encode_varint, varint_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,148 +50,49 @@ __all__ = [
     "FRAMES",
     "PLUGIN_FRAME_TYPES",
     "AckFrame",
+    "ConnectionCloseFrame",
     "CryptoFrame",
+    "DataBlockedFrame",
+    "EcnCounts",
     "Frame",
     "FrameRow",
     "HandshakeDoneFrame",
     "MaxDataFrame",
     "MaxStreamDataFrame",
+    "MaxStreamsFrame",
+    "NewConnectionIdFrame",
+    "NewTokenFrame",
     "PaddingFrame",
     "PathAckFrame",
+    "PathChallengeFrame",
+    "PathResponseFrame",
     "PathsFrame",
     "PingFrame",
     "PluginFrame",
+    "ResetStreamFrame",
+    "RetireConnectionIdFrame",
+    "StopSendingFrame",
+    "StreamDataBlockedFrame",
     "StreamFrame",
+    "StreamsBlockedFrame",
     "decode_frames",
     "encode_frame",
     "frame_size",
     "stream_frame_overhead",
 ]
 
-ACK_DELAY_UNIT_NS = 8_000
-"""ACK delays travel in units of 2**3 microseconds, the default ack_delay_exponent (RFC 9000 section 18.2)."""
-
-
-class PaddingFrame(NamedTuple):
-    """`length` PADDING frames of one byte each. Section 19.1."""
-
-    length: int
-
-
-class PingFrame(NamedTuple):
-    """Asks for an acknowledgement and nothing else. Section 19.2."""
-
-
-class AckFrame(NamedTuple):
-    """Acknowledges `ranges`: (first, last) packet numbers, both included, descending. Section 19.3."""
-
-    ranges: tuple[tuple[int, int], ...]
-    delay: int
-    """In units of ACK_DELAY_UNIT_NS."""
-
-    @property
-    def range_count(self) -> int:
-        """How many ranges the frame carries."""
-        return len(self.ranges)
-
-
-class PathAckFrame(NamedTuple):
-    """An AckFrame for the packets of a path, on whichever path it travels. draft-ietf-quic-multipath, PATH_ACK."""
-
-    path_id: int
-    ranges: tuple[tuple[int, int], ...]
-    delay: int
-
-    @property
-    def range_count(self) -> int:
-        """How many ranges the frame carries."""
-        return len(self.ranges)
-
-
-class PathsFrame(NamedTuple):
-    """The smoothed round-trip times that the sender sees: (path, microseconds), 0 for unknown. mp-quic's PATHS frame.
-
-    The type's number is assumed: mp-quic's own lies in gQUIC's numbering.
-    """
-
-    paths: tuple[tuple[int, int], ...]
-
-
-class CryptoFrame(NamedTuple):
-    """Bytes of the handshake. Section 19.6."""
-
-    offset: int
-    data: bytes
-
-
-class StreamFrame(NamedTuple):
-    """`length` bytes of a stream from `offset` on; `data` is None where the content does not matter. Section 19.8."""
-
-    stream_id: int
-    offset: int
-    length: int
-    fin: bool
-    data: bytes | None = None
-
-
-class MaxDataFrame(NamedTuple):
-    """The connection's new limit. Section 19.9."""
-
-    maximum: int
-
-
-class MaxStreamDataFrame(NamedTuple):
-    """A stream's new limit. Section 19.10."""
-
-    stream_id: int
-    maximum: int
-
-
-class HandshakeDoneFrame(NamedTuple):
-    """The server confirms the handshake. Section 19.20."""
-
-
-PLUGIN_FRAME_TYPES = range(0x1C00, 0x1D00)
-"""Assumed: a block of two-byte types that all begin with the byte 0x5C.
-
-RFC 9000 section 22.4 keeps the one-byte types (up to 0x3f) for standards (0x30 and 0x31 are RFC 9221's); of the others
-these 256 are in nobody's registration.
-"""
-
-
-class PluginFrame(NamedTuple):
-    """A frame that only plugins understand: type, length, bytes. Who does not know the type skips it.
-
-    The type's lowest bit tells, also those who skip it, whether the frame asks for an acknowledgement: even types do.
-    """
-
-    frame_type: int
-    data: bytes
-
-    @property
-    def length(self) -> int:
-        """The bytes behind type and length."""
-        return len(self.data)
-
-    @property
-    def ack_eliciting(self) -> bool:
-        """Whether a packet with this frame asks for an acknowledgement."""
-        return not self.frame_type & 1
-
-
-Frame = (
-    PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | CryptoFrame | StreamFrame | MaxDataFrame
-    | MaxStreamDataFrame | HandshakeDoneFrame | PluginFrame
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class FrameRow:
-    """All that is particular to one kind of frame; `types` are the type bytes it may begin with."""
+    """All that is particular to one kind of frame; `types` are the type bytes it may begin with.
+
+    `packets` are those it may travel in, as table 3 of RFC 9000 writes it: I Initial, H Handshake, 0 0-RTT, 1 1-RTT.
+    """
 
     types: tuple[int, ...]
     frame: type[Any]
     name: str
+    packets: str
     ack_eliciting: bool
     retransmittable: bool
     size: Callable[[Any], int]
@@ -202,23 +133,65 @@ def stream_frame_overhead(stream_id: int, offset: int, room_bytes: int) -> int:
     return size + (1 if offset < 64 else 2 if offset < 16_384 else 4 if offset < 1 << 30 else 8)
 
 
-def _fixed(frame_type: int, frame: type[Any], name: str, *, ack_eliciting: bool = True) -> FrameRow:
-    """A frame whose fields are variable-length integers, in order."""
+def _row(
+    frame_type: int,
+    frame: type[Any],
+    name: str,
+    packets: str,
+    *parts: Part,
+    retransmittable: bool = True,
+    check: Callable[[Any], None] = lambda frame: None,
+) -> FrameRow:
+    """A frame that is its type and its fields, in order. All that have this form ask for an acknowledgement.
+
+    `check` raises FrameEncodingError for values that do not go together.
+    """
 
     def size(value: Any) -> int:
-        return 1 + sum(map(varint_size, value))
+        return 1 + sum(part.size(field) for part, field in zip(parts, value, strict=True))
 
     def encode(value: Any) -> bytes:
-        return bytes([frame_type]) + b"".join(map(encode_varint, value))
+        return bytes([frame_type]) + b"".join(part.encode(field) for part, field in zip(parts, value, strict=True))
 
     def decode(data: bytes, _: int, offset: int) -> tuple[Any, int]:
         values = []
-        for _field in frame._fields:
-            value, offset = decode_varint(data, offset)
+        for part in parts:
+            value, offset = part.decode(data, offset)
             values.append(value)
-        return frame(*values), offset
+        decoded = frame(*values)
+        check(decoded)
+        return decoded, offset
 
-    return FrameRow((frame_type,), frame, name, ack_eliciting, ack_eliciting, size, encode, decode)
+    return FrameRow((frame_type,), frame, name, packets, True, retransmittable, size, encode, decode)
+
+
+def _row_for_each_kind(frame_type: int, frame: type[Any], name: str) -> FrameRow:
+    """A frame about bidirectional streams, or with the next type about unidirectional ones: a number."""
+
+    def decode(data: bytes, found: int, offset: int) -> tuple[Any, int]:
+        number, offset = decode_varint(data, offset)
+        if number > MAXIMUM_STREAMS:
+            raise FrameEncodingError(f"{name}: {number} streams; an identifier has room for {MAXIMUM_STREAMS}")
+        return frame(found != frame_type, number), offset
+
+    return FrameRow(
+        (frame_type, frame_type + 1), frame, name, "01", True, True, lambda value: 1 + varint_size(value[1]),
+        lambda value: bytes([frame_type + value[0]]) + encode_varint(value[1]), decode,
+    )  # fmt: skip
+
+
+def _check_end(frame: StreamFrame | CryptoFrame) -> None:
+    """Sections 19.6 and 19.8: no byte lies beyond what an offset can say."""
+    end = frame.offset + (frame.length if isinstance(frame, StreamFrame) else len(frame.data))
+    if end > MAXIMUM:
+        raise FrameEncodingError(f"data up to {end}; the largest offset is 2**62 - 1")
+
+
+def _check_retirement(frame: NewConnectionIdFrame) -> None:
+    if frame.retire_prior_to > frame.sequence_number:
+        raise FrameEncodingError(
+            f"connection ID {frame.sequence_number} retires those before {frame.retire_prior_to}, itself among them"
+        )
 
 
 def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int]:
@@ -229,17 +202,17 @@ def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int
 
 
 def _path_ack_size(frame: PathAckFrame) -> int:
-    return varint_size(frame.path_id) + _ack_size(frame)
+    return 1 + varint_size(frame.path_id) + _ranges_size(frame)
 
 
 def _encode_path_ack(frame: PathAckFrame) -> bytes:
-    return bytes([_PATH_ACK]) + encode_varint(frame.path_id) + _encode_ack(frame)[1:]
+    return bytes([_PATH_ACK]) + encode_varint(frame.path_id) + _encode_ranges(frame)
 
 
 def _decode_path_ack(data: bytes, _: int, offset: int) -> tuple[PathAckFrame, int]:
     path_id, offset = decode_varint(data, offset)
-    frame, offset = _decode_ack(data, _, offset)
-    return PathAckFrame(path_id, frame.ranges, frame.delay), offset
+    ranges, delay, offset = _decode_ranges(data, offset)
+    return PathAckFrame(path_id, ranges, delay), offset
 
 
 def _paths_size(frame: PathsFrame) -> int:
@@ -261,10 +234,31 @@ def _decode_paths(data: bytes, _: int, offset: int) -> tuple[PathsFrame, int]:
     return PathsFrame(tuple(paths)), offset
 
 
-def _ack_size(frame: AckFrame | PathAckFrame) -> int:
+def _ack_size(frame: AckFrame) -> int:
+    size = 1 + _ranges_size(frame)
+    return size if frame.ecn is None else size + sum(map(varint_size, frame.ecn))
+
+
+def _encode_ack(frame: AckFrame) -> bytes:
+    if frame.ecn is None:
+        return b"\x02" + _encode_ranges(frame)
+    return b"\x03" + _encode_ranges(frame) + b"".join(map(encode_varint, frame.ecn))
+
+
+def _decode_ack(data: bytes, frame_type: int, offset: int) -> tuple[AckFrame, int]:
+    ranges, delay, offset = _decode_ranges(data, offset)
+    if frame_type == 0x02:
+        return AckFrame(ranges, delay), offset
+    ect_0, offset = decode_varint(data, offset)
+    ect_1, offset = decode_varint(data, offset)
+    ce, offset = decode_varint(data, offset)
+    return AckFrame(ranges, delay, EcnCounts(ect_0, ect_1, ce)), offset
+
+
+def _ranges_size(frame: AckFrame | PathAckFrame) -> int:
     ranges = frame.ranges
     first, last = ranges[0]
-    size = 1 + varint_size(len(ranges) - 1)
+    size = varint_size(len(ranges) - 1)
     for value in (last, frame.delay, last - first):  # spelled out: every second packet asks
         size += 1 if value < 64 else 2 if value < 16_384 else varint_size(value)
     if len(ranges) > 1:
@@ -275,17 +269,17 @@ def _ack_size(frame: AckFrame | PathAckFrame) -> int:
     return size
 
 
-def _encode_ack(frame: AckFrame | PathAckFrame) -> bytes:
+def _encode_ranges(frame: AckFrame | PathAckFrame) -> bytes:
     first, last = frame.ranges[0]
     values = [last, frame.delay, len(frame.ranges) - 1, last - first]
     smallest = first
     for first, last in frame.ranges[1:]:
         values += [smallest - last - 2, last - first]
         smallest = first
-    return b"\x02" + b"".join(map(encode_varint, values))
+    return b"".join(map(encode_varint, values))
 
 
-def _decode_ack(data: bytes, _: int, offset: int) -> tuple[AckFrame, int]:
+def _decode_ranges(data: bytes, offset: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
     last, offset = decode_varint(data, offset)
     delay, offset = decode_varint(data, offset)
     count, offset = decode_varint(data, offset)
@@ -300,21 +294,7 @@ def _decode_ack(data: bytes, _: int, offset: int) -> tuple[AckFrame, int]:
         ranges.append((first, last))
     if first < 0:
         raise FrameEncodingError(f"an ACK range reaches packet number {first}; the smallest is 0")
-    return AckFrame(tuple(ranges), delay), offset
-
-
-def _crypto_size(frame: CryptoFrame) -> int:
-    return 1 + varint_size(frame.offset) + varint_size(len(frame.data)) + len(frame.data)
-
-
-def _encode_crypto(frame: CryptoFrame) -> bytes:
-    return b"\x06" + encode_varint(frame.offset) + encode_varint(len(frame.data)) + frame.data
-
-
-def _decode_crypto(data: bytes, _: int, offset: int) -> tuple[CryptoFrame, int]:
-    start, offset = decode_varint(data, offset)
-    content, offset = _take(data, offset)
-    return CryptoFrame(start, content), offset
+    return tuple(ranges), delay, offset
 
 
 def _stream_size(frame: StreamFrame) -> int:
@@ -338,10 +318,32 @@ def _decode_stream(data: bytes, frame_type: int, offset: int) -> tuple[StreamFra
     if frame_type & 0x04:
         start, offset = decode_varint(data, offset)
     if frame_type & 0x02:
-        content, offset = _take(data, offset)
+        content, offset = take_bytes(data, offset)
     else:
         content, offset = bytes(data[offset:]), len(data)
-    return StreamFrame(stream_id, start, len(content), bool(frame_type & 0x01), content), offset
+    frame = StreamFrame(stream_id, start, len(content), bool(frame_type & 0x01), content)
+    _check_end(frame)
+    return frame, offset
+
+
+def _close_size(frame: ConnectionCloseFrame) -> int:
+    size = 1 + varint_size(frame.error_code) + BYTES.size(frame.reason)
+    return size if frame.frame_type is None else size + varint_size(frame.frame_type)
+
+
+def _encode_close(frame: ConnectionCloseFrame) -> bytes:
+    cause = b"" if frame.frame_type is None else encode_varint(frame.frame_type)
+    kind = b"\x1d" if frame.frame_type is None else b"\x1c"
+    return kind + encode_varint(frame.error_code) + cause + BYTES.encode(frame.reason)
+
+
+def _decode_close(data: bytes, frame_type: int, offset: int) -> tuple[ConnectionCloseFrame, int]:
+    error_code, offset = decode_varint(data, offset)
+    cause = None
+    if frame_type == 0x1C:
+        cause, offset = decode_varint(data, offset)
+    reason, offset = take_bytes(data, offset)
+    return ConnectionCloseFrame(error_code, cause, reason), offset
 
 
 def _plugin_size(frame: PluginFrame) -> int:
@@ -354,36 +356,54 @@ def _encode_plugin(frame: PluginFrame) -> bytes:
 
 def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
     frame_type, offset = decode_varint(data, offset - 1)
-    content, offset = _take(data, offset)
+    content, offset = take_bytes(data, offset)
     return PluginFrame(frame_type, content), offset
 
 
-def _take(data: bytes, offset: int) -> tuple[bytes, int]:
-    length, offset = decode_varint(data, offset)
-    if offset + length > len(data):
-        raise FrameEncodingError(f"byte {offset}: {length} bytes of data are announced, {len(data) - offset} follow")
-    return bytes(data[offset : offset + length]), offset + length
-
-
+MAXIMUM_STREAMS = 1 << 60  # RFC 9000 section 4.6
 _PATH_ACK = 0x3E  # draft-ietf-quic-multipath-15
 _PATHS = 0x3D  # assumed
 
 _ROWS = (
     FrameRow(
-        (0x00,), PaddingFrame, "padding", False, False, lambda f: f.length, lambda f: bytes(f.length), _decode_padding
+        (0x00,), PaddingFrame, "padding", "IH01", False, False, lambda f: f.length, lambda f: bytes(f.length),
+        _decode_padding,
     ),
-    _fixed(0x01, PingFrame, "ping"),
-    FrameRow((0x02,), AckFrame, "ack", False, False, _ack_size, _encode_ack, _decode_ack),
-    FrameRow((_PATHS,), PathsFrame, "paths", True, False, _paths_size, _encode_paths, _decode_paths),
-    FrameRow((_PATH_ACK,), PathAckFrame, "path_ack", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack),
-    FrameRow((0x06,), CryptoFrame, "crypto", True, True, _crypto_size, _encode_crypto, _decode_crypto),
-    FrameRow(tuple(range(0x08, 0x10)), StreamFrame, "stream", True, True, _stream_size, _encode_stream, _decode_stream),
-    _fixed(0x10, MaxDataFrame, "max_data"),
-    _fixed(0x11, MaxStreamDataFrame, "max_stream_data"),
-    _fixed(0x1E, HandshakeDoneFrame, "handshake_done"),
+    _row(0x01, PingFrame, "ping", "IH01"),
+    FrameRow((0x02, 0x03), AckFrame, "ack", "IH1", False, False, _ack_size, _encode_ack, _decode_ack),
+    FrameRow((_PATHS,), PathsFrame, "paths", "1", True, False, _paths_size, _encode_paths, _decode_paths),
+    FrameRow(
+        (_PATH_ACK,), PathAckFrame, "path_ack", "1", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack
+    ),
+    _row(0x04, ResetStreamFrame, "reset_stream", "01", NUMBER, NUMBER, NUMBER),
+    _row(0x05, StopSendingFrame, "stop_sending", "01", NUMBER, NUMBER),
+    _row(0x06, CryptoFrame, "crypto", "IH1", NUMBER, BYTES, check=_check_end),
+    _row(0x07, NewTokenFrame, "new_token", "1", BYTES),
+    FrameRow(
+        tuple(range(0x08, 0x10)), StreamFrame, "stream", "01", True, True, _stream_size, _encode_stream, _decode_stream
+    ),
+    _row(0x10, MaxDataFrame, "max_data", "01", NUMBER),
+    _row(0x11, MaxStreamDataFrame, "max_stream_data", "01", NUMBER, NUMBER),
+    _row_for_each_kind(0x12, MaxStreamsFrame, "max_streams"),
+    _row(0x14, DataBlockedFrame, "data_blocked", "01", NUMBER),
+    _row(0x15, StreamDataBlockedFrame, "stream_data_blocked", "01", NUMBER, NUMBER),
+    _row_for_each_kind(0x16, StreamsBlockedFrame, "streams_blocked"),
+    _row(
+        0x18, NewConnectionIdFrame, "new_connection_id", "01", NUMBER, NUMBER, CONNECTION_ID, fixed_bytes(16),
+        check=_check_retirement,
+    ),
+    _row(0x19, RetireConnectionIdFrame, "retire_connection_id", "01", NUMBER),
+    # Section 13.3: a challenge is repeated with other bytes, a response with the next challenge.
+    _row(0x1A, PathChallengeFrame, "path_challenge", "01", fixed_bytes(8), retransmittable=False),
+    _row(0x1B, PathResponseFrame, "path_response", "1", fixed_bytes(8), retransmittable=False),
+    FrameRow(
+        (0x1C, 0x1D), ConnectionCloseFrame, "connection_close", "IH01", False, False, _close_size, _encode_close,
+        _decode_close,
+    ),
+    _row(0x1E, HandshakeDoneFrame, "handshake_done", "1"),
     # Not repeated when it is lost: only the plugin knows what it would say by then.
-    FrameRow((0x5C,), PluginFrame, "plugin", True, False, _plugin_size, _encode_plugin, _decode_plugin),
-)
+    FrameRow((0x5C,), PluginFrame, "plugin", "1", True, False, _plugin_size, _encode_plugin, _decode_plugin),
+)  # fmt: skip
 
 FRAMES: dict[type[Any], FrameRow] = {row.frame: row for row in _ROWS}
 _BY_TYPE = {frame_type: row for row in _ROWS for frame_type in row.types}

@@ -362,6 +362,8 @@ def set_timer(connection: Connection, path: Path) -> None:
             deadline_ns = connection.operations.default_set_timer(connection, path)
         if path.expired_ns == now_ns and path.expiries > MAXIMUM_EXPIRIES and 0 < deadline_ns <= now_ns:
             deadline_ns = now_ns + GRANULARITY_NS
+        if 0 < deadline_ns < now_ns:  # an ACK that ended a back-off brought it here: it is due at once
+            deadline_ns = now_ns
         path.accepted_past_deadline_ns = now_ns
     if deadline_ns != path.deadline_ns:
         path.deadline_ns = deadline_ns

@@ -7,7 +7,8 @@ RFC 9000 sections 3 (streams), 4.1.2 of RFC 9001 (handshake confirmation), 8 (pa
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from quicsim.quic.errors import StateError
 
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTION",
+    "MACHINES",
     "PATH",
     "RECEIVING_STREAM",
     "SENDING_PROCESS",
     "SENDING_STREAM",
     "ConnectionInput",
     "ConnectionState",
+    "Machine",
     "PathInput",
     "PathState",
     "ReceivingStreamInput",
@@ -171,3 +174,64 @@ RECEIVING_STREAM: Mapping[tuple[ReceivingStreamState, ReceivingStreamInput], Rec
     (ReceivingStreamState.SIZE_KNOWN, ReceivingStreamInput.RECEIVE_ALL): ReceivingStreamState.DATA_READ,
     (ReceivingStreamState.DATA_READ, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.DATA_READ,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A table with what a reader needs to know of it: the command line, the documentation and the tests go by these."""
+
+    title: str
+    source: str
+    states: type[enum.Enum]
+    inputs: type[enum.Enum]
+    table: Mapping[tuple[Any, Any], Any]
+
+    @property
+    def steps(self) -> list[tuple[str, str, str]]:
+        """State, input and the state that follows, by their names, in the table's order."""
+        return [
+            (_words(state.name), given.name, _words(following.name)) for (state, given), following in self.table.items()
+        ]
+
+    @property
+    def state_names(self) -> list[str]:
+        """Every state's name, in the order of their declaration; the first one is where the machine begins."""
+        return [_words(state.name) for state in self.states]
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")
+
+
+MACHINES: Mapping[str, Machine] = {
+    "connection": Machine(
+        "How far a connection has come",
+        "RFC 9001 section 4.1",
+        ConnectionState,
+        ConnectionInput,
+        CONNECTION,
+    ),
+    "path": Machine("Whether a path's address is the peer's own", "RFC 9000 section 8.1", PathState, PathInput, PATH),
+    "sending-process": Machine(
+        "What the sending process waits for",
+        "paper section 2, figure 1",
+        SendingProcessState,
+        SendingProcessInput,
+        SENDING_PROCESS,
+    ),
+    "sending-stream": Machine(
+        "How much of a stream is sent",
+        "RFC 9000 section 3.1, figure 2",
+        SendingStreamState,
+        SendingStreamInput,
+        SENDING_STREAM,
+    ),
+    "receiving-stream": Machine(
+        "How much of a stream has arrived",
+        "RFC 9000 section 3.2, figure 3",
+        ReceivingStreamState,
+        ReceivingStreamInput,
+        RECEIVING_STREAM,
+    ),
+}
+"""Every state machine, by the name that `quicsim fsm` knows it by."""

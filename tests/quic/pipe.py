@@ -119,18 +119,22 @@ class Pipe:
             side.on_event(event)
 
     def _send(self, name, datagram: Datagram):
-        side = self.sides[name]
-        index = len(side.sizes)
-        side.sizes.append(datagram.size_bytes)
-        connection = side.connection
-        largest = connection.profile.largest_datagram_bytes if datagram.packets[0].space is Space.APPLICATION else 0
-        assert datagram.size_bytes <= max(connection.path.datagram_bytes, 1200, largest)
+        self._measure(name, datagram)
+        index = len(self.sides[name].sizes) - 1
         self.sent += 1
         if self.drops((name, index)):
             self.dropped += 1
         else:
             self.entries += 1
             heapq.heappush(self.heap, (self.now_ns + self.delay_ns, self.entries, OTHER[name], datagram))
+
+    def _measure(self, name, datagram: Datagram):
+        """Note a datagram's size, and hold it to what the path takes."""
+        side = self.sides[name]
+        side.sizes.append(datagram.size_bytes)
+        connection = side.connection
+        largest = connection.profile.largest_datagram_bytes if datagram.packets[0].space is Space.APPLICATION else 0
+        assert datagram.size_bytes <= max(connection.path.datagram_bytes, 1200, largest)
 
     def step(self):
         """The next arrival or deadline; False when nothing will ever happen again."""

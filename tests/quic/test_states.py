@@ -5,19 +5,28 @@ import pytest
 from quicsim.quic import states
 from quicsim.quic.errors import StateError
 
-MACHINES = [
-    (states.CONNECTION, states.ConnectionState, states.ConnectionInput),
-    (states.PATH, states.PathState, states.PathInput),
-    (states.SENDING_PROCESS, states.SendingProcessState, states.SendingProcessInput),
-    (states.SENDING_STREAM, states.SendingStreamState, states.SendingStreamInput),
-    (states.RECEIVING_STREAM, states.ReceivingStreamState, states.ReceivingStreamInput),
-]
+MACHINES = [(machine.table, machine.states, machine.inputs) for machine in states.MACHINES.values()]
 STEPS = [
     pytest.param(table, state, given, id=f"{type(state).__name__}.{state.name}-{given.name}")
     for table, all_states, inputs in MACHINES
     for state in all_states
     for given in inputs
 ]
+
+
+def test_every_table_of_the_module_has_a_name():
+    constants = {name: value for name, value in vars(states).items() if name.isupper() and isinstance(value, dict)}
+    tables = [value for name, value in constants.items() if name != "MACHINES"]
+    assert len(tables) == len(MACHINES)
+    assert all(any(table is known for known, _, _ in MACHINES) for table in tables)
+
+
+def test_a_machine_can_be_read_as_words():
+    for machine in states.MACHINES.values():
+        assert len(machine.steps) == len(set(machine.steps)) == len(machine.table)
+        for (state, given), following in machine.table.items():
+            names = [machine.state_names[list(machine.states).index(one)] for one in (state, following)]
+            assert (names[0], given.name, names[1]) in machine.steps
 
 
 @pytest.mark.parametrize(("table", "state", "given"), STEPS)
