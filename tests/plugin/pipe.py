@@ -104,10 +104,12 @@ class Pipe:
         hosts: bool = True,
         watched: bool = True,
         bridge: Bridge | None = None,
+        verify: bool = True,
         drops: Callable[[str, int, Datagram], bool] = lambda sender, index, datagram: False,
     ) -> None:
         self.trace = Trace()
         self.bridge = bridge
+        self.verify = verify
         self.events: list[Event] = []
         if watched:
             self.trace.subscribers.append(self._take)
@@ -128,7 +130,7 @@ class Pipe:
             recorder=self.trace.component(name),
             settings=settings,
         )
-        plugins = ConnectionPlugins(connection)
+        plugins = ConnectionPlugins(connection, verify=self.verify)
         side = Side(connection, plugins, [])
         plugins.on_trouble = side.troubles.append
         if not hosts:
