@@ -29,13 +29,12 @@ if TYPE_CHECKING:
 __all__ = ["PluginRejected", "contract_of", "verified"]
 
 
-class PluginRejected(PluginError):
+class PluginRejected(PluginError):  # noqa: N818
     """The verifier refuses a plugin; `refusal` says all about it, the text only the first line."""
 
     def __init__(self, name: str, refusal: Rejected) -> None:
         super().__init__(f"plugin {name}: {refusal.entry}: {refusal.reason}")
         self.refusal = refusal
-
 
 
 TERMS = MappingProxyType(
