@@ -18,7 +18,6 @@ from quicsim.scenario.build_application import build_application
 from quicsim.scenario.build_connection import Place, Sides, build_sides
 from quicsim.scenario.build_network import build_network, directions
 from quicsim.scenario.measure import (
-    Measuring,
     Sharing,
     ThroughputSeries,
     measure_counts,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from quicsim.net.topology import Network
     from quicsim.plugin.package import Plugin
     from quicsim.scenario.build_connection import Side
+    from quicsim.scenario.measure_application import Measuring
     from quicsim.scenario.schema import ResolvedScenario
 
 __all__ = ["Unfinished", "simulate"]
@@ -90,14 +90,15 @@ def simulate(
     variant: str,
     replication: int,
     subscribers: Sequence[Callable[[Event], None]] = (),
+    trace: Trace | None = None,
 ) -> RunRecord:
-    """Run one replication of one variant to the end of its applications.
+    """Run one replication of one variant to the end of its applications, into a trace of the caller's if there is one.
 
     Raises Unfinished at the time limit, ConnectionFailed where a connection gives up, ScenarioError for an object
     that is no plugin.
     """
     clock = Clock()
-    trace = Trace()
+    trace = Trace() if trace is None else trace
     trace.subscribers.extend(subscribers)
     recorders: list[Recorder] = []
     streams = Streams(scenario.seed, replication)

@@ -16,35 +16,40 @@ HostName = Literal["client", "server"]
 HOST_NAMES: tuple[HostName, ...] = ("client", "server")
 
 
-def _positive(value: int) -> int:
+def positive(value: int) -> int:
+    """The value, or ValueError where it is none above 0."""
     if value <= 0:
         raise ValueError("must be greater than 0")
     return value
 
 
-def _varint(value: int) -> int:
+def within_a_stream(value: int) -> int:
+    """The value, or ValueError where no stream carries so many bytes."""
     if value >= 1 << 62:
         raise ValueError("must be less than 2**62 bytes, beyond which no stream goes (RFC 9000 section 4.5)")
     return value
 
 
 def _probability(value: object) -> Fraction:
-    """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
+    """The exact fraction that was written: 0.01 and "1%" are 1/100, not the nearest binary float."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
-        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1")
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1, or a percentage")
     try:
-        probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        if isinstance(value, str) and value.strip().endswith("%"):
+            probability = Fraction(value.strip()[:-1]) / 100
+        else:
+            probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1") from None
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1, or a percentage") from None
     if not 0 <= probability <= 1:
         raise ValueError(f"{shown(value)} is not a probability; it must lie between 0 and 1")
     return probability
 
 
 Duration = Annotated[int, BeforeValidator(duration_ns)]
-Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
+Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(positive)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
-PositiveSize = Annotated[Size, AfterValidator(_positive), AfterValidator(_varint)]
+PositiveSize = Annotated[Size, AfterValidator(positive), AfterValidator(within_a_stream)]
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
 Count = Annotated[StrictInt, Field(ge=0)]
 PositiveCount = Annotated[StrictInt, Field(ge=1)]

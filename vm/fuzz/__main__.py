@@ -8,8 +8,11 @@ import time
 from collections import Counter
 from importlib import import_module
 
+from vm.errors import VmError
+
 SUBJECTS = {
     "verifier": ("vm.fuzz.soundness", "accepted programs stay within memory, time, and what was known of them"),
+    "elf": ("vm.fuzz.objects", "damaged objects are refused with a LoadError, or load and run"),
 }
 """Module, with a function `attempt(seed, number) -> Outcome`, and what must hold. A module is imported when chosen."""
 
@@ -28,7 +31,11 @@ def main(arguments: list[str] | None = None) -> int:
     until = time.monotonic() + 60 * chosen.minutes
     number = 0
     while time.monotonic() < until if chosen.programs is None else number < chosen.programs:
-        outcome = attempt(chosen.seed, number)
+        try:
+            outcome = attempt(chosen.seed, number)
+        except VmError as error:  # it cannot begin
+            print(f"error: {error}", file=sys.stderr)
+            return 2
         number += 1
         counts.update(outcome.counts)
         if outcome.violation:

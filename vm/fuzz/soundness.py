@@ -8,11 +8,11 @@ among the effects. "Never faults" alone finds few bugs: most programs have more 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
 from vm.errors import Fault, LoadError
+from vm.fuzz.outcome import Outcome
 from vm.fuzz.programs import MEMORY_BYTES, PACKET_BYTES, Generator, interesting
 from vm.helpers import Buffer, Helper, HelperTable, Scalar
 from vm.isa import Instruction, encode
@@ -71,14 +71,6 @@ CONTRACT = Contract(
     terms={5: Terms(result=PointerTo(FOUND, is_nullable=True))},
     limit=LIMIT,
 )
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What one attempt came to: counts to be added up, and what went wrong, if anything."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    violation: str = ""
 
 
 def attempt(seed: int, number: int) -> Outcome:
