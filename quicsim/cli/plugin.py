@@ -86,7 +86,7 @@ def _loaded(name: str) -> Plugin:
     from pathlib import Path
 
     from quicsim import locate
-    from quicsim.plugin.package import PluginError, load_plugin
+    from quicsim.plugin.package import PluginError, read_plugin
 
     file = Path(name)
     if file.suffix != ".o" and not file.is_dir():
@@ -94,10 +94,9 @@ def _loaded(name: str) -> Plugin:
     if file.is_dir():
         file = file / f"{file.resolve().name}.o"
     try:
-        data = file.read_bytes()
+        return read_plugin(file)
     except OSError as error:
         raise PluginError(f"{file}: {error.strerror}; give a plugin's name, its directory or its ELF object") from None
-    return load_plugin(data, source=str(file))
 
 
 def _judged(name: str) -> dict[str, Any]:

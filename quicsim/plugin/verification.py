@@ -114,13 +114,15 @@ def contract_of(anchor: Anchor, plugin: Plugin) -> Contract:
 
 
 KEPT = 64
-_judged: dict[tuple[bytes, int], Mapping[str, Proof] | PluginRejected] = {}
-"""Verdicts by what is judged, the object and the size of its memory: the same bytes are pushed on many connections."""
+_judged: dict[tuple[bytes, int, bool], Mapping[str, Proof] | PluginRejected] = {}
+"""Verdicts by what is judged, the object and the size of its memory, and by whether its lines of C are known: the same
+bytes are pushed on many connections.
+"""
 
 
 def verified(plugin: Plugin) -> Mapping[str, Proof]:
     """A proof for each of a plugin's anchors, by section. Raises PluginRejected where one has none."""
-    key = plugin.data, plugin.state_bytes
+    key = plugin.data, plugin.state_bytes, plugin.program.lines is not None
     verdict = _judged.get(key)
     if verdict is None:
         verdict = _judge(plugin)
