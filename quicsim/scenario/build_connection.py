@@ -84,6 +84,7 @@ def build_side(place: Place, name: HostName) -> Side:
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
+        idle_timeout_ns=host.idle_timeout_ns,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
     connection = Connection(
@@ -94,7 +95,8 @@ def build_side(place: Place, name: HostName) -> Side:
         settings=settings,
     )
     return Side(
-        build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams, place.engine)
+        build_endpoint(place, name, host, connection),
+        ConnectionPlugins(connection, place.streams, verify=host.verify, engine=place.engine),
     )
 
 

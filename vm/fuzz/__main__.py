@@ -1,4 +1,4 @@
-"""Run a fuzzer: `python -m vm.fuzz elf --minutes 1` prints what it counted, and ends with 1 after a violation."""
+"""Run a fuzzer: `python -m vm.fuzz verifier --minutes 1` prints what it counted, and ends with 1 after a violation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from vm.errors import VmError
 from vm.jit.compiler import CACHE_VARIABLE
 
 SUBJECTS = {
+    "verifier": ("vm.fuzz.soundness", "accepted programs stay within memory, time, and what was known of them"),
     "engines": ("vm.fuzz.differential", "every engine gives the same result, memory, count, fault and place"),
     "elf": ("vm.fuzz.objects", "damaged objects are refused with a LoadError, or load and run"),
 }

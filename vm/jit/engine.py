@@ -71,7 +71,8 @@ class NativeEngine:
 
         What it assumes of the budget, because of a proof, holds while the budget is not lowered.
         """
-        facts = facts_of(self._proofs, self.memory, self.budget) if self._is_proved(entry.pc) else NOTHING
+        proof = self._proof_at(entry.pc)
+        facts = NOTHING if proof is None else facts_of(self._proofs, proof, self.memory, self.budget)
         self.memory.rely_on(facts.regions.values())
         compiled = compile_program(self._program, self._called, facts)
         registers = entry.initial_registers()[1:6]
@@ -98,8 +99,8 @@ class NativeEngine:
             native.limit = native.budget
             native.remaining = native.limit - self._interpreter.instructions
 
-    def _is_proved(self, pc: int) -> bool:
-        return any(self._program.pc_of(proof.entry) == pc for proof in self._proofs)
+    def _proof_at(self, pc: int) -> Proof | None:
+        return next((proof for proof in self._proofs if self._program.pc_of(proof.entry) == pc), None)
 
     def _address(self, place: Place) -> tuple[int, int]:
         return address_of(bytes_of(self.memory, place)) + place.offset, place.size

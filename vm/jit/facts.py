@@ -39,8 +39,8 @@ NOTHING = Facts()
 STACK_REGIONS = range(STACK_REGION, STACK_REGION + MAX_CALL_DEPTH)
 
 
-def facts_of(proofs: Sequence[Proof], memory: NativeMemory, budget: int) -> Facts:
-    """What follows from proofs, for programs in this memory with this budget.
+def facts_of(proofs: Sequence[Proof], entered: Proof, memory: NativeMemory, budget: int) -> Facts:
+    """What follows from proofs for programs in this memory, where one is `entered` with this budget.
 
     An access to a region with a hook is left as it is: the hook must see it.
     """
@@ -58,5 +58,4 @@ def facts_of(proofs: Sequence[Proof], memory: NativeMemory, budget: int) -> Fact
         region = min(found)
         if pc not in unsafe and len(found) == 1 and holds.get(region, False):
             unchecked[pc] = region
-    longest = max((proof.worst_case_instructions for proof in proofs), default=budget + 1)
-    return Facts(MappingProxyType(unchecked), longest > budget)
+    return Facts(MappingProxyType(unchecked), entered.worst_case_instructions > budget)
