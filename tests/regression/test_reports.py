@@ -95,7 +95,7 @@ def test_annotations_are_for_github(guard, monkeypatch, on_github):
     assert len(lines) == on_github
     for line in lines:  # no plugin in this variant, so the test is where to look
         assert line.startswith(
-            "::error file=test_guard.py,line=4,title=quicsim::test_guard.py::test_reaction: reaction_s"
+            "::error file=test_guard.py,line=3,title=quicsim::test_guard.py::test_reaction: reaction_s"
         )
 
 
