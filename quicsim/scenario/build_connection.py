@@ -83,6 +83,7 @@ def build_side(place: Place, name: HostName) -> Side:
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
+        idle_timeout_ns=host.idle_timeout_ns,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
     connection = Connection(
@@ -92,7 +93,9 @@ def build_side(place: Place, name: HostName) -> Side:
         recorder=place.trace.component(place.component(name)),
         settings=settings,
     )
-    return Side(build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams))
+    return Side(
+        build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams, verify=host.verify)
+    )
 
 
 def build_endpoint(place: Place, name: HostName, host: Host, connection: Connection) -> Endpoint:
