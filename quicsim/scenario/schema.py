@@ -23,7 +23,7 @@ from quicsim.units import duration_ns, rate_bps, size_bytes
 class Host(Table):
     """One end of the connection."""
 
-    profile: Literal["picoquic", "rfc9002", "mp-quic"]
+    profile: Literal["picoquic", "rfc9002", "mp-quic", "aioquic"]
     congestion_control: Literal["newreno", "olia"] | None = None
     """None: the profile's."""
     datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
