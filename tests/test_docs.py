@@ -166,13 +166,46 @@ def test_the_reference_names_every_metric_and_count():
         assert {each for each in (*run.metrics, *run.counts) if f"`{each}`" not in page} == set()
 
 
+def test_the_example_of_a_sweep_file_can_be_planned(tmp_path):
+    from quicsim.sweep.file import read
+    from quicsim.sweep.plan import expand
+
+    path = tmp_path / "links.toml"
+    path.write_text(blocks("docs/sweeps.md", "toml")[0])
+    plan = expand(read(path))
+    assert (plan.settings, len(plan)) == (4 * 2 * (1 + 2 + 2), 4 * 2 * (1 + 2 + 2) * 5)
+
+
+def test_the_page_names_every_key_of_a_sweep_file():
+    from quicsim.sweep.axes import Axis
+    from quicsim.sweep.file import SweepFile
+    from quicsim.sweep.sample import Design
+
+    page = (HOUSE / "docs/sweeps.md").read_text()
+    keys = {field.alias or name for table in (SweepFile, Axis, Design) for name, field in table.model_fields.items()}
+    assert {key for key in keys if not re.search(rf"`{key}`|^{key} = |\[{key}\b", page, re.MULTILINE)} == set()
+
+
+def test_every_option_of_a_sweep_is_on_its_page():
+    from typer.main import get_command
+
+    from quicsim.cli.sweep import app
+
+    page = (HOUSE / "docs/sweeps.md").read_text()
+    commands = get_command(app).commands
+    options = {option for command in commands.values() for each in command.params for option in each.opts}
+    known = {option for option in options if option.startswith("--")}
+    assert {option for option in known if option not in page} == set()
+    assert {name for name in commands if f"quicsim sweep {name} " not in page} == set()
+
+
 def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
-    commands = {command.name for command in app.registered_commands}
+    commands = {command.name for command in (*app.registered_commands, *app.registered_groups)}
     own = [page.relative_to(HOUSE).as_posix() for page in HOUSE.glob("docs/plugins/*.md")]
     assert len(own) > 1
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md", *own):
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/sweeps.md", "docs/reproduce.md", *own):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 
