@@ -124,6 +124,9 @@ class Stack(Protocol):
     def connect(self, now_ns: int) -> None:
         """Start the handshake (client)."""
 
+    def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
+        """End the connection, with an error code of the application's own."""
+
     def open_stream(self) -> int:
         """The identifier of a new bidirectional stream."""
 
@@ -174,6 +177,11 @@ class Endpoint:
     def connect(self) -> None:
         """Start the handshake now."""
         self.connection.connect(self.clock.now)
+        self.flush()
+
+    def close(self, *, error_code: int = 0, reason: bytes = b"") -> None:
+        """End the connection now, with an error code of the application's own."""
+        self.connection.close(self.clock.now, error_code=error_code, reason=reason)
         self.flush()
 
     def flush(self) -> None:

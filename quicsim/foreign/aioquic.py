@@ -111,6 +111,7 @@ class AioquicConnection:
         self.paths = [self.path]
         self._chance = Chance(stream)
         self._next_stream = 0 if is_client else 1
+        self._is_closing = False
         self._unwritten: dict[int, tuple[int, bool]] = {}
         """By stream: what aioquic has not been given yet, and whether the stream ends with it."""
         self._sent: list[tuple[int, int, tuple[str, ...]]] = []
@@ -130,13 +131,24 @@ class AioquicConnection:
             self._configuration.max_data = settings.max_data_bytes
         if settings.max_stream_data_bytes is not None:
             self._configuration.max_stream_data = settings.max_stream_data_bytes
+        if settings.idle_timeout_ns:
+            self._configuration.idle_timeout = settings.idle_timeout_ns / NANOSECONDS_PER_SECOND
+        self._max_ack_delay_ns = settings.max_ack_delay_ns
         self._connection: QuicConnection | None = None
         if is_client:
             with self._chance.replaced():
-                self._connection = QuicConnection(configuration=self._configuration)
+                self._connection = self._new_connection()
         else:
             self._configuration.certificate = certificate(settings.certificate_chain_bytes)
             self._configuration.private_key = private_key()
+
+    def _new_connection(self, original_destination: bytes | None = None) -> QuicConnection:
+        connection = QuicConnection(
+            configuration=self._configuration, original_destination_connection_id=original_destination
+        )
+        if self._max_ack_delay_ns is not None:
+            connection._ack_delay = self._max_ack_delay_ns / NANOSECONDS_PER_SECOND
+        return connection
 
     # The four calls
 
@@ -148,9 +160,7 @@ class AioquicConnection:
                 header = pull_quic_header(
                     Buffer(data=datagram.data), host_cid_length=self._configuration.connection_id_length
                 )
-                self._connection = QuicConnection(
-                    configuration=self._configuration, original_destination_connection_id=header.destination_cid
-                )
+                self._connection = self._new_connection(header.destination_cid)
                 self._move(ConnectionState.HANDSHAKING)
             self.path.bytes_received += datagram.size_bytes
             self._connection.receive_datagram(datagram.data, PEER, now_ns / NANOSECONDS_PER_SECOND)
@@ -202,6 +212,13 @@ class AioquicConnection:
         waiting, _fin = self._unwritten.get(stream_id, (0, False))
         self._unwritten[stream_id] = (waiting + count, fin)
 
+    def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
+        """End the connection, with an error code of the application's own."""
+        self.now_ns = now_ns
+        if self._connection is not None:
+            self._is_closing = True
+            self._connection.close(error_code=error_code, reason_phrase=reason.decode())
+
     def _write(self) -> None:
         """Give aioquic of each stream what it may need before it asks again."""
         assert self._connection is not None
@@ -227,7 +244,7 @@ class AioquicConnection:
                     self._on_stream_data(event)
                 case events.HandshakeCompleted():
                     self._move(ConnectionState.COMPLETE)
-                case events.ConnectionTerminated():
+                case events.ConnectionTerminated() if not self._is_closing:
                     raise QuicError(f"aioquic ended the connection: {event.reason_phrase} (code {event.error_code})")
                 case _:
                     pass  # of no interest to applications

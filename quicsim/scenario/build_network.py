@@ -35,8 +35,10 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
-NOT_OF_FOREIGN_STACKS = ("max_ack_delay", "bridge")
+NOT_OF_FOREIGN_STACKS = ("bridge", "ecn")
 """Keys of a host that say nothing to them."""
+TOLD_ACK_DELAY_NS = 25_000_000
+"""aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""
 
 
 def build_network(scenario: Setup, clock: Clock, streams: Streams, observer: LinkObserver) -> Network:
@@ -159,12 +161,14 @@ def _foreign_problems(place: Key, flow: Flow) -> Iterator[tuple[Key, str]]:
         yield (*place, "plugins"), f'profile "{client.profile}" runs no plugins; leave them out'
     for role in foreign:
         written = _host(flow, role).model_dump(by_alias=True, exclude_unset=True)
-        for key in (key for key in NOT_OF_FOREIGN_STACKS if written.get(key) is not None):
+        for key in (key for key in NOT_OF_FOREIGN_STACKS if written.get(key)):
             yield (*place, "hosts", role, key), f'profile "{client.profile}" has no such choice; leave it out'
+        if (_host(flow, role).max_ack_delay_ns or 0) > TOLD_ACK_DELAY_NS:
+            yield (*place, "hosts", role, "max_ack_delay"), "aioquic tells its peer 25 ms whatever it is; give no more"
         known = FOREIGN_STACKS[client.profile]
         if (controller := _host(flow, role).congestion_control) not in (None, *known):
-            key = (*place, "hosts", role, "congestion_control")
-            yield key, f'profile "{client.profile}" has no "{controller}"; write {" or ".join(map(repr, known))}'
+            wrong_key = (*place, "hosts", role, "congestion_control")
+            yield wrong_key, f'profile "{client.profile}" has no "{controller}"; write {" or ".join(map(repr, known))}'
 
 
 def _shared_host_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:

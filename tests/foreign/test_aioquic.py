@@ -13,7 +13,7 @@ from quicsim.scenario.run import trace
 
 aioquic = pytest.importorskip("aioquic.quic.connection", reason="the extra aioquic is not installed")
 
-BOTH = ("hosts.client.profile=aioquic", "hosts.server.profile=aioquic", "links.bottleneck.loss.server=0.02")
+BOTH = ("quic.profile=aioquic", "links.bottleneck.loss.server=0.02")
 STREAMS = "requests={count=12, request_size='300B', response_size='9kB', streams=6}"
 APPLICATIONS = {
     "download": "transfer.size=200kB",
@@ -123,7 +123,8 @@ def test_the_server_s_certificate_weighs_what_the_scenario_says():
 WRONG = [
     (["hosts.server.profile=rfc9002"], 'hosts.server.profile: "aioquic" talks to itself only'),
     (["plugins=[{name='tlp', from='server'}]"], 'plugins: profile "aioquic" runs no plugins'),
-    (["hosts.client.max_ack_delay=10ms"], 'hosts.client.max_ack_delay: profile "aioquic" has no such choice'),
+    (["quic.max_ack_delay=26ms"], "hosts.server.max_ack_delay: aioquic tells its peer 25 ms whatever it is"),
+    (["hosts.client.bridge=copied"], 'hosts.client.bridge: profile "aioquic" has no such choice'),
     (["hosts.client.congestion_control=olia"], "has no \"olia\"; write 'newreno' or 'cubic'"),
 ]
 
