@@ -101,7 +101,9 @@ def build_side(place: Place, name: HostName) -> Side:
         recorder=recorder,
         settings=settings,
     )
-    return Side(build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams))
+    return Side(
+        build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams, verify=host.verify)
+    )
 
 
 def foreign_connection(*, is_client: bool, settings: Settings, recorder: Recorder, stream: Stream) -> Stack:
