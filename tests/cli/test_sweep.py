@@ -67,7 +67,7 @@ def test_failed_points_are_counted_and_tried_again(quicsim, tmp_path):
     sweep.write_text(sweep.read_text().replace("[axes.size]", '[set]\ntime_limit = "100ms"\n[axes.size]'))
     failed = quicsim("run", "sizes.toml", "--jobs", "1")
     assert failed.exit_code == 1
-    assert "failed, 1: bulk_download: variant default, replication 0, seed 1: Unfinished" in failed.stdout
+    assert "bulk_download: variant default, replication 0, seed 1: Unfinished" in failed.stdout
     again = json.loads(quicsim("retry", "sizes.toml", "--jobs", "1", "--json").stdout)
     assert again["failed"] > 0
     assert sum(again["reasons"].values()) == again["failed"]
