@@ -1,8 +1,10 @@
 """How is each instruction written? One table of templates a look, made from the rows of `vm.isa.TABLE`.
 
 Two looks: that of ubpf's assembler and the bpf_conformance suite (`add %r0, 1`), and that of llvm-objdump 22 with
-`--no-print-imm-hex` (`r0 += 1`), but for `lddw`, whose numbers are mostly addresses and stay hexadecimal. The first
-template of a row is how it is written; the others are read as well. In a template, `{...}` is an operand:
+`--no-print-imm-hex` (`r0 += 1`), but for two things: the numbers of `lddw`, mostly addresses, stay hexadecimal; and a
+local call always has its sign, `call +4`, for without one it is a call of helper 4.
+
+The first template of a row is how it is written; the others are read as well. In a template, `{...}` is an operand:
 
 ==========================  ================================================================
 {rd} {rs}                   the register dst or src, `r1`
@@ -117,7 +119,7 @@ _LLVM: dict[Form, tuple[str, ...]] = {
 
 
 def _in_ubpf(row: Opcode) -> tuple[str, ...]:
-    name = row.mnemonic.replace("_", " ")
+    name = row.mnemonic.replace("lock_", "lock ").replace("fetch_", "fetch ")
     names = (name, name.replace("bswap", "swap")) if row.operation == "bswap" else (name,)
     pseudo = _pseudo(row.operation)
     return tuple(
@@ -133,6 +135,10 @@ def _in_llvm(row: Opcode) -> tuple[str, ...]:
         templates = ("{Rd} = -{Rd}",)
     elif operation == "movsx":
         templates = (f"{{Rd}} = (s{row.source_bits}){{Rs}}",)
+    elif row.mnemonic.startswith("load_acquire"):
+        templates = ("{Rd} = load_acquire((TYPE *)({rs}{offset}))",)
+    elif row.mnemonic.startswith("store_release"):
+        templates = ("store_release((TYPE *)({rd}{offset}), {Rs})",)
     elif row.form is Form.ATOMIC_FETCH and operation == "mov":
         templates = (f"{{Rs}} = xchg{half}_{row.bits}({{rd}}{{offset}}, {{Rs}})",)
     words = {

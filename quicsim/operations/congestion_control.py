@@ -36,7 +36,7 @@ congestion_control = Operation(
         Field("event", u8, "event", "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told"),
         Field("path_id", u8, "path.path_id", "the path", maximum=MAXIMUM_PATHS - 1),
     ),
-    output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes"),
+    output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes", unit="bytes"),
     rules=(
         Rule("result >= minimum_window_bytes"),
         Rule("result <= 1 << 62"),
