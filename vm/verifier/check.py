@@ -19,7 +19,7 @@ from vm.verifier.points import Node, Point
 from vm.verifier.proof import Judged, Proof, Recorder
 from vm.verifier.report import Category, Rejected, Violation
 from vm.verifier.state import State, Trail
-from vm.verifier.values import ZERO, Number, Pointer, Value, between, constant
+from vm.verifier.values import ANYTHING, ZERO, Number, Pointer, Value, between, constant
 
 if TYPE_CHECKING:
     from vm.isa import Instruction
@@ -53,6 +53,7 @@ class Exploration:
         self.steps = 0
         self.pc = program.pc_of(entry)
         self._flow = flow_of(program)
+        self._deciding = self._flow.deciding(None if contract.rules else self.pc)
         self._identities = 0
         self._points: dict[tuple[int, ...], Point] = {}
         self._pending: list[tuple[int, State, Node, int, int]] = []
@@ -223,11 +224,7 @@ class Exploration:
 
     def _is_known(self, pc: int, state: State, node: Node, distance: int, length: int) -> bool:
         """Whether what follows was explored already; if not, the state is kept, as `_kept`."""
-        live = self._flow.live[pc]
-        registers = state.registers
-        for register in range(10):
-            if not live >> register & 1:
-                registers[register] = None
+        self._forget(pc, state.registers)
         place = (pc, *[frame.return_pc for frame in state.frames])
         point = self._points.get(place)
         if point is None:
@@ -236,7 +233,7 @@ class Exploration:
         if is_endless:
             raise Violation(
                 Category.ENDLESS_LOOP,
-                "the loop comes back to where it was with nothing changed",
+                "the loop comes back with nothing known to have changed",
                 suggestion="count the iterations, and end at a bound",
             )
         if found is not None:
@@ -248,6 +245,17 @@ class Exploration:
         point.keep(kept)
         self._kept = kept
         return False
+
+    def _forget(self, pc: int, registers: list[Value]) -> None:
+        """Forget what nothing is read from any more, and of numbers that decide nothing what they are: states that
+        differ in nothing else need not be told apart.
+        """
+        live, deciding = self._flow.live[pc], self._deciding[pc]
+        for register in range(10):
+            if not live >> register & 1:
+                registers[register] = None
+            elif not deciding >> register & 1 and isinstance(registers[register], Number):
+                registers[register] = ANYTHING
 
     def _call(self, pc: int, state: State, instruction: Instruction) -> int:
         """A call; the pc to go on at."""
