@@ -20,6 +20,7 @@ REFUSED = {
     ("hostile", "before/SetTimer"): LOOP,
     ("hostile", "after/SetTimer"): LOOP,
     ("hostile", "replace/SetTimer"): "recursion: 'deep' calls itself",
+    ("hostile", "replace/CongestionControl"): "rule broken: the host asks for result <= 1 << 62",
     ("marking", "replace/SetTimer"): "helper: r1 of set_ecn() may be out of range",
     ("wild", "replace/SelectRetransmission"): "out of bounds: read of 8 bytes of state, which has 16",
 }

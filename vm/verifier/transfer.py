@@ -282,6 +282,9 @@ def loaded(exploration: Exploration, state: State, pointer: Pointer, size: int, 
         recorder.reads_bytes(region, pointer.offset, size)
     else:
         known = access.check_read(region, pointer.offset, size, recorder)
+        name = exploration.judge.field_at(region, pointer.offset, size)
+        if name is not None:
+            return state.load_field(name, (known or UNKNOWN_BYTES[size]).identified(exploration.fresh_identity()))
     return known or UNKNOWN_BYTES[size]
 
 
