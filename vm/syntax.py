@@ -117,7 +117,7 @@ _LLVM: dict[Form, tuple[str, ...]] = {
 
 
 def _in_ubpf(row: Opcode) -> tuple[str, ...]:
-    name = row.mnemonic.replace("_", " ")
+    name = row.mnemonic.replace("lock_", "lock ").replace("fetch_", "fetch ")
     names = (name, name.replace("bswap", "swap")) if row.operation == "bswap" else (name,)
     pseudo = _pseudo(row.operation)
     return tuple(
@@ -133,6 +133,10 @@ def _in_llvm(row: Opcode) -> tuple[str, ...]:
         templates = ("{Rd} = -{Rd}",)
     elif operation == "movsx":
         templates = (f"{{Rd}} = (s{row.source_bits}){{Rs}}",)
+    elif row.mnemonic.startswith("load_acquire"):
+        templates = ("{Rd} = load_acquire((TYPE *)({rs}{offset}))",)
+    elif row.mnemonic.startswith("store_release"):
+        templates = ("store_release((TYPE *)({rd}{offset}), {Rs})",)
     elif row.form is Form.ATOMIC_FETCH and operation == "mov":
         templates = (f"{{Rs}} = xchg{half}_{row.bits}({{rd}}{{offset}}, {{Rs}})",)
     words = {

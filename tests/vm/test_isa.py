@@ -52,6 +52,8 @@ def slot(opcode, dst=0, src=0, offset=0, imm=0):
         (make("ldxsb", 1, src=2), "91 21 0000 00000000"),
         (make("ja32", imm=-70000), "06 00 0000 90eefeff"),
         (make("callx", 3), "8d 03 0000 00000000"),
+        (make("load_acquire8", 5, src=3), "d3 35 0000 00010000"),
+        (make("store_release16", 4, src=0, offset=2), "cb 04 0200 10010000"),
         (make("lddw_code_addr", 1, imm=2**32 - 2), "18 41 0000 feffffff 00000000 00000000"),
         (make("lddw_map_val_by_fd", 1, imm=2**32 * 8 + 7), "18 21 0000 07000000 00000000 08000000"),
     ],
@@ -62,11 +64,11 @@ def test_known_bytes(instruction, encoded):
 
 
 def test_the_table_has_every_instruction():
-    # RFC 9669 section 2.4: base32, base64, divmul32, divmul64, atomic32, atomic64; beside them callx.
+    # RFC 9669 section 2.4: base32, base64, divmul32, divmul64, atomic32, atomic64; beside them callx, acquire, release.
     arithmetic = 2 * (14 * 2 + 1) + 3 * 3 + 3 + 2
     jumps = 2 * 11 * 2 + 2 + 3 + 1
     memory = 4 * 3 + 3 + 7
-    atomic = 2 * (4 * 2 + 2)
+    atomic = 2 * (4 * 2 + 2) + 4 * 2
     assert len(TABLE) == arithmetic + jumps + memory + atomic
 
 
@@ -115,6 +117,12 @@ def test_any_bytes_are_decoded_or_refused(data):
         (slot(0x8D, imm=11), "callx: there is no register r11"),
         (slot(0x8D, imm=-1), "callx: there is no register r-1"),
         (slot(0x8D, src=1), "callx does not use its src field"),
+        (slot(0x20, imm=4), "opcode 0x20 is an access to a packet"),
+        (slot(0x50, src=1), "opcode 0x50 is an access to a packet"),
+        (slot(0x0D, dst=1), "opcode 0x0d is gotox, a jump through a register"),
+        (slot(0xE5, offset=1), "opcode 0xe5 is may_goto"),
+        (slot(0xD3, dst=1, src=2), "load_acquire8 .* with imm = 0 is not supported; imm may be 256, 272"),
+        (slot(0xDB, dst=10, src=2, imm=0x100), "load_acquire64 writes r10"),
         (slot(0xDB, dst=1, src=2, imm=2), "lock_add .* with imm = 2 is not supported; imm may be 0, 1, 64"),
         (slot(0xC3, dst=1, src=10, imm=1), "lock_fetch_add32 writes r10"),
         (slot(0xDB, dst=1, src=10, imm=0xE1), "lock_xchg writes r10"),

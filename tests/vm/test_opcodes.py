@@ -73,6 +73,16 @@ STORES = [
     Case("stxdw [%r10-8], %r2\nldxdw %r0, [%r10-8]", 16),
     Case("stxdw [%r10-512], %r10\nldxdw %r0, [%r10-512]\nsub %r0, %r10", 0),
 ]
+ORDERED = [
+    Case("load_acquire8 %r0, [%r1+15]", 0xF1),
+    Case("load_acquire16 %r0, [%r1+0]", 0x7788),
+    Case("load_acquire32 %r0, [%r1+8]", 0xF5F6F7F8),
+    Case("load_acquire64 %r0, [%r1+0]", 0x1122334455667788),
+    stores("mov %r3, -2\nstore_release8 [%r1+3], %r3", 3, "fe"),
+    stores("mov %r3, -2\nstore_release16 [%r1+2], %r3", 2, "fe ff"),
+    stores("mov %r3, -2\nstore_release32 [%r1+4], %r3", 4, "fe ff ff ff"),
+    stores("mov %r3, -2\nstore_release64 [%r1+8], %r3", 8, "fe ff ff ff ff ff ff ff"),
+]
 # r3 = 0x0f00ff0180000001 works on the 8 bytes at 0, 0x1122334455667788, or on the 4 at 0; r0 is then r3.
 OPERAND = "lddw %r3, 0x0f00ff0180000001\n{}\nmov %r0, %r3"
 
@@ -173,7 +183,7 @@ CONTROL = [
     Case("mov %r1, 4\ncall 9", 1004),
     Case("mov %r1, 4\nmov %r6, 9\ncallx %r6", 1004),
 ]
-CASES = [*LOADS, *STORES, *ATOMICS, *MOVES, *CONTROL]
+CASES = [*LOADS, *STORES, *ORDERED, *ATOMICS, *MOVES, *CONTROL]
 HELPERS = vm.HelperTable([vm.Helper(9, "more", (vm.Scalar.U64,), vm.Scalar.U64, lambda context, value: value + 1000)])
 
 
