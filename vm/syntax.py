@@ -1,8 +1,10 @@
 """How is each instruction written? One table of templates a look, made from the rows of `vm.isa.TABLE`.
 
 Two looks: that of ubpf's assembler and the bpf_conformance suite (`add %r0, 1`), and that of llvm-objdump 22 with
-`--no-print-imm-hex` (`r0 += 1`), but for `lddw`, whose numbers are mostly addresses and stay hexadecimal. The first
-template of a row is how it is written; the others are read as well. In a template, `{...}` is an operand:
+`--no-print-imm-hex` (`r0 += 1`), but for two things: the numbers of `lddw`, mostly addresses, stay hexadecimal; and a
+local call always has its sign, `call +4`, for without one it is a call of helper 4.
+
+The first template of a row is how it is written; the others are read as well. In a template, `{...}` is an operand:
 
 ==========================  ================================================================
 {rd} {rs}                   the register dst or src, `r1`
