@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clock, net, nspy, plugins, quic, vm
-from benchmarks.measure import Measurement, MissingPackageError, Verdict, judge, measure
+from benchmarks import clock, many, net, nspy, plugins, quic, vm
+from benchmarks.measure import Fact, Measurement, MissingPackageError, Verdict, judge, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic, "plugins": plugins, "vm": vm}
-"""The registry: each subject is a module with CONTESTANTS and TARGETS; a target may name another's contestant."""
+SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic, "many": many, "plugins": plugins, "vm": vm}
+"""The registry: each subject is a module with CONTESTANTS and TARGETS; a target may name another's contestant.
+
+It may have FACTS too, which are no contest.
+"""
 
 LEAST_ROUNDS = 5
 
@@ -46,14 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(missing, file=sys.stderr)
         return 2
     verdicts = judge(measurements, [target for subject in chosen for target in subject.TARGETS])
+    facts = [(fact, fact.measure()) for subject in chosen for fact in getattr(subject, "FACTS", ())]
     if options.json:
-        print(json.dumps(report(measurements, verdicts), indent=2))
+        print(json.dumps(report(measurements, verdicts, facts), indent=2))
     else:
-        show(measurements, verdicts)
+        show(measurements, verdicts, facts)
     return 0 if all(verdict.met for verdict in verdicts) else 1
 
 
-def report(measurements: Sequence[Measurement], verdicts: Sequence[Verdict]) -> dict[str, object]:
+def report(
+    measurements: Sequence[Measurement], verdicts: Sequence[Verdict], facts: Sequence[tuple[Fact, float]]
+) -> dict[str, object]:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -77,10 +83,11 @@ def report(measurements: Sequence[Measurement], verdicts: Sequence[Verdict]) -> 
             }
             for verdict in verdicts
         ],
+        "facts": [{"name": fact.name, "unit": fact.unit, "measured": round(value)} for fact, value in facts],
     }
 
 
-def show(measurements: Sequence[Measurement], verdicts: Sequence[Verdict]) -> None:
+def show(measurements: Sequence[Measurement], verdicts: Sequence[Verdict], facts: Sequence[tuple[Fact, float]]) -> None:
     console = Console()
     rounds = len(measurements[0].per_second)
     speeds = Table("contestant", "thousand a second", "unit", title=f"Median of {rounds} rounds, taken in turns")
@@ -99,6 +106,11 @@ def show(measurements: Sequence[Measurement], verdicts: Sequence[Verdict]) -> No
                 "met" if verdict.met else "MISSED",
             )
         console.print(ratios)
+    if facts:
+        table = Table("", "measured", "unit", title="Measured once")
+        for fact, value in facts:
+            table.add_row(fact.name, f"{value:,.0f}", fact.unit)
+        console.print(table)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Contestant", "Measurement", "MissingPackageError", "Target", "Verdict", "judge", "measure"]
+__all__ = ["Contestant", "Fact", "Measurement", "MissingPackageError", "Target", "Verdict", "judge", "measure"]
 
 
 class MissingPackageError(Exception):
@@ -47,6 +47,15 @@ class Target:
     contestant: str
     against: str | None
     ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that is not a speed, measured once, such as memory: its name, its unit, and what measures it."""
+
+    name: str
+    unit: str
+    measure: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True)

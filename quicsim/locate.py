@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["LocateError", "costs", "plugin", "plugin_include", "plugins", "scenario", "scenarios"]
+__all__ = ["LocateError", "costs", "plugin", "plugin_include", "plugins", "scenario", "scenarios", "sweeps"]
 
 
 class LocateError(LookupError):
@@ -23,6 +23,11 @@ def scenarios() -> dict[str, Path]:
 def costs() -> dict[str, Path]:
     """Every calibration of a host's time that comes with quicsim: its name and its file; by name."""
     return dict(sorted((path.stem, path) for path in _house().glob("scenarios/costs/[!.]*.toml")))
+
+
+def sweeps() -> dict[str, Path]:
+    """Every sweep that comes with quicsim: its name and its file; by name."""
+    return dict(sorted((path.stem, path) for path in _house().glob("scenarios/sweeps/[!.]*.toml")))
 
 
 def plugins() -> dict[str, Path]:

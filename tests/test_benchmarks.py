@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import nspy, quic
-from benchmarks.measure import Contestant, Measurement, Target, judge, measure
+from benchmarks import many, nspy, quic
+from benchmarks.measure import Contestant, Fact, Measurement, Target, judge, measure
 from benchmarks.three_hops import PACKET_HOPS
 
 
@@ -46,6 +46,8 @@ def test_every_contestant_does_the_work_that_it_counts(module):
         assert units > 0
         if module is quic:  # the handshake, headers and limits take packets of their own
             assert PACKET_HOPS < units < 1.1 * PACKET_HOPS
+        elif module is many:  # 1,200 bytes or less a datagram, handshakes and acknowledgements apart
+            assert units > 20_000_000 / 1_200
         elif each.unit == "packet-hops":
             assert units == PACKET_HOPS
 
@@ -60,12 +62,14 @@ def test_json_holds_figures_and_verdicts(monkeypatch, capsys):
     class Subject:
         CONTESTANTS = (contestant("a", []), contestant("b", []))
         TARGETS = (Target("a", "b", 0.0), Target("a", "b", 1e9))
+        FACTS = (Fact("size", "bytes", lambda: 7.0),)
 
     monkeypatch.setattr(command, "SUBJECTS", {"one": Subject})
     assert command.main(["one", "--json"]) == 1
     written = json.loads(capsys.readouterr().out)
     assert [each["name"] for each in written["measurements"]] == ["a", "b"]
     assert [each["met"] for each in written["targets"]] == [True, False]
+    assert written["facts"] == [{"name": "size", "unit": "bytes", "measured": 7}]
 
 
 def test_without_nspy_one_line_names_the_extra(monkeypatch, capsys):

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from quicsim import locate
-from quicsim.plugin.build import compile_plugin
+from quicsim.plugin import build
 from quicsim.scenario.load import load
 
 HOUSE = Path(__file__).parents[1]
@@ -25,9 +24,8 @@ def run_with(tmp_path, name, code, chosen="", use='from="client"'):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
-    built = tmp_path / f"{name}.o"
-    built.write_bytes(compile_plugin(source, locate.plugin_include()))
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{built}", {use}{chosen}}}]']
+    assert build.main([str(source)]) == 0
+    overrides = ["transfer.size=1MB", f'plugins=[{{name="{source.with_suffix(".o")}", {use}{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
@@ -145,16 +143,16 @@ def test_the_overrides_beside_the_example_are_taken(lossy):
 
 
 def test_the_reference_names_every_key_of_a_scenario_file():
-    from quicsim.scenario import cpu, network, schema
+    from quicsim.scenario import applications, cpu, network, schema
 
     page = (HOUSE / "docs/scenarios.md").read_text()
     keys = {
         field.alias or name
-        for table in (vars(schema) | vars(network) | vars(cpu)).values()
+        for table in (vars(schema) | vars(network) | vars(cpu) | vars(applications)).values()
         if isinstance(table, type) and issubclass(table, schema.Table) and table is not schema.ResolvedScenario
         for name, field in table.model_fields.items()
     }
-    sections = {"hosts", "client", "server", "links", "requests", "transfer", "messages", "paper", "marks", "variants"}
+    sections = {"hosts", "client", "server", "links", "paper", "marks", "variants", *applications.APPLICATIONS}
     assert {key for key in keys - sections if f"`{key}`" not in page} == set()
     assert {section for section in sections if not re.search(rf"`\[.*\b{section}\b.*\]`", page)} == set()
 
@@ -168,13 +166,46 @@ def test_the_reference_names_every_metric_and_count():
         assert {each for each in (*run.metrics, *run.counts) if f"`{each}`" not in page} == set()
 
 
+def test_the_example_of_a_sweep_file_can_be_planned(tmp_path):
+    from quicsim.sweep.file import read
+    from quicsim.sweep.plan import expand
+
+    path = tmp_path / "links.toml"
+    path.write_text(blocks("docs/sweeps.md", "toml")[0])
+    plan = expand(read(path))
+    assert (plan.settings, len(plan)) == (4 * 2 * (1 + 2 + 2), 4 * 2 * (1 + 2 + 2) * 5)
+
+
+def test_the_page_names_every_key_of_a_sweep_file():
+    from quicsim.sweep.axes import Axis
+    from quicsim.sweep.file import SweepFile
+    from quicsim.sweep.sample import Design
+
+    page = (HOUSE / "docs/sweeps.md").read_text()
+    keys = {field.alias or name for table in (SweepFile, Axis, Design) for name, field in table.model_fields.items()}
+    assert {key for key in keys if not re.search(rf"`{key}`|^{key} = |\[{key}\b", page, re.MULTILINE)} == set()
+
+
+def test_every_option_of_a_sweep_is_on_its_page():
+    from typer.main import get_command
+
+    from quicsim.cli.sweep import app
+
+    page = (HOUSE / "docs/sweeps.md").read_text()
+    commands = get_command(app).commands
+    options = {option for command in commands.values() for each in command.params for option in each.opts}
+    known = {option for option in options if option.startswith("--")}
+    assert {option for option in known if option not in page} == set()
+    assert {name for name in commands if f"quicsim sweep {name} " not in page} == set()
+
+
 def test_every_command_of_the_pages_exists():
     from quicsim.cli import app
 
-    commands = {command.name for command in app.registered_commands}
+    commands = {command.name for command in (*app.registered_commands, *app.registered_groups)}
     own = [page.relative_to(HOUSE).as_posix() for page in HOUSE.glob("docs/plugins/*.md")]
     assert len(own) > 1
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/reproduce.md", *own):
+    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/sweeps.md", "docs/reproduce.md", *own):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 

@@ -176,13 +176,16 @@ RULES = (
     Late("numpy", ("quicsim.analysis",)),
     Late("elftools", ("vm.elf",)),
     Late("llvmlite", ("vm.jit",)),
-    Late("pydantic", ("quicsim.scenario", "quicsim.plugin", "quicsim.regression")),
+    Late("pydantic", ("quicsim.scenario", "quicsim.plugin", "quicsim.sweep", "quicsim.regression")),
+    Late("pandas", ()),
+    Late("pyarrow", ()),
+    Late("tqdm", ()),
     Late("pytest", ("quicsim.pytest_plugin", "quicsim.regression.guard"), "for only tests need it"),
     Late("rich", ("quicsim.cli",)),
     Late("typer", ("quicsim.cli",)),
 )
 
-HEAVY = ("matplotlib", "scipy", "numpy", "elftools", "llvmlite")
+HEAVY = ("matplotlib", "scipy", "numpy", "elftools", "llvmlite", "pandas", "pyarrow")
 """What must not be loaded with the command line's module, by whatever way."""
 
 
@@ -346,6 +349,9 @@ BREACHES = [
     ("quicsim.results", "if True:\n    from scipy.stats import norm"),
     ("vm.program", "from elftools.elf.elffile import ELFFile"),
     ("quicsim.scenario.run", "from rich.progress import Progress"),
+    ("quicsim.sweep.store", "import pyarrow"),
+    ("quicsim.sweep.result", "import pandas as pd"),
+    ("quicsim.sweep.result", "from tqdm.auto import tqdm"),
     ("quicsim.results", "import typer"),
     ("quicsim.results", "from pydantic import BaseModel"),
     ("vm.interpreter", "import llvmlite.binding"),

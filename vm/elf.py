@@ -84,6 +84,8 @@ class ObjectFile:
     sections: dict[int, Section]
     symbols: tuple[Symbol, ...]
     relocations: tuple[Relocation, ...]
+    compiler: str
+    """What the compiler says of itself; clang says nothing."""
 
     def of(self, use: Use) -> Iterator[Section]:
         """The sections of one use, in the order of the file."""
@@ -147,6 +149,7 @@ def _parse(data: bytes, headers: list[tuple[int, ...]], source: str) -> ObjectFi
     names = [_string(data, names_header, header[0]) for header in headers]
     sections: dict[int, Section] = {}
     symbols: tuple[Symbol, ...] = ()
+    compiler = ""
     loaded = dict.fromkeys(Use, 0)
     for index, (name, header) in enumerate(zip(names, headers, strict=True)):
         _, kind, flags, _, offset, size, link, _, _, _ = header
@@ -154,6 +157,10 @@ def _parse(data: bytes, headers: list[tuple[int, ...]], source: str) -> ObjectFi
             if symbols:
                 raise LoadError("a second symbol table", source=source, section=name)
             symbols = _symbols(elf, data, header, headers[link], source)
+        if name == ".comment" and kind == _SHT_PROGBITS:
+            compiler = (
+                data[offset : offset + min(size, MAX_NAME_BYTES)].strip(b"\0").decode("utf-8", "backslashreplace")
+            )
         use = _use(name, header)
         if use is None:
             continue
@@ -177,7 +184,7 @@ def _parse(data: bytes, headers: list[tuple[int, ...]], source: str) -> ObjectFi
             if len(relocations) > MAX_RELOCATIONS:
                 reason = f"{len(relocations)} relocations up to here; at most {MAX_RELOCATIONS} are allowed"
                 raise LoadError(reason, source=source, section=names[index])
-    return ObjectFile(source, sections, symbols, tuple(relocations))
+    return ObjectFile(source, sections, symbols, tuple(relocations), compiler)
 
 
 def _use(name: str, header: tuple[int, ...]) -> Use | None:

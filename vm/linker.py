@@ -4,11 +4,12 @@ Code sections are put one after the other; data sections become regions in the o
 that clang and gcc emit for eBPF (Linux, Documentation/bpf/llvm_reloc.rst).
 
 A code section other than .text is an entry, at its one global function; the others in it must be static. Functions in
-.text are subprograms.
+.text, and in what compilers split from it (.text.unlikely, one section a function), are subprograms.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from vm import elf
 from vm.elf import ObjectFile, Relocation, Section, Use
 from vm.errors import LoadError
 from vm.isa import LDDW_CODE, SLOT_BYTES, decode
-from vm.memory import DATA_REGION, HOST_REGION, MASK64, address
+from vm.memory import CODE_REGION, DATA_REGION, HOST_REGION, MASK64, address
 from vm.program import MAX_INSTRUCTIONS, DataSection, Function, Program
 from vm.source import read_lines
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from vm.pseudo import Resolver
 
 R_BPF_64_64, R_BPF_64_ABS64, R_BPF_64_32 = 1, 2, 10
+R_BPF_DATA_64 = 12  # R_BPF_64_ABS64 as binutils numbered it before 2.41
+_GCC = re.compile(r"GCC: \(.*\) (\d+)\.")
+_FIRST_GCC_WITH_NEW_BINUTILS, _LAST_GCC_WITH_OLD_BINUTILS = 14, 12
 _CALL_CODE, _PSEUDO_CALL = 0x85, 1
 _STANDARD_DATA = (".rodata", ".data", ".bss")
 
@@ -47,6 +51,20 @@ def load(
     return _Linker(elf.read(data, source=source), helpers or {}).program(resolver)
 
 
+def _stores_what_to_add(file: ObjectFile) -> bool:
+    """Binutils before 2.41, which assembled for gcc up to 12, stored a symbol's value, in bytes, with the addend.
+
+    An object does not say what assembled it, only what compiled it. Raises LoadError where that leaves it open.
+    """
+    version = _GCC.search(file.compiler)
+    if version is None or int(version[1]) >= _FIRST_GCC_WITH_NEW_BINUTILS:
+        return True
+    if int(version[1]) > _LAST_GCC_WITH_OLD_BINUTILS:
+        reason = f"{file.compiler!r} may have used binutils before or after 2.41, which differ in what they store at a "
+        raise LoadError(reason + "relocation; build with gcc 12, gcc 14 or clang", source=file.source)
+    return False
+
+
 class _Linker:
     """Patches copies of an object's sections until they can be decoded."""
 
@@ -57,6 +75,8 @@ class _Linker:
         self.data = {section.index: bytearray(section.data) for section in file.of(Use.DATA)}
         self.bases: dict[int, int] = {}
         self.regions: dict[int, int] = {}
+        self.is_relative = _stores_what_to_add(file)
+        """Whether what is stored where a relocation points is to be added to the symbol's value, or has it already."""
 
     def program(self, resolver: Resolver | None) -> Program:
         self._lay_out()
@@ -116,18 +136,19 @@ class _Linker:
         if relocation.offset + size > len(section.data):
             reason = f"relocation outside of the section, which has {len(section.data)} bytes"
             raise self._refuse(reason, section, relocation.offset)
+        pointer = R_BPF_64_ABS64 if self.is_relative else R_BPF_DATA_64
         if section.use is Use.CODE and relocation.offset % SLOT_BYTES:
             raise self._refuse("relocation inside an instruction", section, relocation.offset)
         if section.use is Use.CODE and relocation.kind == R_BPF_64_64:
             self._relocate_address(relocation, section)
         elif section.use is Use.CODE and relocation.kind == R_BPF_64_32:
             self._relocate_call(relocation, section)
-        elif section.use is Use.DATA and relocation.kind == R_BPF_64_ABS64:
+        elif section.use is Use.DATA and relocation.kind == pointer:
             self._relocate_pointer(relocation, section)
         else:
             raise self._refuse(
                 f"relocation type {relocation.kind} is not supported in {section.use.value}; supported are "
-                f"{R_BPF_64_64} and {R_BPF_64_32} in code, {R_BPF_64_ABS64} in data",
+                f"{R_BPF_64_64} and {R_BPF_64_32} in code, {pointer} in data",
                 section,
                 relocation.offset,
             )
@@ -137,37 +158,47 @@ class _Linker:
         code, offset = self.code[section.index], relocation.offset
         if code[offset] != LDDW_CODE:
             raise self._refuse("the address of a symbol is only taken by lddw", section, offset)
-        (addend,) = struct.unpack_from("<i", code, offset + 4)
-        value = (self._address_of(relocation, section) + addend) & MASK64
+        (stored,) = struct.unpack_from("<i", code, offset + 4)
+        value = self._address_of(relocation, section, stored)
         struct.pack_into("<I", code, offset + 4, value & 0xFFFF_FFFF)
         struct.pack_into("<I", code, offset + 12, value >> 32)
 
     def _relocate_pointer(self, relocation: Relocation, section: Section) -> None:
         """R_BPF_64_ABS64: an initialised pointer; the addend is what stands there."""
         data, offset = self.data[section.index], relocation.offset
-        (addend,) = struct.unpack_from("<q", data, offset)
-        struct.pack_into("<Q", data, offset, (self._address_of(relocation, section) + addend) & MASK64)
+        (stored,) = struct.unpack_from("<q", data, offset)
+        struct.pack_into("<Q", data, offset, self._address_of(relocation, section, stored))
 
-    def _address_of(self, relocation: Relocation, section: Section) -> int:
+    def _address_of(self, relocation: Relocation, section: Section, stored: int) -> int:
+        """The address of data, or of a function as `callx` takes it."""
         symbol = relocation.symbol
         if symbol.section in self.regions:
-            return address(self.regions[int(symbol.section)], symbol.value)
-        if symbol.section in self.bases:
-            reason = f"the address of function {symbol.name!r} is taken; calls through pointers are not supported"
+            start = address(self.regions[int(symbol.section)])
+        elif symbol.section in self.bases:
+            start = address(CODE_REGION, SLOT_BYTES * self.bases[int(symbol.section)])
         elif symbol.section == "SHN_UNDEF":
-            reason = f"undefined symbol {symbol.name!r}: external data cannot be linked"
+            raise self._refuse(
+                f"undefined symbol {symbol.name!r}: external data cannot be linked", section, relocation.offset
+            )
         else:
             reason = f"symbol {symbol.name!r} is in section {symbol.section}, which is not loaded"
-        raise self._refuse(reason, section, relocation.offset)
+            raise self._refuse(reason, section, relocation.offset)
+        return (start + stored + (symbol.value if self.is_relative else 0)) & MASK64
 
     def _relocate_call(self, relocation: Relocation, section: Section) -> None:
-        """R_BPF_64_32: `call`; symbol value / 8 + immediate + 1 is the slot in the symbol's section."""
+        """R_BPF_64_32: `call`; symbol value / 8 + immediate + 1 is the slot in the symbol's section.
+
+        Binutils before 2.41 store that only of a section's symbol; of a function's, its value - 1.
+        """
         code, offset, symbol = self.code[section.index], relocation.offset, relocation.symbol
         opcode, registers, _, imm = struct.unpack_from("<BBhi", code, offset)
         if opcode != _CALL_CODE or registers >> 4 != _PSEUDO_CALL:
             raise self._refuse("the relocation of a call is not on a local call", section, offset)
         if symbol.section in self.bases:
-            target = self.bases[int(symbol.section)] + symbol.value // SLOT_BYTES + imm + 1
+            start = imm + 1 + (symbol.value // SLOT_BYTES if self.is_relative else 0)
+            if symbol.is_function and not self.is_relative:
+                start //= SLOT_BYTES
+            target = self.bases[int(symbol.section)] + start
             imm = target - (self.bases[section.index] + offset // SLOT_BYTES + 1)
         elif symbol.section == "SHN_UNDEF" and symbol.name in self.helpers:
             registers &= 0x0F
@@ -210,7 +241,7 @@ class _Linker:
     def _entries(self, functions: Mapping[int, list[Function]]) -> dict[str, int]:
         entries: dict[str, int] = {}
         for section in self.file.of(Use.CODE):
-            if section.name == ".text":
+            if section.name == ".text" or section.name.startswith(".text."):
                 continue
             candidates = [each for each in functions[section.index] if each.is_global]
             if len(candidates) != 1:

@@ -120,7 +120,7 @@ class _Reader:
         self.code = code
         self.rows: list[tuple[int, tuple[int, int, int]]] = []
 
-    def table(self, data: bytes) -> LineTable:
+    def table(self, data: bytes) -> LineTable | None:
         begin, (_, _, offset, size) = _body(data, _EXT_HEADER, BTF_EXT, self.source)
         begin += offset
         end = begin + size
@@ -134,6 +134,8 @@ class _Reader:
                 raise self._refuse(f"records of {record_bytes} bytes; they have at least {_RECORD.size}", begin)
             for place, section, count in self._blocks(data, begin + 4, end, record_bytes):
                 self._block(data, place, section, count, record_bytes)
+        if not self.rows:  # gcc writes the section for its functions' sake
+            return None
         self.rows.sort()
         return LineTable(tuple(pc for pc, _ in self.rows), tuple(record for _, record in self.rows), self.strings)
 

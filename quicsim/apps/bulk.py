@@ -1,4 +1,7 @@
-"""How long does one large transfer take? One stream, either way, timed from connecting to the last byte."""
+"""How long does one large transfer take? One stream, either way, timed from connecting to the last byte.
+
+The data is there from the beginning, or comes into being at a rate: a source that is rate-limited.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from simpy.events import Event
 
     from quicsim.endpoint import Endpoint
@@ -16,21 +21,49 @@ if TYPE_CHECKING:
 __all__ = ["Receiver", "Sender"]
 
 
-class Sender:
-    """Sends `size_bytes`: a client on a stream it opens, a server on the stream that asks for it."""
+BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
-    def __init__(self, endpoint: Endpoint, *, size_bytes: int) -> None:
+
+class Sender:
+    """Sends `size_bytes`: a client on a stream it opens, a server on the stream that asks for it.
+
+    With a rate, it writes each `write_every_ns` what has come into being since, in whole bytes, without drift.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, *, size_bytes: int, rate_bps: int | None = None, write_every_ns: int = 0
+    ) -> None:
         self.endpoint = endpoint
         self.size_bytes = size_bytes
+        self.rate_bps = rate_bps
+        self.write_every_ns = write_every_ns
         endpoint.listeners.append(self._on_event)
 
     def _on_event(self, event: ConnectionEvent) -> None:
         connection = self.endpoint.connection
         if isinstance(event, HandshakeEvent):
             if connection.is_client and event.state is ConnectionState.COMPLETE:
-                connection.send(connection.open_stream(), self.size_bytes, fin=True)
+                self._begin(connection.open_stream())
         elif isinstance(event, StreamReceived) and not connection.is_client:
-            connection.send(event.stream_id, self.size_bytes, fin=True)
+            self._begin(event.stream_id)
+
+    def _begin(self, stream_id: int) -> None:
+        if self.rate_bps is None:
+            self.endpoint.connection.send(stream_id, self.size_bytes, fin=True)
+        else:
+            self.endpoint.clock.process(self._write(stream_id, self.rate_bps))
+
+    def _write(self, stream_id: int, rate_bps: int) -> Generator[Event, object, None]:
+        endpoint, every_ns = self.endpoint, self.write_every_ns
+        written = ticks = 0
+        while written < self.size_bytes:
+            yield endpoint.clock.timeout(every_ns)
+            ticks += 1
+            there = min(rate_bps * every_ns * ticks // BITS_AND_NANOSECONDS, self.size_bytes)
+            if there > written:
+                endpoint.connection.send(stream_id, there - written, fin=there == self.size_bytes)
+                endpoint.flush()
+            written = there
 
 
 class Receiver:

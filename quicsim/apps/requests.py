@@ -1,80 +1,103 @@
-"""How long does each short request take? Requests one after another, each with its answer on a stream of its own.
+"""How long does each short request take? Requests with an answer each, in turn, several at once, or as they come.
 
 Paper section 3.1.1: short requests that trigger short answers, each on a dedicated stream.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
-from quicsim.quic.states import ConnectionState
-
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from simpy.events import Event
 
-    from quicsim.endpoint import Endpoint
-    from quicsim.quic.connection import ConnectionEvent
+    from quicsim.apps.asking import Asker
+    from quicsim.distributions import Distribution
+    from quicsim.randomness import Stream
 
-__all__ = ["Answerer", "Requester"]
+__all__ = ["Drawn", "Requester"]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Numbers by chance: request n has draw n."""
+
+    distribution: Distribution
+    stream: Stream
+
+    def __getitem__(self, n: int) -> int:
+        return self.distribution.draw(self.stream, n)
 
 
 class Requester:
-    """The client: `count` requests of `request_bytes`, the next one `gap_ns` after the last one's answer.
+    """The client: `count` requests.
 
-    The first is made at `start_ns`, or when the handshake completes if that is later. Instants are on the clock.
+    In a closed loop (`every_ns` is None), `streams` clients in one make them by turns, each its next one `gap_ns` after
+    its last one's answer. In an open loop each is made `every_ns` after the one before, answered or not. The first is
+    made at `start_ns`, or when the handshake completes if that is later. Instants are on the clock.
     """
 
-    def __init__(self, endpoint: Endpoint, *, count: int, request_bytes: int, start_ns: int, gap_ns: int) -> None:
-        self.endpoint = endpoint
-        self.count = count
-        self.request_bytes = request_bytes
-        self.start_ns = start_ns
-        self.gap_ns = gap_ns
-        self.completions_ns: list[int] = []
-        """From the writing of each request to the last byte of its answer."""
-        self.stream_ids: list[int] = []
-        self.connected: Event = endpoint.clock.event()
-        self._answered: dict[int, Event] = {}
-        endpoint.listeners.append(self._on_event)
-        self.finished = endpoint.clock.process(self._run())
+    def __init__(
+        self,
+        asker: Asker,
+        *,
+        count: int,
+        request_bytes: Drawn,
+        response_bytes: Drawn,
+        start_ns: int,
+        gap_ns: Drawn,
+        streams: int = 1,
+        every_ns: Drawn | None = None,
+    ) -> None:
+        self.endpoint = asker.endpoint
+        self._asker = asker
+        self._request_bytes = request_bytes
+        self._response_bytes = response_bytes
+        self._start_ns = start_ns
+        self._gap_ns = gap_ns
+        self._count = count
+        self._indices: Iterator[int] = iter(range(count))
+        self.completions_ns: list[int] = [0] * count
+        """From the making of each request to the last byte of its answer."""
+        self.stream_ids: list[int] = [0] * count
+        clock = self.endpoint.clock
+        self.finished: Event
+        if every_ns is not None:
+            self.finished = clock.process(self._open_loop(every_ns))
+        elif streams == 1:
+            self.finished = clock.process(self._closed_loop())
+        else:
+            self.finished = clock.process(self._closed_loops(min(streams, count)))
 
-    def _on_event(self, event: ConnectionEvent) -> None:
-        if isinstance(event, HandshakeEvent):
-            if event.state is ConnectionState.COMPLETE:
-                self.connected.succeed()
-        elif isinstance(event, StreamReceived):
-            self._answered.pop(event.stream_id).succeed()
+    def _closed_loop(self) -> Generator[Event, object, None]:
+        clock = self.endpoint.clock
+        yield from self._asker.ready(self._start_ns)
+        is_first = True
+        for index in self._indices:
+            if not is_first and (gap_ns := self._gap_ns[index]):
+                yield clock.timeout(gap_ns)
+            is_first = False
+            yield from self._request(index)
 
-    def _run(self) -> Generator[Event, object, None]:
-        endpoint = self.endpoint
-        clock = endpoint.clock
-        yield self.connected
-        if clock.now < self.start_ns:
-            yield clock.timeout(self.start_ns - clock.now)
-        for index in range(self.count):
-            if index and self.gap_ns:
-                yield clock.timeout(self.gap_ns)
-            started_ns = clock.now
-            stream_id = endpoint.connection.open_stream()
-            answered = self._answered[stream_id] = clock.event()
-            self.stream_ids.append(stream_id)
-            endpoint.connection.send(stream_id, self.request_bytes, fin=True)
-            endpoint.flush()
-            yield answered
-            self.completions_ns.append(clock.now - started_ns)
+    def _closed_loops(self, streams: int) -> Generator[Event, object, None]:
+        clock = self.endpoint.clock
+        yield clock.all_of([clock.process(self._closed_loop()) for _ in range(streams)])
 
+    def _open_loop(self, every_ns: Drawn) -> Generator[Event, object, None]:
+        clock = self.endpoint.clock
+        yield from self._asker.ready(self._start_ns)
+        requests = []
+        for index in self._indices:
+            if index:
+                yield clock.timeout(every_ns[index])
+            requests.append(clock.process(self._request(index)))
+        yield clock.all_of(requests)
 
-class Answerer:
-    """The server: answers each stream that the peer finishes with `response_bytes`."""
-
-    def __init__(self, endpoint: Endpoint, *, response_bytes: int) -> None:
-        self.endpoint = endpoint
-        self.response_bytes = response_bytes
-        endpoint.listeners.append(self._on_event)
-
-    def _on_event(self, event: ConnectionEvent) -> None:
-        if isinstance(event, StreamReceived):
-            self.endpoint.connection.send(event.stream_id, self.response_bytes, fin=True)
+    def _request(self, index: int) -> Generator[Event, object, None]:
+        clock = self.endpoint.clock
+        made_ns = clock.now
+        self.stream_ids[index], answered = self._asker.ask(self._request_bytes[index], self._response_bytes[index])
+        yield answered
+        self.completions_ns[index] = clock.now - made_ns

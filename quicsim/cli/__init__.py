@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli import fsm, plugins, reproduce, run, scenarios, trace
+from quicsim.cli import fsm, plugins, reproduce, run, scenarios, sweep, trace
 from quicsim.version import version
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ app.command("plugins")(plugins.plugins)
 app.command("reproduce")(reproduce.reproduce)
 app.command("run")(run.run)
 app.command("scenarios")(scenarios.scenarios)
+app.add_typer(sweep.app, name="sweep")
 app.command("trace")(trace.trace)
 
 

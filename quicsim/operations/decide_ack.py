@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.packet import APPLICATION, Packet
+from quicsim.quic.packet import APPLICATION, CE, Packet
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -45,12 +45,15 @@ decide_ack = Operation(
 
 @decide_ack.default()
 def every_second_or_delayed(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> int:
-    """At once in the handshake, out of order and for every second packet; else within max_ack_delay."""
+    """At once in the handshake, out of order, for Congestion Experienced and for every second packet; else within
+    max_ack_delay.
+    """
     received = space.received
     if (
         received.unreported_ack_eliciting >= ACK_ELICITING_THRESHOLD
         or not received.in_order
         or space.kind is not APPLICATION
+        or (packet.ecn == CE and connection.profile.counts_ecn_marks)
     ):
         return connection.now_ns
     return received.deadline_ns or connection.now_ns + connection.max_ack_delay_ns

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u16, u64
+from quicsim.quic.flow import announce_limits_met
 from quicsim.quic.frames import (
     AckFrame,
     CryptoFrame,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
+    from quicsim.quic.streams import SendingStream
 
 __all__ = ["generate_frames"]
 
@@ -73,7 +75,7 @@ def repeated_then_new(
             add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
         if new_content and packet.takes_stream_data and packet.room_bytes >= SMALLEST_PIECE_BYTES:
             if space.kind is APPLICATION:
-                add_stream_data(connection, packet)
+                add_stream_data(connection, space, packet)
             else:
                 add_handshake_data(space, packet)
     if space.ping_needed or (packet.is_probe and not packet.ack_eliciting):
@@ -193,8 +195,8 @@ def add_handshake_data(space: PacketNumberSpace, packet: Packet) -> None:
         add(packet, frame, frame_size(frame))
 
 
-def add_stream_data(connection: Connection, packet: Packet) -> None:
-    """Fill the packet with new data of the streams that have some, in turn."""
+def add_stream_data(connection: Connection, space: PacketNumberSpace, packet: Packet) -> None:
+    """Fill the packet with new data of the streams that have some, in turn, and say which limit stops them."""
     ready = connection.ready_streams
     flow = connection.flow
     for _turn in range(len(ready)):
@@ -203,9 +205,23 @@ def add_stream_data(connection: Connection, packet: Packet) -> None:
         if taken is not None:
             flow.sent += taken[0].length
             add(packet, *taken)
+        if flow.sent == flow.peer_limit or stream.sent == stream.limit:
+            add_limits_met(connection, space, packet, stream)
         if not stream.has_new():
             ready.popleft()
         elif len(ready) > 1:
             ready.rotate(-1)
         if packet.room_bytes < SMALLEST_PIECE_BYTES:
             return
+
+
+def add_limits_met(connection: Connection, space: PacketNumberSpace, packet: Packet, stream: SendingStream) -> None:
+    """Tell the peer that its limits stop a stream: in this packet where there is room, else in the next."""
+    if not connection.profile.announces_limits_met:
+        return
+    for frame in announce_limits_met(connection, stream):
+        size_bytes = frame_size(frame)
+        if size_bytes <= packet.room_bytes:
+            add(packet, frame, size_bytes)
+        else:
+            space.pending.append(frame)

@@ -1,8 +1,8 @@
 """Are the committed plugins what their sources say? Builds them, and the header, with a pinned compiler.
 
-`python -m quicsim.plugin.build` writes plugins/include/quicsim.h and every plugin's object; `--check` writes nothing
-and fails where one of them is stale. `--clang` builds with a compiler of your choice, into `--output` and never over a
-committed object.
+`python -m quicsim.plugin.build` writes plugins/include/quicsim.h and every plugin's objects: `x.o`, which travels, and
+`x.debug.o`, the same code with its source lines. `--check` writes nothing and fails where one of them is stale.
+`--clang` builds with a compiler of your choice, into `--output` and never over a committed object.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from quicsim import locate
 from quicsim.plugin.description import read_description
 from quicsim.plugin.header import c_header, parameters_header
-from quicsim.plugin.package import PluginError, load_plugin
+from quicsim.plugin.package import DEBUG_SUFFIX, PluginError, load_plugin
 
-__all__ = ["BuildError", "compile_plugin", "main", "source_of"]
+__all__ = ["BuildError", "compile_debug", "compile_plugin", "main", "source_of"]
 
 FLAGS = (
     "-O2",
@@ -43,9 +43,11 @@ def compiler(clang: str | None) -> list[str]:
     """The command that compiles C to eBPF: the pinned one, or the user's clang."""
     if clang is not None:
         return [clang, "-target", "bpfel"]
-    if find_spec("ziglang") is None:
+    pinned = find_spec("ziglang")
+    if pinned is None or pinned.origin is None:
         raise BuildError("the compiler is missing; install it with: pip install 'quicsim[build]'")
-    return [sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding"]
+    own_headers = f"-fdebug-prefix-map={Path(pinned.origin).parent}=ziglang"
+    return [sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding", own_headers]
 
 
 def source_of(directory: Path) -> Path:
@@ -59,8 +61,27 @@ def source_of(directory: Path) -> Path:
 def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> bytes:
     """The object of a C file. Raises BuildError with the compiler's words, PluginError if it is no plugin.
 
-    The compiler runs in the source's directory on a relative name, so that no path of this machine enters the object.
     The source may include "parameters.h" where the plugin.toml beside it declares parameters.
+    """
+    data = compiled(source, include, clang)
+    load_plugin(data, source=str(source))
+    return data
+
+
+def compile_debug(source: Path, include: Path, plain: bytes, *, clang: str | None = None) -> bytes:
+    """The object of a C file with its source lines, which are the lines of `plain`, what `compile_plugin` gave.
+
+    Raises BuildError with the compiler's words, PluginError if it is other code.
+    """
+    data = compiled(source, include, clang, "-g", "-fdebug-compilation-dir=.")
+    load_plugin(plain, source=f"{source.with_suffix('')}.o", debug=data)
+    return data
+
+
+def compiled(source: Path, include: Path, clang: str | None, *more: str) -> bytes:
+    """What the compiler makes of a C file.
+
+    It runs in the source's directory on a relative name, so that no path of this machine enters the object.
     """
     if not source.is_file():
         raise BuildError(f"{source}: there is no such file; give the path of a plugin's C source")
@@ -71,16 +92,15 @@ def compile_plugin(source: Path, include: Path, *, clang: str | None = None) -> 
         if about.is_file() and (parameters := read_description(about).parameters):
             header.write_text(parameters_header(parameters), encoding="ascii")
         places = ["-I", str(include), "-I", scratch]
-        command = [*compiler(clang), *FLAGS, *places, source.name, "-o", str(target)]
+        renamed = [f"-fdebug-prefix-map={include}=include", f"-fdebug-prefix-map={scratch}=."]
+        command = [*compiler(clang), *FLAGS, *more, *places, *renamed, source.name, "-o", str(target)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": "0"}
         done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
             missing = header.name in done.stderr and not header.exists()
             hint = f"\nparameters.h is made of the tables [parameters.NAME] of {about}" if missing else ""
             raise BuildError(f"{source}: the compiler failed\n{done.stderr.strip()}{hint}")
-        data = target.read_bytes()
-    load_plugin(data, source=str(source))
-    return data
+        return target.read_bytes()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,7 +140,11 @@ def run(sources: list[Path], *, check: bool, clang: str | None, output: Path | N
                 f"--clang would overwrite {target}, which comes from the pinned compiler; choose another --output"
             )
     for source, target in targets.items():
-        made[target] = compile_plugin(source.resolve(), include, clang=clang)
+        plain = compile_plugin(source.resolve(), include, clang=clang)
+        made[target] = plain
+        made[target.with_name(target.stem + DEBUG_SUFFIX)] = compile_debug(
+            source.resolve(), include, plain, clang=clang
+        )
     if check:
         stale = [path for path, data in made.items() if not path.is_file() or path.read_bytes() != data]
         for path in stale:

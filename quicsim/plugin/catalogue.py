@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from quicsim import locate
 from quicsim.plugin.description import Description, read_description
-from quicsim.plugin.package import Plugin, PluginError, load_plugin
+from quicsim.plugin.package import Plugin, PluginError, read_plugin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ def entry(directory: Path) -> Entry:
     about = read_description(directory / "plugin.toml")
     built = directory / f"{directory.name}.o"
     try:
-        plugin = load_plugin(built.read_bytes(), source=str(built))
+        plugin = read_plugin(built)
     except OSError as error:
         raise PluginError(f"{built}: {error.strerror}; `make plugins` builds it") from error
     if plugin.name != directory.name:

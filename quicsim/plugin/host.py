@@ -37,6 +37,8 @@ class ConnectionPlugins:
         self.attachments: list[Attachment] = []
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None
         """Called when a plugin is refused, faults, or is detached for it."""
+        self.debug_objects: Mapping[bytes, bytes] = {}
+        """Debug objects by the object that travels, of plugins that the peer may push: their lines do not travel."""
         self._streams = streams or Streams(0, 0)
         self._draws: dict[str, Iterator[int]] = {}
         self.negotiation = Negotiation(self)

@@ -172,7 +172,9 @@ class Negotiation:
         try:
             if not self._connection.accepts_plugins:
                 raise PluginError("this end does not take part in the exchange of plugins")
-            plugin = load_plugin(offer.elf, source=f"plugin {name} of the peer")
+            plugin = load_plugin(
+                offer.elf, source=f"plugin {name} of the peer", debug=self._host.debug_objects.get(offer.elf)
+            )
             name = plugin.name
             chosen = checked(name, plugin.parameters, dict(offer.parameters))
             old = self._peer_s(offer.replaces) if offer.replaces else None

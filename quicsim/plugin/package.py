@@ -1,13 +1,16 @@
 """What is in a plugin's ELF file? Its manifest and the anchors that its sections name.
 
 One object is one plugin: `SEC("replace/SetTimer")` names an anchor, the section `quicsim.plugin` holds name, version,
-ABI and the size of the opaque memory.
+ABI and the size of the opaque memory. Beside `x.o` may lie `x.debug.o`, the same code built with its source lines: the
+object without them is what travels and is measured, the other only lets faults say which line of C they are at.
 """
 
 from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import vm
 from quicsim.operations import OPERATIONS, Operation, Slot, operation_named
@@ -16,7 +19,15 @@ from quicsim.plugin.errors import PluginError
 from quicsim.plugin.helpers import HELPERS
 from quicsim.plugin.parameters import Parameter, declared
 
-__all__ = ["MANIFEST_SECTION", "MAXIMUM_STATE_BYTES", "Anchor", "Plugin", "PluginError", "load_plugin"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = [
+    "DEBUG_SUFFIX", "MANIFEST_SECTION", "MAXIMUM_STATE_BYTES", "Anchor", "Plugin", "PluginError", "load_plugin",
+    "read_plugin",
+]  # fmt: skip
+
+DEBUG_SUFFIX = ".debug.o"
 
 MANIFEST_SECTION = "quicsim.plugin"
 MANIFEST = struct.Struct("<HHI32s16s")
@@ -54,6 +65,8 @@ class Plugin:
     """The ELF file: what travels."""
     parameters: tuple[Parameter, ...] = ()
     """What may be chosen when it is attached."""
+    debug: bytes | None = None
+    """The object with the source lines, if there is one."""
 
     @property
     def has_frames(self) -> bool:
@@ -68,10 +81,23 @@ class Plugin:
         )
 
 
-def load_plugin(data: bytes, *, source: str) -> Plugin:
-    """Read a plugin's ELF file. Raises PluginError, which names `source` and the section."""
+def read_plugin(path: Path) -> Plugin:
+    """The plugin of an object file, with source lines if `x.debug.o` lies beside `x.o`. Raises PluginError, OSError."""
+    debug = path.with_name(path.stem + DEBUG_SUFFIX)
+    return load_plugin(path.read_bytes(), source=str(path), debug=debug.read_bytes() if debug.is_file() else None)
+
+
+@lru_cache(maxsize=64)
+def load_plugin(data: bytes, *, source: str, debug: bytes | None = None) -> Plugin:
+    """Read a plugin's ELF file, and the source lines of its debug object.
+
+    Raises PluginError, which names `source` and the section; or the debug object, if that is of something else.
+    """
     try:
         program = vm.load(data, source=source, helpers=HELPERS.numbers())
+        if debug is not None:
+            beside = source.removesuffix(".o") + DEBUG_SUFFIX
+            program = program.with_lines_of(vm.load(debug, source=beside, helpers=HELPERS.numbers()))
     except vm.LoadError as error:
         raise PluginError(str(error)) from error
     manifest = program.sections.get(MANIFEST_SECTION)
@@ -103,6 +129,7 @@ def load_plugin(data: bytes, *, source: str) -> Plugin:
         program=program,
         data=data,
         parameters=declared(program.sections, source),
+        debug=debug,
     )
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from quicsim.quic.frames import ACK_DELAY_UNIT_NS, AckFrame, PathAckFrame
 from quicsim.quic.ranges import RangeSet
+
+if TYPE_CHECKING:
+    from quicsim.quic.frames import EcnCounts
 
 __all__ = ["MAXIMUM_RANGES", "ReceivedPackets"]
 
@@ -20,6 +25,7 @@ class ReceivedPackets:
         "in_order",
         "largest",
         "largest_received_ns",
+        "marks",
         "ranges",
         "reported_ns",
         "unreported",
@@ -39,6 +45,8 @@ class ReceivedPackets:
         """When an ACK frame must go out at the latest; 0: nothing asks for one."""
         self.reported_ns = 0
         """When the last ACK frame went out; 0: never."""
+        self.marks: EcnCounts | None = None
+        """How many packets arrived with each ECN codepoint; None: none was marked, or this stack does not count."""
         self.floor = 0
         """Packets below this number are no longer told apart from duplicates (RFC 9000 section 12.3)."""
 
@@ -69,9 +77,9 @@ class ReceivedPackets:
         delay = (now_ns - self.largest_received_ns) // ACK_DELAY_UNIT_NS
         starts, stops = self.ranges.starts, self.ranges.stops
         if len(starts) == 1:
-            return AckFrame(((starts[0], stops[0] - 1),), delay)
+            return AckFrame(((starts[0], stops[0] - 1),), delay, self.marks)
         newest = zip(reversed(starts[-MAXIMUM_RANGES:]), reversed(stops[-MAXIMUM_RANGES:]), strict=True)
-        return AckFrame(tuple((start, stop - 1) for start, stop in newest), delay)
+        return AckFrame(tuple((start, stop - 1) for start, stop in newest), delay, self.marks)
 
     def reported(self, now_ns: int) -> None:
         """An ACK frame went out."""

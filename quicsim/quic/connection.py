@@ -14,13 +14,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
 from quicsim.quic import multipath, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
+from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl, consume
-from quicsim.quic.frames import Frame, HandshakeDoneFrame, MaxDataFrame, MaxStreamDataFrame, StreamFrame
+from quicsim.quic.flow import FlowControl, announce_limits_met, consume, is_still_met
+from quicsim.quic.frames import (
+    DataBlockedFrame,
+    Frame,
+    HandshakeDoneFrame,
+    MaxDataFrame,
+    MaxStreamDataFrame,
+    StreamDataBlockedFrame,
+    StreamFrame,
+)
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import MAXIMUM_PATHS, Path
+from quicsim.quic.settings import Settings, chosen
 from quicsim.quic.states import (
     CONNECTION,
     ConnectionInput,
@@ -44,8 +54,6 @@ _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
 __all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived"]
 
-"""Assumed: path 0 and one for each of seven addresses."""
-
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
 
@@ -61,28 +69,6 @@ class PluginHost(Protocol):
 
     def attach(self, plugin: Any) -> None:
         """Attach a plugin to this end of the connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What an endpoint's owner chooses; None: the profile's value."""
-
-    congestion_control: str | None = None
-    datagram_bytes: int | None = None
-    max_ack_delay_ns: int | None = None
-    """Advertised to the peer."""
-    max_data_bytes: int | None = None
-    max_stream_data_bytes: int | None = None
-    certificate_chain_bytes: int = 3_000
-    """Assumed: between a short ECDSA chain and a long RSA chain."""
-    accepts_plugins: bool = True
-    address_count: int = 1
-    """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
-
-
-def chosen(setting: int | None, of_profile: int) -> int:
-    """What the owner chose, which may be 0, or else the profile's."""
-    return of_profile if setting is None else setting
 
 
 @dataclass(slots=True)
@@ -166,6 +152,9 @@ class Connection:
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
         self._controller = settings.congestion_control or profile.congestion_control
+        self._marks_ecn = settings.ecn
+        if settings.ecn and not profile.counts_ecn_marks:
+            raise QuicError(f"profile {profile.name} has no ECN of its own; push the plugin ecn to both ends")
         if self._controller not in CONTROLLERS:
             known = ", ".join(CONTROLLERS)
             raise QuicError(f"there is no congestion control {self._controller!r}; there are {known}")
@@ -286,6 +275,8 @@ class Connection:
         stream.write(data, fin=fin)
         if not was_ready and stream.has_new():
             self.ready_streams.append(stream)
+        if self.profile.announces_limits_met and self.is_complete:
+            self.path.application.pending.extend(announce_limits_met(self, stream))
 
     def attach(self, plugin: Any) -> None:
         """Attach a plugin to this end: the application's own, without asking the peer (paper section 2.1).
@@ -302,6 +293,8 @@ class Connection:
         controller = CONTROLLERS[self._controller](self.profile, self.paths)
         path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
         path.size_to_probe_bytes = self._size_to_probe_bytes
+        if self._marks_ecn:
+            path.mark(EcnMarking())
         self.paths.append(path)
         return path
 
@@ -455,6 +448,10 @@ class Connection:
             if self.recorder.subscribers:
                 self.recorder.emit(StreamFinished(self.now_ns, self.recorder.name, stream_id, stream.final_size))
 
+    def receiving_stream(self, stream_id: int) -> ReceivingStream:
+        """The receiving part of a stream, made when it is first heard of. Raises ProtocolViolation for one of ours."""
+        return self.receiving_streams.get(stream_id) or self._accept_stream(stream_id)
+
     def _accept_stream(self, stream_id: int) -> ReceivingStream:
         opened_here = bool(stream_id & 1) != self.is_client
         if opened_here and (stream_id & 2 or stream_id not in self.sending_streams):
@@ -471,6 +468,8 @@ class Connection:
         if isinstance(frame, MaxStreamDataFrame):
             stream = self.receiving_streams[frame.stream_id]
             return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
+        if isinstance(frame, DataBlockedFrame | StreamDataBlockedFrame):
+            return is_still_met(self, frame)
         return isinstance(frame, HandshakeDoneFrame) and not self.peer_knows_confirmation
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:

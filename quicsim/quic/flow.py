@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.frames import MaxDataFrame, MaxStreamDataFrame
+from quicsim.quic.frames import DataBlockedFrame, MaxDataFrame, MaxStreamDataFrame, StreamDataBlockedFrame
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
-    from quicsim.quic.streams import ReceivingStream
+    from quicsim.quic.streams import ReceivingStream, SendingStream
 
-__all__ = ["FlowControl", "consume", "grown"]
+Blocked = DataBlockedFrame | StreamDataBlockedFrame
+
+__all__ = ["FlowControl", "announce_limits_met", "consume", "grown", "is_still_met"]
 
 
 class FlowControl:
     """The connection's two limits, in bytes of stream data over all streams."""
 
-    __slots__ = ("acknowledged_limit", "consumed", "largest", "limit", "peer_limit", "received", "sent", "updated_ns",
-                 "window")  # fmt: skip
+    __slots__ = ("acknowledged_limit", "announced_limit", "consumed", "largest", "limit", "peer_limit", "received",
+                 "sent", "updated_ns", "window")  # fmt: skip
 
     def __init__(self, window: int, largest: int) -> None:
         self.window = window
@@ -34,6 +36,8 @@ class FlowControl:
         self.peer_limit = 0
         """What the peer allows: its MAX_DATA."""
         self.sent = 0
+        self.announced_limit = -1
+        """The peer's limit that we last said stops us; -1: none did."""
 
     @property
     def credit(self) -> int:
@@ -49,6 +53,30 @@ def grown(window: int, largest: int, updated_ns: int, now_ns: int, rtt_ns: int) 
     if updated_ns < 0 or not rtt_ns or now_ns - updated_ns >= 2 * rtt_ns:
         return window
     return max(window, min(2 * window, largest))
+
+
+def announce_limits_met(
+    connection: Connection, stream: SendingStream
+) -> list[DataBlockedFrame | StreamDataBlockedFrame]:
+    """What is to be said, once a limit, when a stream has more to send than the peer allows (section 4.1)."""
+    if stream.sent >= stream.written:
+        return []
+    frames: list[Blocked] = []
+    flow = connection.flow
+    if stream.sent == stream.limit > stream.announced_limit:
+        stream.announced_limit = stream.limit
+        frames.append(StreamDataBlockedFrame(stream.stream_id, stream.limit))
+    if flow.sent == flow.peer_limit > flow.announced_limit:
+        flow.announced_limit = flow.peer_limit
+        frames.append(DataBlockedFrame(flow.peer_limit))
+    return frames
+
+
+def is_still_met(connection: Connection, frame: Blocked) -> bool:
+    """Whether the limit that a frame names is still the one that stops us (section 13.3)."""
+    if isinstance(frame, DataBlockedFrame):
+        return frame.limit == connection.flow.peer_limit
+    return frame.limit == connection.sending_streams[frame.stream_id].limit
 
 
 def consume(connection: Connection, stream: ReceivingStream, count: int) -> None:

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 __all__ = [
     "AEAD_TAG_BYTES",
     "APPLICATION",
+    "CE",
     "CONNECTION_ID_BYTES",
+    "ECT_0",
+    "ECT_1",
     "HANDSHAKE",
     "INITIAL",
     "MINIMUM_INITIAL_BYTES",
+    "NOT_ECT",
     "SMALLEST_PACKET_BYTES",
     "Datagram",
     "Packet",
@@ -41,6 +45,13 @@ MINIMUM_INITIAL_BYTES = 1_200
 
 SMALLEST_PACKET_BYTES = 64
 """Assumed: where fewer are left in a datagram or under a limit, no packet is begun. Any header, 17 bytes of frames."""
+
+
+NOT_ECT = 0
+ECT_1 = 1
+ECT_0 = 2
+CE = 3
+"""The codepoints of explicit congestion notification (RFC 3168 section 5)."""
 
 
 class Space(enum.IntEnum):

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.packet import APPLICATION, INITIAL, MINIMUM_INITIAL_BYTES, SMALLEST_PACKET_BYTES, Space
+from quicsim.quic.packet import (
+    APPLICATION,
+    ECT_0,
+    INITIAL,
+    MINIMUM_INITIAL_BYTES,
+    NOT_ECT,
+    SMALLEST_PACKET_BYTES,
+    Space,
+)
 from quicsim.quic.rtt import RttEstimator
 from quicsim.quic.sent import PacketNumberSpace
 from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState, advance
 
 if TYPE_CHECKING:
     from quicsim.quic.congestion.base import CongestionController
+    from quicsim.quic.ecn import EcnMarking
     from quicsim.quic.profiles import Profile
 
 __all__ = ["AMPLIFICATION_FACTOR", "MAXIMUM_PATHS", "Path"]
@@ -39,6 +48,7 @@ class Path:
         "cwnd_bytes",
         "datagram_bytes",
         "deadline_ns",
+        "ecn",
         "ecn_codepoint",
         "expired_ns",
         "expiries",
@@ -122,10 +132,17 @@ class Path:
         """What PacePacket said last: no packet in flight goes out before."""
         self.pacing_schedule_ns = 0
         """When the packets sent so far would have gone out, evenly spaced."""
-        self.ecn_codepoint = 0
+        self.ecn: EcnMarking | None = None
+        """What marks its packets by itself; None: nothing does, or a plugin."""
+        self.ecn_codepoint = NOT_ECT
         """What its datagrams are sent with: 0 not ECT, 1 ECT(1), 2 ECT(0) (RFC 3168 section 5)."""
         self.state = PathState.UNVALIDATED
         self.sending_state = SendingProcessState.APPLICATION_LIMITED
+
+    def mark(self, marking: EcnMarking) -> None:
+        """Send packets as ECN-capable from now on, as long as the path carries the marks."""
+        self.ecn = marking
+        self.ecn_codepoint = ECT_0
 
     def set_datagram_size(self, datagram_bytes: int) -> None:
         """Let full datagrams be as large as this from now on."""

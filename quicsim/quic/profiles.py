@@ -75,6 +75,10 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    counts_ecn_marks: bool = False
+    """Whether it counts the ECN marks of what arrives and reports them (RFC 9000 section 13.4.1)."""
+    announces_limits_met: bool = False
+    """Whether a sender whom flow control stops says so (RFC 9000 section 4.1)."""
     bridge: Bridge = Bridge.SHARED
 
     def initial_window_bytes(self, datagram_bytes: int) -> int:
@@ -102,6 +106,8 @@ RFC9002 = Profile(
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
+    counts_ecn_marks=True,
+    announces_limits_met=True,
 )
 
 PICOQUIC = Profile(

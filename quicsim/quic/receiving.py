@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
 from quicsim.quic.congestion.base import ACKED, RTT
+from quicsim.quic.ecn import count_mark
 from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
     AckFrame,
     CryptoFrame,
+    DataBlockedFrame,
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
@@ -22,6 +24,7 @@ from quicsim.quic.frames import (
     PathsFrame,
     PingFrame,
     PluginFrame,
+    StreamDataBlockedFrame,
     StreamFrame,
 )
 from quicsim.quic.mtu import probe_arrived
@@ -55,6 +58,8 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
             continue
         received = space.received
         received.add(packet.number, connection.now_ns)
+        if packet.ecn and connection.profile.counts_ecn_marks:
+            received.marks = count_mark(received.marks, packet.ecn)
         connection.counts.packets_received += 1
         recorder = connection.recorder
         recorder.record(
@@ -110,8 +115,10 @@ def process_plugin_frame(
         parse(connection, path, space, packet, frame)
 
 
-def _ignore(connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame) -> None:
-    """PADDING and PING ask for nothing beyond what their packet does."""
+def _ignore(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame | DataBlockedFrame
+) -> None:
+    """PADDING and PING ask for nothing beyond what their packet does; limits rise with what is read, asked or not."""
 
 
 def _on_crypto(connection: Connection, path: Path, space: PacketNumberSpace, frame: CryptoFrame) -> None:
@@ -141,6 +148,12 @@ def _on_max_stream_data(
     connection.on_max_stream_data(frame.stream_id, frame.maximum)
 
 
+def _on_stream_data_blocked(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamDataBlockedFrame
+) -> None:
+    connection.receiving_stream(frame.stream_id)
+
+
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
     if not connection.is_client:
         raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
@@ -150,6 +163,8 @@ def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSp
 _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]] = {
     PaddingFrame: _ignore,
     PingFrame: _ignore,
+    DataBlockedFrame: _ignore,
+    StreamDataBlockedFrame: _on_stream_data_blocked,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
     CryptoFrame: _on_crypto,
@@ -161,6 +176,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
 
 def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame | PathAckFrame) -> int:
     """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
+    largest_before = space.largest_acknowledged
     newly = space.acknowledge(frame)
     if not newly:
         return 0
@@ -183,6 +199,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
+    if path.ecn is not None and largest_number > largest_before and isinstance(frame, AckFrame):
+        path.ecn.acknowledged(connection, path, space, frame, newly)
     for packet in newly:
         settle_acknowledged(connection, path, space, packet)
     if space.kind is HANDSHAKE:

@@ -315,6 +315,8 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
     path.bytes_sent += packet.size_bytes
     path.packets_sent += 1
     path.last_sent_ns = now_ns
+    if path.ecn is not None:
+        path.ecn.sent(connection, path, packet)
     if packet.in_flight:
         space.outstanding[packet.number] = packet
         path.bytes_in_flight += packet.size_bytes

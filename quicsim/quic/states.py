@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTION",
+    "ECN",
     "MACHINES",
     "PATH",
     "RECEIVING_STREAM",
@@ -24,6 +25,8 @@ __all__ = [
     "SENDING_STREAM",
     "ConnectionInput",
     "ConnectionState",
+    "EcnInput",
+    "EcnState",
     "Machine",
     "PathInput",
     "PathState",
@@ -94,6 +97,35 @@ class PathInput(enum.Enum):
 PATH: Mapping[tuple[PathState, PathInput], PathState] = {
     (PathState.UNVALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
     (PathState.VALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
+}
+
+
+class EcnState(enum.Enum):
+    """Whether a path carries ECN marks (RFC 9000 appendix A.4); `failed` marks no more."""
+
+    TESTING = "testing"
+    UNKNOWN = "unknown"
+    CAPABLE = "capable"
+    FAILED = "failed"
+
+
+class EcnInput(enum.Enum):
+    """What a test of a path's marks meets."""
+
+    TEST_OVER = enum.auto()
+    MARKS_COUNTED = enum.auto()
+    COUNTS_WRONG = enum.auto()
+    ALL_LOST = enum.auto()
+
+
+ECN: Mapping[tuple[EcnState, EcnInput], EcnState] = {
+    (EcnState.TESTING, EcnInput.TEST_OVER): EcnState.UNKNOWN,
+    (EcnState.TESTING, EcnInput.MARKS_COUNTED): EcnState.CAPABLE,
+    (EcnState.TESTING, EcnInput.COUNTS_WRONG): EcnState.FAILED,
+    (EcnState.UNKNOWN, EcnInput.MARKS_COUNTED): EcnState.CAPABLE,
+    (EcnState.UNKNOWN, EcnInput.COUNTS_WRONG): EcnState.FAILED,
+    (EcnState.UNKNOWN, EcnInput.ALL_LOST): EcnState.FAILED,
+    (EcnState.CAPABLE, EcnInput.COUNTS_WRONG): EcnState.FAILED,
 }
 
 
@@ -212,6 +244,7 @@ MACHINES: Mapping[str, Machine] = {
         CONNECTION,
     ),
     "path": Machine("Whether a path's address is the peer's own", "RFC 9000 section 8.1", PathState, PathInput, PATH),
+    "ecn": Machine("Whether a path carries ECN marks", "RFC 9000 appendix A.4", EcnState, EcnInput, ECN),
     "sending-process": Machine(
         "What the sending process waits for",
         "paper section 2, figure 1",

@@ -26,13 +26,15 @@ __all__ = ["CryptoStream", "ReceivingStream", "SendingStream"]
 class SendingStream:
     """The sending part of a stream. Offsets and limits are in bytes."""
 
-    __slots__ = ("acknowledged", "content", "fin_acknowledged", "fin_sent", "fin_written", "limit", "sent", "state",
-                 "stream_id", "written")  # fmt: skip
+    __slots__ = ("acknowledged", "announced_limit", "content", "fin_acknowledged", "fin_sent", "fin_written", "limit",
+                 "sent", "state", "stream_id", "written")  # fmt: skip
 
     def __init__(self, stream_id: int, limit: int) -> None:
         self.stream_id = stream_id
         self.limit = limit
         """The peer's MAX_STREAM_DATA."""
+        self.announced_limit = -1
+        """The limit that we last said stops this stream; -1: none did."""
         self.written = 0
         self.sent = 0
         self.content: bytearray | None = None

@@ -1,24 +1,40 @@
 """What may a scenario's hosts say to each other? One table for each application; APPLICATIONS has them all."""
 
-from typing import Self
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from quicsim.scenario.values import Duration, HostName, PositiveCount, PositiveSize, Table
+from quicsim.distributions import Always
+from quicsim.scenario.distribution import DistributedDuration, DistributedSize
+from quicsim.scenario.errors import suggestion
+from quicsim.scenario.values import Duration, HostName, PositiveCount, PositiveSize, Rate, Table
 
-__all__ = ["APPLICATIONS", "Applications", "Messages", "Requests", "Transfer"]
+__all__ = ["APPLICATIONS", "Applications", "Messages", "Requests", "Transfer", "Video", "Web", "WebObject"]
 
 
 class Requests(Table):
-    """Requests from the client, one after another, each with its answer on a bidirectional stream of its own."""
+    """Requests from the client, each with its answer on a bidirectional stream of its own."""
 
     count: PositiveCount
-    request_size_bytes: PositiveSize = Field(alias="request_size")
-    response_size_bytes: PositiveSize = Field(alias="response_size")
+    request_size_bytes: DistributedSize = Field(alias="request_size")
+    response_size_bytes: DistributedSize = Field(alias="response_size")
     start_ns: Duration = Field(0, alias="start")
     """When the first one is made, on the simulation clock; at the end of the handshake, if that is later."""
-    gap_ns: Duration = Field(0, alias="gap")
+    gap_ns: DistributedDuration = Field(Always(0), alias="gap")
     """From the completion of one to the next."""
+    streams: PositiveCount = 1
+    """How many are under way at once: each, once completed, is followed by its next."""
+    every_ns: DistributedDuration | None = Field(None, alias="every")
+    """In the place of `gap`: from the making of one to that of the next, whether or not it has its answer."""
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Self:
+        if self.every_ns is not None:
+            for key in ("gap", "streams"):
+                if {key, f"{key}_ns"} & self.model_fields_set:
+                    raise ValueError(f"every makes requests whether or not others are answered; leave {key} out")
+        return self
 
 
 class Transfer(Table):
@@ -29,6 +45,17 @@ class Transfer(Table):
     """On the simulation clock, in the place of `size`: the stream never ends, and is looked at until then."""
     request_size_bytes: PositiveSize = Field(alias="request_size")
     sender: HostName = Field("server", alias="from")
+    rate_bps: Rate | None = Field(None, alias="rate")
+    """How fast the application writes it; None: all at once."""
+    write_every_ns: Duration = Field(10_000_000, alias="write_every")  # assumed: an encoder's or a sensor's tick
+    """How often it writes, where it has a rate."""
+
+    @field_validator("write_every_ns")
+    @classmethod
+    def _takes_time(cls, value: int) -> int:
+        if value <= 0:
+            raise ValueError("must be greater than 0")
+        return value
 
     @model_validator(mode="after")
     def _ends(self) -> Self:
@@ -49,12 +76,75 @@ class Messages(Table):
     sender: HostName = Field("client", alias="from")
 
 
+class Video(Table):
+    """Adaptive video: the client asks for segments, one after another, each in a quality of its choice."""
+
+    segments: PositiveCount
+    segment_ns: Duration = Field(alias="segment")
+    """What one of them plays."""
+    bitrates_bps: Annotated[tuple[Rate, ...], Field(min_length=1)] = Field(alias="bitrates")
+    """The qualities, rising."""
+    adaptation: Literal["throughput", "buffer"]
+    buffer_ns: Duration = Field(alias="buffer")
+    """What is held at most."""
+    startup_ns: Duration = Field(alias="startup")
+    """What must be held before playing begins, and before it goes on after a stall."""
+    request_size_bytes: PositiveSize = Field(alias="request_size")
+
+    @model_validator(mode="after")
+    def _plays(self) -> Self:
+        if self.segment_ns <= 0:
+            raise ValueError("segment must be greater than 0")
+        if list(self.bitrates_bps) != sorted(set(self.bitrates_bps)):
+            raise ValueError("bitrates must rise from one to the next")
+        if not 0 < self.startup_ns <= self.buffer_ns - self.segment_ns:
+            raise ValueError("startup must be above 0, and a segment below buffer: otherwise the buffer fills unplayed")
+        return self
+
+
+class WebObject(Table):
+    """One object of a web page."""
+
+    name: str
+    size_bytes: PositiveSize = Field(alias="size")
+    after: tuple[str, ...] = ()
+    """The objects that name it: it is asked for when all of them are there."""
+    wait_ns: Duration = Field(0, alias="wait")
+    """From then to the asking: what a browser takes to parse or run them."""
+
+
+class Web(Table):
+    """A web page: the client asks for objects as soon as it knows of them."""
+
+    request_size_bytes: PositiveSize = Field(alias="request_size")
+    objects: Annotated[tuple[WebObject, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _no_circle(self) -> Self:
+        names = [each.name for each in self.objects]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'objects: there are two of the name "{name}"; give each its own')
+        for each in self.objects:
+            for name in each.after:
+                if name not in names:
+                    raise ValueError(f'objects: "{each.name}" comes after "{name}"; {suggestion(name, names)}')
+        order = TopologicalSorter({each.name: each.after for each in self.objects})
+        try:
+            order.prepare()
+        except CycleError as error:
+            raise ValueError(f"objects wait for each other in a circle: {' after '.join(error.args[1])}") from None
+        return self
+
+
 class Applications(Table):
     """A table for each application, of which exactly one is there."""
 
     requests: Requests | None = None
     transfer: Transfer | None = None
     messages: Messages | None = None
+    video: Video | None = None
+    web: Web | None = None
 
     @property
     def chosen(self) -> tuple[str, ...]:

@@ -18,7 +18,6 @@ from quicsim.scenario.build_application import build_application
 from quicsim.scenario.build_connection import Place, Sides, build_sides
 from quicsim.scenario.build_network import build_network, directions
 from quicsim.scenario.measure import (
-    Measuring,
     Sharing,
     ThroughputSeries,
     measure_counts,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from quicsim.net.topology import Network
     from quicsim.plugin.package import Plugin
     from quicsim.scenario.build_connection import Side
+    from quicsim.scenario.measure_application import Measuring
     from quicsim.scenario.schema import ResolvedScenario
 
 __all__ = ["Unfinished", "simulate"]

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from quicsim.apps.asking import Answerer, Asker
 from quicsim.apps.bulk import Receiver, Sender
 from quicsim.apps.messages import Listener, Talker
-from quicsim.apps.requests import Answerer, Requester
-from quicsim.scenario.measure import (
-    Measuring,
+from quicsim.apps.requests import Drawn, Requester
+from quicsim.apps.video import Film, Player
+from quicsim.apps.web import Page, PageObject
+from quicsim.scenario.measure_application import (
     MessagesMeasured,
     OpenTransferMeasured,
+    PageMeasured,
     RequestsMeasured,
     TransferMeasured,
+    VideoMeasured,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from quicsim.distributions import Distribution
     from quicsim.endpoint import Endpoint
-    from quicsim.scenario.applications import Messages, Requests, Transfer
+    from quicsim.scenario.applications import Messages, Requests, Transfer, Video, Web
     from quicsim.scenario.build_connection import Place, Sides
+    from quicsim.scenario.measure_application import Measuring
 
 __all__ = ["build_application"]
 
@@ -30,22 +36,27 @@ ENDLESS_BYTES = 1 << 60  # within what a stream may carry (RFC 9000 section 4.5)
 def build_application(place: Place, sides: Sides) -> Measuring:
     """What a connection's hosts do, ready to start."""
     [name] = place.flow.chosen
-    return BUILDERS[name](getattr(place.flow, name), sides["client"].endpoint, sides["server"].endpoint)
+    return BUILDERS[name](getattr(place.flow, name), place, sides["client"].endpoint, sides["server"].endpoint)
 
 
-def _requests(table: Requests, client: Endpoint, server: Endpoint) -> Measuring:
-    Answerer(server, response_bytes=table.response_size_bytes)
+def _requests(table: Requests, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
+    def drawn(distribution: Distribution, of: str) -> Drawn:
+        return Drawn(distribution, place.streams.stream(place.component(f"requests:{of}")))
+
     requester = Requester(
-        client,
+        Asker(client, Answerer(server)),
         count=table.count,
-        request_bytes=table.request_size_bytes,
+        request_bytes=drawn(table.request_size_bytes, "request_size"),
+        response_bytes=drawn(table.response_size_bytes, "response_size"),
         start_ns=table.start_ns,
-        gap_ns=table.gap_ns,
+        gap_ns=drawn(table.gap_ns, "gap"),
+        streams=table.streams,
+        every_ns=None if table.every_ns is None else drawn(table.every_ns, "every"),
     )
     return RequestsMeasured(requester)
 
 
-def _messages(table: Messages, client: Endpoint, server: Endpoint) -> Measuring:
+def _messages(table: Messages, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
     talking, listening = (client, server) if table.sender == "client" else (server, client)
     talker = Talker(
         talking,
@@ -57,18 +68,41 @@ def _messages(table: Messages, client: Endpoint, server: Endpoint) -> Measuring:
     return MessagesMeasured(talker, Listener(listening, message_bytes=table.size_bytes))
 
 
-def _transfer(table: Transfer, client: Endpoint, server: Endpoint) -> Measuring:
+def _transfer(table: Transfer, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
     sender, receiver = (server, client) if table.sender == "server" else (client, server)
-    Sender(sender, size_bytes=table.size_bytes or ENDLESS_BYTES)
+    size_bytes = table.size_bytes or ENDLESS_BYTES
+    Sender(sender, size_bytes=size_bytes, rate_bps=table.rate_bps, write_every_ns=table.write_every_ns)
     received = Receiver(receiver, request_bytes=table.request_size_bytes)
     if table.until_ns is not None:
         return OpenTransferMeasured(receiver, table.until_ns)
     return TransferMeasured(received)
 
 
-BUILDERS: Mapping[str, Callable[[Any, Endpoint, Endpoint], Measuring]] = {
+def _video(table: Video, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
+    film = Film(
+        segments=table.segments,
+        segment_ns=table.segment_ns,
+        bitrates_bps=table.bitrates_bps,
+        buffer_ns=table.buffer_ns,
+        startup_ns=table.startup_ns,
+    )
+    asker = Asker(client, Answerer(server))
+    return VideoMeasured(Player(asker, film, adaptation=table.adaptation, request_bytes=table.request_size_bytes))
+
+
+def _web(table: Web, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
+    request_bytes = table.request_size_bytes
+    objects = [
+        PageObject(each.name, each.size_bytes, request_bytes, each.after, each.wait_ns) for each in table.objects
+    ]
+    return PageMeasured(Page(Asker(client, Answerer(server)), objects))
+
+
+BUILDERS: Mapping[str, Callable[[Any, Place, Endpoint, Endpoint], Measuring]] = {
     "requests": _requests,
     "transfer": _transfer,
     "messages": _messages,
+    "video": _video,
+    "web": _web,
 }
 """By an application's name in a file."""

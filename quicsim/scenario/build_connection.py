@@ -82,6 +82,7 @@ def build_side(place: Place, name: HostName) -> Side:
         max_stream_data_bytes=host.max_stream_data_bytes,
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
+        ecn=host.ecn,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
     connection = Connection(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from quicsim import locate
-from quicsim.plugin.package import PluginError, load_plugin
+from quicsim.plugin.package import PluginError, read_plugin
 from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.cpu import with_costs
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
@@ -187,7 +187,7 @@ def with_parameters(use: PluginUse, path: Path, paths: int) -> tuple[PluginUse, 
     if not use.parameters:
         return use, []
     try:
-        plugin = load_plugin(path.read_bytes(), source=str(path))
+        plugin = read_plugin(path)
     except PluginError as error:
         raise ScenarioError(str(error)) from None
     numbers, wrong = chosen_parameters(use, plugin, paths)

@@ -1,13 +1,10 @@
-"""What does a run show? The numbers taken from applications, connections and links when it is over.
-
-Metrics carry their unit last; where there is a sample for each request or message, the run's metric is their median.
-"""
+"""What does a run show beside what its applications saw? Shares, counters of connections and links, series."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from statistics import median
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from quicsim.cpu import PICOSECONDS_PER_NANOSECOND
 from quicsim.processing import ProcessingEndpoint
@@ -17,22 +14,15 @@ if TYPE_CHECKING:
 
     from simpy.events import Event
 
-    from quicsim.apps.bulk import Receiver
-    from quicsim.apps.messages import Listener, Talker
-    from quicsim.apps.requests import Requester
     from quicsim.clock import Clock
     from quicsim.endpoint import Endpoint
     from quicsim.net.topology import Network
     from quicsim.scenario.build_connection import Place, Sides
+    from quicsim.scenario.measure_application import Measured
 
 __all__ = [
-    "Measuring",
-    "MessagesMeasured",
-    "OpenTransferMeasured",
-    "RequestsMeasured",
     "Sharing",
     "ThroughputSeries",
-    "TransferMeasured",
     "jain_index",
     "measure_counts",
     "measure_flows",
@@ -41,85 +31,6 @@ __all__ = [
 ]
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
-
-Measured = tuple[dict[str, float], dict[str, tuple[float, ...]]]
-"""Metrics of one connection, and samples of each of its requests or messages."""
-
-
-class Measuring(Protocol):
-    """An application that can be asked what it saw once it is over."""
-
-    finished: Event
-
-    def measure(self, started_ns: int) -> Measured:
-        """What it saw on a connection whose client connected then."""
-
-
-class RequestsMeasured:
-    """Completion of each request, and how soon its lost first packet was repaired."""
-
-    def __init__(self, requester: Requester) -> None:
-        self._requester = requester
-        self.finished: Event = requester.finished
-
-    def measure(self, started_ns: int) -> Measured:
-        """`completion_s`: from writing a request to its answer's last byte.
-
-        `reaction_s`: from the first packet with the request's beginning to the next one with it; absent where no
-        request was sent twice.
-        """
-        requester = self._requester
-        starts = requester.endpoint.stream_starts_ns
-        sent_ns = [starts[f"stream-start:{stream_id}"] for stream_id in requester.stream_ids]
-        samples = {"completion_s": tuple(ns / NANOSECONDS_PER_SECOND for ns in requester.completions_ns)}
-        reactions = tuple((times[1] - times[0]) / NANOSECONDS_PER_SECOND for times in sent_ns if len(times) > 1)
-        if reactions:
-            samples["reaction_s"] = reactions
-        return {name: median(values) for name, values in samples.items()}, samples
-
-
-class MessagesMeasured:
-    """How long each message was under way."""
-
-    def __init__(self, talker: Talker, listener: Listener) -> None:
-        self._talker = talker
-        self._listener = listener
-        self.finished: Event = listener.finished
-
-    def measure(self, started_ns: int) -> Measured:
-        """`delay_s`: from writing a message to its last byte at the other end, in order."""
-        pairs = zip(self._talker.written_ns, self._listener.arrived_ns, strict=True)
-        delays = tuple((arrived_ns - written_ns) / NANOSECONDS_PER_SECOND for written_ns, arrived_ns in pairs)
-        return {"delay_s": median(delays)}, {"delay_s": delays}
-
-
-class TransferMeasured:
-    """Completion of the one transfer."""
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self.finished: Event = receiver.finished
-
-    def measure(self, started_ns: int) -> Measured:
-        """`completion_s`: from connecting to the last byte, handshake and request included; `goodput_bps` over it."""
-        duration_ns = self._receiver.completed_ns - started_ns
-        goodput_bps = self._receiver.received_bytes * 8 * NANOSECONDS_PER_SECOND / duration_ns
-        return {"completion_s": duration_ns / NANOSECONDS_PER_SECOND, "goodput_bps": goodput_bps}, {}
-
-
-class OpenTransferMeasured:
-    """What one transfer without an end delivered until an instant."""
-
-    def __init__(self, endpoint: Endpoint, until_ns: int) -> None:
-        self._connection = endpoint.connection
-        self._until_ns = until_ns
-        self.finished: Event = endpoint.clock.timeout(until_ns)
-
-    def measure(self, started_ns: int) -> Measured:
-        """`goodput_bps`: the application's data delivered in order, from connecting on."""
-        streams = self._connection.receiving_streams
-        delivered_bytes = sum(stream.delivered for stream_id, stream in streams.items() if not stream_id & 2)
-        return {"goodput_bps": delivered_bytes * 8 * NANOSECONDS_PER_SECOND / (self._until_ns - started_ns)}, {}
 
 
 class ThroughputSeries:

@@ -163,6 +163,13 @@ def _results(plan: Plan, tasks: Sequence[_Task], records: tuple[RunRecord, ...])
     return Results(scenario.name, scenario.title, seed, scenario.overrides, plan.plugin, records, marks, setups)
 
 
+def replicate(setup: ResolvedScenario, variant: str, replication: int) -> RunRecord:
+    """Simulate one replication of one variant. Raises SimulationFailed where it came to no result."""
+    from quicsim.scenario.build import simulate
+
+    return _Task(simulate, setup, variant, replication)()
+
+
 def trace(
     scenario: Scenario, variant: str, replication: int, subscriber: Callable[[Event], None], plugin: str | None = None
 ) -> RunRecord:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationInfo, field_validator, model_validator
 
+from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.applications import APPLICATIONS, Applications
 from quicsim.scenario.cpu import Cpu
 from quicsim.scenario.network import Link, NodeName
@@ -37,10 +38,21 @@ class Host(Table):
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
+    ecn: StrictBool = False
+    """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
     bridge: Literal["shared", "copied"] | None = None
     """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
     """What this host's work takes; None: no time."""
+
+    @field_validator("ecn")
+    @classmethod
+    def _is_of_the_profile(cls, value: bool, info: ValidationInfo) -> bool:
+        name = info.data.get("profile")
+        if value and name in PROFILES and not PROFILES[name].counts_ecn_marks:
+            natives = " or ".join(f'"{known}"' for known, profile in PROFILES.items() if profile.counts_ecn_marks)
+            raise ValueError(f'profile "{name}" has no ECN of its own; take profile {natives}, or push the plugin ecn')
+        return value
 
     @field_validator("max_ack_delay_ns")
     @classmethod

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from quicsim.events import PluginStopped
-from quicsim.plugin.package import Plugin, PluginError, load_plugin
+from quicsim.plugin.package import Plugin, PluginError, read_plugin
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.plugin_use import path_count, path_problems
 
@@ -33,7 +33,7 @@ def plugins_of(scenario: ResolvedScenario) -> dict[str, Plugin]:
     plugins: dict[str, Plugin] = {}
     for name, path in scenario.plugin_objects.items():
         try:
-            plugins[name] = load_plugin(path.read_bytes(), source=str(path))
+            plugins[name] = read_plugin(path)
         except PluginError as error:
             raise ScenarioError(str(error)) from error
     for flow in scenario.every_flow.values():
@@ -45,8 +45,10 @@ def plugins_of(scenario: ResolvedScenario) -> dict[str, Plugin]:
 
 def use_plugins(flow: Flow, plugins: Mapping[str, Plugin], sides: Sides, notes: list[str]) -> None:
     """Let each plugin of a connection be pushed, or attached by its own host, at its instant."""
+    debug_objects = {each.data: each.debug for each in plugins.values() if each.debug is not None}
     for side in sides.values():
         side.plugins.on_trouble = partial(note_trouble, notes)
+        side.plugins.debug_objects = debug_objects
     for use in flow.plugins:
         replaces = "" if use.replaces is None else plugins[use.replaces].name
         Used(use, plugins[use.name], replaces, sides[use.sender]).schedule()

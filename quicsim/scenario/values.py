@@ -16,13 +16,15 @@ HostName = Literal["client", "server"]
 HOST_NAMES: tuple[HostName, ...] = ("client", "server")
 
 
-def _positive(value: int) -> int:
+def positive(value: int) -> int:
+    """The value, or ValueError where it is none above 0."""
     if value <= 0:
         raise ValueError("must be greater than 0")
     return value
 
 
-def _varint(value: int) -> int:
+def within_a_stream(value: int) -> int:
+    """The value, or ValueError where no stream carries so many bytes."""
     if value >= 1 << 62:
         raise ValueError("must be less than 2**62 bytes, beyond which no stream goes (RFC 9000 section 4.5)")
     return value
@@ -42,9 +44,9 @@ def _probability(value: object) -> Fraction:
 
 
 Duration = Annotated[int, BeforeValidator(duration_ns)]
-Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(_positive)]
+Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(positive)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
-PositiveSize = Annotated[Size, AfterValidator(_positive), AfterValidator(_varint)]
+PositiveSize = Annotated[Size, AfterValidator(positive), AfterValidator(within_a_stream)]
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
 Count = Annotated[StrictInt, Field(ge=0)]
 PositiveCount = Annotated[StrictInt, Field(ge=1)]

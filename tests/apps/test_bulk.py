@@ -23,6 +23,30 @@ def test_a_transfer(profile, sender, size_bytes):
     assert streams[0].written == (size_bytes if sender == "client" else 77)
 
 
+def test_a_source_writes_at_its_rate_and_no_byte_is_late():
+    joined = Joined()
+    sender = Sender(joined.client, size_bytes=10_000, rate_bps=1_234_567, write_every_ns=7 * MILLISECOND_NS)
+    application = Receiver(joined.server, request_bytes=1)
+    written = []
+    send = joined.client.connection.send
+
+    def noting(stream_id, data, *, fin=False):
+        written.append((joined.clock.now, data, fin))
+        send(stream_id, data, fin=fin)
+
+    joined.client.connection.send = noting
+    joined.client.connect()
+    joined.clock.run(until=application.finished)
+    begun_ns = written[0][0] - 7 * MILLISECOND_NS
+    total = 0
+    for number, (instant_ns, count, fin) in enumerate(written, 1):
+        assert instant_ns == begun_ns + number * 7 * MILLISECOND_NS
+        total += count
+        assert total == min(1_234_567 * (instant_ns - begun_ns) // 8_000_000_000, sender.size_bytes)
+        assert fin == (total == sender.size_bytes)
+    assert application.received_bytes == total == 10_000
+
+
 def test_a_download_takes_its_handshake_its_request_and_its_bytes():
     joined = Joined(rate_bps=8_000_000, delay_ns=10 * MILLISECOND_NS, certificate_chain_bytes=1_000)
     Sender(joined.server, size_bytes=5_000)

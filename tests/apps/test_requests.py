@@ -1,15 +1,31 @@
 """Requests go one after another, each on a stream of its own, and each answer's time is taken."""
 
+from itertools import pairwise
+
 import pytest
 
-from quicsim.apps.requests import Answerer, Requester
+from quicsim.apps.asking import Answerer, Asker
+from quicsim.apps.requests import Drawn, Requester
+from quicsim.distributions import Always, OneOf
+from quicsim.randomness import Streams
 from tests.test_endpoint import MILLISECOND_NS, PROFILES, SECOND_NS, Joined
 
 
-def run(profile="rfc9002", *, faults=(), count=5, start_ns=0, gap_ns=0):
+def drawn(distribution, of="this test"):
+    return Drawn(distribution, Streams(1, 0).stream(of))
+
+
+def run(profile="rfc9002", *, faults=(), count=5, start_ns=0, gap_ns=0, size=None, **options):
     joined = Joined(profile, faults=faults)
-    Answerer(joined.server, response_bytes=200)
-    requester = Requester(joined.client, count=count, request_bytes=100, start_ns=start_ns, gap_ns=gap_ns)
+    requester = Requester(
+        Asker(joined.client, Answerer(joined.server)),
+        count=count,
+        request_bytes=drawn(Always(100)),
+        response_bytes=drawn(size or Always(200), "size"),
+        start_ns=start_ns,
+        gap_ns=drawn(Always(gap_ns)),
+        **options,
+    )
     joined.client.connect()
     joined.clock.run(until=requester.finished)
     return joined, requester
@@ -47,3 +63,38 @@ def test_a_request_whose_first_packet_is_lost_still_completes(profile, reaction_
         first, second = joined.client.stream_starts_ns[f"stream-start:{stream_id}"]
         assert second - first <= reaction_ms * MILLISECOND_NS
         assert took_ns == joined.ends[stream_id] - first
+
+
+def under_way(joined, requester):
+    """Instants at which requests are made and answered, and how many are under way after each."""
+    made = [joined.client.stream_starts_ns[f"stream-start:{stream_id}"][0] for stream_id in requester.stream_ids]
+    answered = [start + took for start, took in zip(made, requester.completions_ns, strict=True)]
+    steps = sorted([(instant, 1) for instant in made] + [(instant, -1) for instant in answered])
+    counts, now = [], 0
+    for _instant, step in steps:
+        now += step
+        counts.append(now)
+    return made, counts
+
+
+def test_several_streams_keep_as_many_requests_under_way():
+    joined, requester = run(count=9, streams=3, gap_ns=3 * MILLISECOND_NS)
+    made, counts = under_way(joined, requester)
+    assert len(set(requester.stream_ids)) == 9
+    assert max(counts) == 3
+    assert made[0] == made[1] == made[2] < made[3]
+
+
+def test_in_an_open_loop_requests_do_not_wait_for_answers():
+    every = drawn(OneOf((1_000_000, 3_000_000)), "every")
+    joined, requester = run(count=8, every_ns=every, size=OneOf((100, 60_000)))
+    made, counts = under_way(joined, requester)
+    assert [later - first for first, later in pairwise(made)] == [every[index] for index in range(1, 8)]
+    assert max(counts) > 3
+
+
+def test_sizes_are_drawn_by_the_request_s_number():
+    joined, requester = run(count=6, size=OneOf((100, 5_000, 9_000)), streams=2)
+    sizes = [joined.client.connection.receiving_streams[stream_id].final_size for stream_id in requester.stream_ids]
+    assert sizes == [drawn(OneOf((100, 5_000, 9_000)), "size")[index] for index in range(6)]
+    assert len(set(sizes)) > 1

@@ -51,7 +51,7 @@ def test_the_plugin_crosses_the_link_before_the_first_request(figure3):
     ("name", "faults", "reason"),
     [
         ("endless", 3, "the budget of 100000 instructions is exhausted"),
-        ("wild", 1, "region 66 (state), which has 16 bytes"),
+        ("wild", 1, "region 66 (state), which has 16 bytes; wild.c:17:16: sum += ((volatile uint64_t *)my->words)[i];"),
     ],
 )
 def test_a_plugin_that_misbehaves_ends_alone(name, faults, reason, figure3):

@@ -28,7 +28,7 @@ REFUSED = {
 
 def programs():
     objects = [directory / f"{directory.name}.o" for directory in locate.plugins().values()]
-    for file in [*objects, *sorted(OBJECTS.rglob("*.o"))]:
+    for file in [*objects, *sorted(set(OBJECTS.rglob("*.o")) - set(OBJECTS.rglob("*.debug.o")))]:
         plugin = load_plugin(file.read_bytes(), source=str(file))
         for anchor in plugin.anchors:
             yield pytest.param(plugin, anchor, id=f"{file.stem}-{anchor.section}")

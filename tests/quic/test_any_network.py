@@ -27,12 +27,16 @@ WEATHER = st.builds(
     lost=st.frozensets(INDICES, max_size=60),
     late_ms=st.lists(st.tuples(INDICES, st.sampled_from((1, 7, 40, 300))), max_size=30).map(tuple),
     doubled_ms=st.lists(st.tuples(INDICES, st.sampled_from((0, 1, 50, 2_000))), max_size=15).map(tuple),
+    marked=st.frozensets(INDICES, max_size=40),
+    bleached=st.just(frozenset()) | st.frozensets(INDICES, max_size=FIRST),
     rates=st.lists(st.tuples(st.integers(1, 400), st.sampled_from((0, 64, 500, 3_000, 40_000))), max_size=4)
     .filter(lambda rates: not rates or any(rate for _, rate in rates))
     .map(tuple),
     queue_bytes=st.sampled_from((3_000, 20_000, 1 << 30)),
 )
 LATE_AND_DOUBLED = Weather(late_ms=((1, 300),), doubled_ms=((0, 2_000),))
+EVERY_THIRD_LOST = Weather(lost=frozenset(range(0, 60, 3)))
+SHORT_QUEUE = Weather(rates=((50, 500), (300, 0)), queue_bytes=3_000)
 OUTAGES = Weather(rates=((50, 0), (50, 500)))
 
 
@@ -90,11 +94,16 @@ def exchange(network, *, streams, request_bytes, response_bytes):
     request_bytes=st.sampled_from((1, 2_000, 20_000)),
     response_bytes=st.sampled_from((0, 500, 60_000)),
     window=st.sampled_from((None, 5_000)),
+    ecn=st.booleans(),
 )
-@example("rfc9002", None, LATE_AND_DOUBLED, Weather(lost=frozenset(range(0, 60, 3))), 20, 3, 2_000, 60_000, 5_000)
-@example("rfc9002", None, OUTAGES, Weather(rates=((50, 500), (300, 0)), queue_bytes=3_000), 20, 1, 1, 60_000, None)
+@example(
+    "rfc9002", None, LATE_AND_DOUBLED, Weather(lost=frozenset(range(0, 60, 3))), 20, 3, 2_000, 60_000, 5_000, False
+)
+@example(
+    "rfc9002", None, OUTAGES, Weather(rates=((50, 500), (300, 0)), queue_bytes=3_000), 20, 1, 1, 60_000, None, True
+)
 def test_every_byte_is_delivered_exactly_once_and_in_order(
-    profile, controller, there, back, delay_ms, streams, request_bytes, response_bytes, window
+    profile, controller, there, back, delay_ms, streams, request_bytes, response_bytes, window, ecn
 ):
     network = Network(
         profile,
@@ -103,6 +112,7 @@ def test_every_byte_is_delivered_exactly_once_and_in_order(
         congestion_control=controller,
         max_data_bytes=window and 2 * window,
         max_stream_data_bytes=window,
+        ecn=ecn and profile == "rfc9002",
     )
     with what_is_read() as read:
         try:

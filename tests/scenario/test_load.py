@@ -10,6 +10,7 @@ import pytest
 
 import quicsim
 from quicsim import locate
+from quicsim.distributions import Always
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import headers, load, plugin_object
 from quicsim.scenario.network import QueueLimit
@@ -36,7 +37,7 @@ def test_values_become_integers_with_their_units(path):
     assert link.delay_ns == {"client": 5_000_000, "server": 7_000_000}
     assert link.queue.limit_of("server") == QueueLimit(65536, "bytes")
     assert link.queue.limit_of("client") == QueueLimit(100_000, "bytes")
-    assert (plain.requests.count, plain.requests.response_size_bytes) == (3, 500)
+    assert (plain.requests.count, plain.requests.response_size_bytes) == (3, Always(500))
     assert (plain.udp_ip_header_bytes, plain.time_limit_ns) == (28, 600 * 10**9)
     assert (plain.name, plain.seed) == ("two", 1)
 
@@ -165,7 +166,7 @@ def test_a_wrong_override_is_one_line_that_names_it(path, override, message):
 def test_two_applications_or_none_are_refused(path):
     (line,) = problems(path, "transfer.size=1MB", "transfer.request_size=1B")
     assert line == (
-        f"{path}: needs exactly one application: [requests], [transfer] or [messages]; "
+        f"{path}: needs exactly one application: [requests], [transfer], [messages], [video] or [web]; "
         "there are [requests] and [transfer]"
     )
     path.write_text(SCENARIO.replace("[requests]", "[request]"))

@@ -1,8 +1,4 @@
-"""The engines that every execution test runs on, and the objects that were compiled from objects/*.c.
-
-With ziglang 0.17.1: `python -m ziglang cc -target bpfel-freestanding -O2 -mcpu=v3 -c x.c -o x.o`;
-linking_debug.o is linking.c with `-g -fdebug-compilation-dir=.`
-"""
+"""The engines that every execution test runs on, and the objects that objects/build.py compiled from objects/*.c."""
 
 from __future__ import annotations
 

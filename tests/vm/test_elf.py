@@ -1,15 +1,15 @@
 """Are the objects of a real compiler linked as meant, and is every other sequence of bytes one LoadError?"""
 
-import contextlib
 import struct
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import vm
 from tests.vm.conftest import OBJECTS
 from vm import elf, linker
+from vm.fuzz.objects import tried
 
 LINKING = (OBJECTS / "linking.o").read_bytes()
 NAMED = {"add_two": 8}
@@ -163,14 +163,13 @@ def relocation_patched(code_section, layout, value, at=8):
         (section_patched(".text", "size", 8), "function 'twice' is not at an instruction"),
         (section_patched(".bss", "size", 2**40), "'.bss': the data sections up to here have"),
         (section_patched(".rodata", "flags", 0x802), "compressed"),
-        (section_patched("replace/Sum", "flags", 2), "relocation type 1 is not supported in data"),
+        (section_patched("replace/Sum", "flags", 2), "relocation type 1 is not supported in data; .* 2 in data"),
         (
             relocation_patched("replace/Sum", "I", 3),
             "offset 0x10: relocation type 3 is not supported in code",
         ),
         (relocation_patched(".data", "I", 1), "offset 0x8: relocation outside of the section, which has 16 bytes"),
         (relocation_patched("replace/Sum", "I", 999, at=12), "symbol 999, but there are only 34"),
-        (relocation_patched("replace/Sum", "I", 21, at=12), "address of function 'sum' is taken"),
         (relocation_patched("replace/Sum", "I", 29, at=12), "undefined symbol 'add_two': external data"),
         (relocation_patched("replace/Sum", "I", 1, at=12), "'linking.c' is in section SHN_ABS, which is not loaded"),
         (relocation_patched("replace/Sum", "Q", 0x12, at=0), "relocation inside an instruction"),
@@ -223,52 +222,19 @@ def test_symbols_that_leave_it_open_what_an_entry_is(damaged, message):
         vm.load(damaged, helpers=NAMED)
 
 
-# ----------------------------------------------------------------------------------------------------------- fuzzing
-
-
-def loaded_or_refused(data):
-    """Anything but a LoadError fails the test; what loads also runs, or faults."""
-    with contextlib.suppress(vm.LoadError):
-        program = vm.load(data, helpers=NAMED)
-        for entry in program.entries:
-            with contextlib.suppress(vm.Fault, vm.UnknownHelper):
-                vm.Machine(program, HELPERS, budget=200).run(entry, 1, 2, 3)
+# ------------------------------------------------------------------- fuzzing: tried() fails for all but a LoadError
 
 
 @given(st.binary(max_size=400))
 @example(LINKING[:64] + bytes(400))
 def test_random_bytes(data):
-    loaded_or_refused(data)
-    loaded_or_refused(LINKING[:64] + data)
-
-
-EDGES = st.sampled_from([0, 1, 2, 3, 4, 8, 9, 10, 0x7F, 0x80, 0xFF])
-
-
-@settings(max_examples=400)
-@given(st.lists(st.tuples(st.integers(0, len(LINKING) - 1), EDGES | st.integers(0, 255)), min_size=1, max_size=6))
-def test_mutated_objects(mutations):
-    changed = bytearray(LINKING)
-    for offset, value in mutations:
-        changed[offset] = value
-    loaded_or_refused(bytes(changed))
-
-
-TABLES = range(struct.unpack_from("<Q", LINKING, 40)[0], len(LINKING))
-
-
-@settings(max_examples=400)
-@given(st.lists(st.tuples(st.sampled_from([*range(64), *TABLES]), EDGES), min_size=1, max_size=3))
-def test_mutated_headers(mutations):
-    changed = bytearray(LINKING)
-    for offset, value in mutations:
-        changed[offset] = value
-    loaded_or_refused(bytes(changed))
+    tried(data)
+    tried(LINKING[:64] + data)
 
 
 @given(st.integers(0, len(LINKING)))
 def test_truncated_objects(length):
-    loaded_or_refused(LINKING[:length])
+    tried(LINKING[:length])
 
 
 def test_overlapping_sections_cannot_multiply_what_is_loaded():

@@ -1,0 +1,31 @@
+"""What may an endpoint's owner choose of a connection? RFC 9000 leaves each of these to the endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Settings", "chosen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an endpoint's owner chooses; None: the profile's value."""
+
+    congestion_control: str | None = None
+    datagram_bytes: int | None = None
+    max_ack_delay_ns: int | None = None
+    """Advertised to the peer."""
+    max_data_bytes: int | None = None
+    max_stream_data_bytes: int | None = None
+    certificate_chain_bytes: int = 3_000
+    """Assumed: between a short ECDSA chain and a long RSA chain."""
+    accepts_plugins: bool = True
+    ecn: bool = False
+    """Whether packets are marked as ECN-capable, where the path turns out to carry marks (RFC 9000 section 13.4)."""
+    address_count: int = 1
+    """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
+
+
+def chosen(setting: int | None, of_profile: int) -> int:
+    """What the owner chose, which may be 0, or else the profile's."""
+    return of_profile if setting is None else setting

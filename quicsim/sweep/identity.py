@@ -1,0 +1,132 @@
+"""Which points are the same? A point's key says all that its result depends on, and nothing else.
+
+The effective configuration as the simulation sees it, with seed and number of the replication; the bytes of the
+plugins' ELF objects; the simulator. Names, paths, machines and the sweep that asks are no part of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import cache, lru_cache
+from hashlib import blake2b
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from quicsim.version import version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from quicsim.scenario.schema import ResolvedScenario
+
+__all__ = ["configuration_key", "digest", "effective", "file_hash", "flattened", "point_key", "simulator"]
+
+_ABOVE_A_RUN = ("analysis", "cli", "regression", "reproduce", "sweep", "pytest_plugin.py", "qlog.py")
+"""Parts of quicsim that stand above a single run, and so change none."""
+
+
+def digest(*parts: str | bytes) -> str:
+    """BLAKE2b over texts and bytes, each with its length, in hexadecimal."""
+    together = blake2b(digest_size=16)
+    for part in parts:
+        content = part.encode() if isinstance(part, str) else part
+        together.update(len(content).to_bytes(8, "little") + content)
+    return together.hexdigest()
+
+
+@cache
+def simulator() -> str:
+    """Version and content of the simulator, as in "0.1.0+3f2a...": a checkout changes while its version stays."""
+    packages = {name: Path(str(files(name))) for name in ("quicsim", "vm")}
+    sources = [
+        (f"{name}/{path.relative_to(package).as_posix()}", path)
+        for name, package in packages.items()
+        for path in package.rglob("*.py")
+        if name != "quicsim" or path.relative_to(package).parts[0] not in _ABOVE_A_RUN
+    ]
+    content = digest(*(part for name, path in sorted(sources) for part in (name, path.read_bytes())))
+    return f"{version()}+{content[:16]}"
+
+
+def file_hash(path: Path) -> str:
+    """BLAKE2b of a file, in hexadecimal; read again only once it has changed."""
+    state = path.stat()
+    return _file_hash(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _file_hash(path: Path, _modified_ns: int, _size_bytes: int) -> str:
+    return digest(path.read_bytes())
+
+
+def effective(setup: ResolvedScenario) -> dict[str, Any]:
+    """All that the simulation is built from, with each plugin's ELF hash in the place of where the file lies."""
+    configuration = {
+        name: _plain(getattr(setup, name))
+        for name in type(setup).model_fields
+        if name not in ("name", "plugin_objects", "plugins")
+    }
+    configuration["plugins"] = [
+        {
+            **_plain(use),
+            "name": Path(use.name).stem,
+            "replaces": None if use.replaces is None else file_hash(setup.plugin_objects[use.replaces]),
+            "elf": file_hash(setup.plugin_objects[use.name]),
+        }
+        for use in setup.plugins
+    ]
+    return configuration
+
+
+def _plain(value: Any) -> Any:
+    """Tables as dicts and tuples as lists; unlike pydantic's own, it leaves exact fractions what they are."""
+    match value:
+        case BaseModel():
+            return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+    return value
+
+
+def configuration_key(configuration: Mapping[str, Any]) -> str:
+    """The key of an effective configuration. What a plugin's file is called is left out: its bytes are in."""
+    plugins = [{key: value for key, value in use.items() if key != "name"} for use in configuration["plugins"]]
+    # The order of tables stays: the order of links decides ties between them.
+    return digest(json.dumps({**configuration, "plugins": plugins}, default=str))
+
+
+def point_key(configuration: str, replication: int, made_by: str) -> str:
+    """The key of one replication of a configuration, simulated by this simulator."""
+    return digest(configuration, str(replication), made_by)
+
+
+def flattened(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """An effective configuration as columns: tables and lists of tables by dotted key, other lists as JSON."""
+    return dict(_columns("", configuration))
+
+
+def _columns(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    match value:
+        case dict():
+            for part, below in value.items():
+                yield from _columns(f"{key}.{part}" if key else part, below)
+        case [dict(), *_]:
+            for number, below in enumerate(value):
+                yield from _columns(f"{key}.{number}", below)
+        case list():
+            if value:
+                yield key, json.dumps(value, default=str)
+        case Fraction():
+            yield key, float(value)
+        case None | bool() | int() | float() | str():
+            if value is not None:
+                yield key, value
+        case _:
+            yield key, str(value)

@@ -1,0 +1,144 @@
+"""Does each application of a file run, measure what its page says, and refuse what makes no sense?"""
+
+import pytest
+
+from quicsim.distributions import Always, Exponential, OneOf, Pareto, Uniform
+from quicsim.scenario.errors import ScenarioError
+from quicsim.scenario.load import load
+
+HEAD = """
+title = "Applications"
+source = "this test"
+[hosts.client]
+profile = "rfc9002"
+[hosts.server]
+profile = "rfc9002"
+[links.access]
+between = ["client", "server"]
+rate = "5Mbps"
+delay = "10ms"
+queue = { kind = "drop-tail", limit = "2 BDP" }
+"""
+
+VIDEO = """
+[video]
+segments = 4
+segment = "1s"
+bitrates = ["300kbps", "1Mbps"]
+adaptation = "buffer"
+buffer = "6s"
+startup = "2s"
+request_size = "300B"
+"""
+
+WEB = """
+[web]
+request_size = "400B"
+objects = [{ name = "html", size = "5kB" }, { name = "image", size = "20kB", after = ["html"], wait = "3ms" }]
+"""
+
+REQUESTS = """
+[requests]
+count = 6
+request_size = { kind = "uniform", least = "100B", most = "200B" }
+response_size = { kind = "pareto", least = "1kB", shape = 1.5, most = "100kB" }
+gap = { kind = "exponential", mean = "50ms" }
+streams = 2
+"""
+
+TRANSFER = """
+[transfer]
+size = "50kB"
+request_size = "100B"
+rate = "500kbps"
+"""
+
+
+@pytest.fixture
+def written(tmp_path):
+    def write(text):
+        path = tmp_path / "applications.toml"
+        path.write_text(HEAD + text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("text", "metrics", "samples"),
+    [
+        (VIDEO, ["stalls", "stalled_s", "startup_s", "bitrate_bps", "switches", "completion_s"], 4),
+        (WEB, ["load_s", "completion_s"], 2),
+        (REQUESTS, ["completion_s"], 6),
+        (TRANSFER, ["completion_s", "goodput_bps"], 0),
+    ],
+    ids=["video", "web", "requests", "transfer"],
+)
+def test_an_application_runs_and_is_measured(written, text, metrics, samples):
+    first, second = load(written(text)).run(replications=2).runs
+    assert list(first.metrics) == metrics
+    assert len(first.samples.get("completion_s", ())) == samples
+    assert (first.digest == second.digest) == (text != REQUESTS), "chance decides of requests only"
+
+
+def test_a_source_is_not_faster_than_its_rate(written):
+    [run] = load(written(TRANSFER)).run().runs
+    assert 0.8 < run.metrics["completion_s"] < 0.95
+    assert 400_000 < run.metrics["goodput_bps"] < 500_000
+
+
+def test_distributions_are_read_with_their_units(written):
+    requests = load(written(REQUESTS), ["requests.request_size='70B'"]).variant("default").requests
+    assert requests.request_size_bytes == Always(70)
+    assert isinstance(requests.response_size_bytes, Pareto)
+    assert requests.gap_ns == Exponential(50_000_000)
+    every = (
+        load(written(REQUESTS.replace("gap", "every").replace("streams = 2", ""))).variant("default").requests.every_ns
+    )
+    assert every == Exponential(50_000_000)
+    one = load(written(REQUESTS), ["requests.response_size={kind='one of', values=['1kB', '2kB']}"])
+    assert one.variant("default").requests.response_size_bytes == OneOf((1_000, 2_000))
+    assert isinstance(requests.model_copy().response_size_bytes, Pareto)
+    assert load(written(REQUESTS)).variant("default").requests.request_size_bytes == Uniform(100, 200)
+
+
+def test_distributions_are_written_as_a_file_has_them(written):
+    requests = load(written(REQUESTS), ["requests.request_size='70B'"]).variant("default").requests
+    assert requests.model_dump(mode="json", by_alias=True, exclude_defaults=True) == {
+        "count": 6,
+        "request_size": 70,
+        "response_size": {"kind": "pareto", "least": 1_000, "shape": "3/2", "most": 100_000},
+        "gap": {"kind": "exponential", "mean": 50_000_000},
+        "streams": 2,
+    }
+
+
+WRONG = [
+    (
+        REQUESTS,
+        "requests.gap={kind='exponentiel', mean='1s'}",
+        "requests.gap: kind = 'exponentiel' is not known; write ",
+    ),
+    (REQUESTS, "requests.gap={kind='exponential', men='1s'}", 'unknown key "men"; did you mean "mean"?'),
+    (REQUESTS, "requests.gap={kind='exponential'}", 'requests.gap: of kind "exponential" needs mean'),
+    (REQUESTS, "requests.request_size={kind='uniform', least='0B', most='1B'}", "must be greater than 0"),
+    (REQUESTS, "requests.request_size={kind='uniform', least='2B', most='1B'}", "least is above most"),
+    (REQUESTS, "requests.request_size={kind='one of', values=[]}", "is no list of quantities"),
+    (REQUESTS, "requests.response_size.shape=0", "shape = 0 is no number from above 0 to 100"),
+    (REQUESTS, "requests.every=1s", "every makes requests whether or not others are answered; leave gap out"),
+    (VIDEO, "video.bitrates=['1Mbps', '1Mbps']", "bitrates must rise"),
+    (VIDEO, "video.startup=5500ms", "startup must be above 0, and a segment below buffer"),
+    (VIDEO, "video.adaptation=guess", 'write "throughput" or "buffer"'),
+    (WEB, "web.objects.0.after=['image']", "objects wait for each other in a circle: "),
+    (WEB, "web.objects.1.after=['htm']", 'objects: "image" comes after "htm"; did you mean "html"?'),
+    (WEB, "web.objects.1.name=html", 'there are two of the name "html"'),
+    (TRANSFER, "transfer.write_every=0", "must be greater than 0"),
+]
+
+
+@pytest.mark.parametrize(("text", "override", "message"), WRONG, ids=[override for _, override, _ in WRONG])
+def test_what_makes_no_sense_is_one_line(written, text, override, message):
+    with pytest.raises(ScenarioError) as caught:
+        load(written(text), [override])
+    (line,) = str(caught.value).splitlines()
+    assert message in line

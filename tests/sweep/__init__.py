@@ -1,0 +1,1 @@
+"""Tests of quicsim.sweep; a package, so that worker processes can import deadly.py."""
