@@ -1,6 +1,6 @@
-"""What holds for every test: none depends on how fast the machine is."""
+"""What holds for every test: Hypothesis measures no time, for a busy machine is no mistake."""
 
 from hypothesis import settings
 
-settings.register_profile("house", deadline=None)
-settings.load_profile("house")
+settings.register_profile("quicsim", deadline=None)
+settings.load_profile("quicsim")

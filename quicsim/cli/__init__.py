@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli import fsm, plugins, reproduce, run, scenarios, sweep, trace
+from quicsim.cli import fsm, plugins, reproduce, run, scenarios, sweep, trace, validate
 from quicsim.version import version
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ app.command("run")(run.run)
 app.command("scenarios")(scenarios.scenarios)
 app.add_typer(sweep.app, name="sweep")
 app.command("trace")(trace.trace)
+app.command("validate")(validate.validate)
 
 
 def main() -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from quicsim.scenario.run import Progress
 
 Name = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="A scenario's name (see `quicsim scenarios`), or the path of a file.")
@@ -38,10 +40,11 @@ def reported() -> Iterator[None]:
     from quicsim.plugin.package import PluginError
     from quicsim.scenario.errors import ScenarioError
     from quicsim.scenario.run import SimulationFailed
+    from quicsim.validate.reference import WrongReference
 
     try:
         yield
-    except (LocateError, PluginError, ScenarioError, WrongOutput) as error:
+    except (LocateError, PluginError, ScenarioError, WrongOutput, WrongReference) as error:
         typer.echo(f"quicsim: {error}", err=True)
         raise typer.Exit(2) from None
     except SimulationFailed as error:
@@ -50,3 +53,31 @@ def reported() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("quicsim: interrupted", err=True)
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def progress_bar(*, visible: bool) -> Iterator[Progress | None]:
+    """A bar on stderr that goes away when all runs are done."""
+    if not visible:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("simulating", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def aligned(rows: Sequence[dict[str, str]], left: tuple[str, ...]) -> str:
+    """Rows of one table under their headings, those named to the left, numbers to the right."""
+    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            text.ljust(width) if heading in left else text.rjust(width)
+            for text, width, heading in zip(line, widths, rows[0], strict=True)
+        ).rstrip()
+        for line in lines
+    )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quicsim.cli.options import WrongOutput, reported
+from quicsim.cli.options import WrongOutput, aligned, reported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,22 +111,8 @@ def _show(report: Report) -> None:
         {"": part.reproduction.name, **claim_texts(claim)} for part in report.parts for claim in part.outcome.claims
     ]
     if rows:
-        print(_aligned(rows))
+        print(aligned(rows, left=("", "what", "verdict")))
     for part in report.parts:
         for check in part.outcome.checks:
             print(f"\n{part.reproduction.name}: {'holds' if check.holds else 'DOES NOT HOLD'}: {check.statement}.")
             print(f"    {check.evidence}")
-
-
-def _aligned(rows: list[dict[str, str]]) -> str:
-    """The rows under their headings; numbers to the right."""
-    left = ("", "what", "verdict")
-    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            text.ljust(width) if heading in left else text.rjust(width)
-            for text, width, heading in zip(line, widths, rows[0], strict=True)
-        ).rstrip()
-        for line in lines
-    )

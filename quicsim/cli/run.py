@@ -6,21 +6,17 @@ import json
 import os
 import sys
 from collections import Counter
-from contextlib import contextmanager
 from errno import EACCES, EEXIST, ENOTDIR
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from quicsim.cli.options import Name, Overrides, Plugin, WrongOutput, reported
+from quicsim.cli.options import Name, Overrides, Plugin, WrongOutput, progress_bar, reported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from quicsim.analysis.report import Summary
     from quicsim.results import Results
-    from quicsim.scenario.run import Progress
 
 
 def run(
@@ -46,7 +42,7 @@ def run(
         home = output or (None if as_json else Path("results") / scenario.name)
         if home is not None:
             _check_writable(home)
-        with _progress(visible=not as_json and sys.stderr.isatty()) as progress:
+        with progress_bar(visible=not as_json and sys.stderr.isatty()) as progress:
             results = scenario.run(variant or None, replications, seed, jobs, plugin, progress)
         written = [] if home is None else _written(results, home)
         if as_json:
@@ -73,21 +69,6 @@ def _written(results: Results, home: Path) -> list[Path]:
         return [*results.save(home), *results.plot.save(home)]
     except OSError as error:
         raise WrongOutput(f"{home}: {error.strerror}; give --output a directory that can be written") from None
-
-
-@contextmanager
-def _progress(*, visible: bool) -> Iterator[Progress | None]:
-    """A bar on stderr that goes away when all runs are done."""
-    if not visible:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = "{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("simulating", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _show(results: Results, source: str, written: list[Path]) -> None:

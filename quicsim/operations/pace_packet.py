@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["pace_packet"]
 
 LONGEST_PAUSE_NS = 60_000_000_000  # assumed: longer is silence, not pacing
-BURST_DATAGRAMS = 10  # RFC 9002 section 7.7: the initial window, section 7.2
-QUANTUM_DATAGRAMS = 4  # assumed: within that burst, and a timer costs more than a packet
+LARGEST_BURST_DATAGRAMS = 10  # RFC 9002 section 7.7: the initial window, section 7.2
+SMALLEST_BURST_DATAGRAMS = 2  # as picoquic and aioquic have it today,
+BURST_SHARE = (1, 4)  # which let a part of the window out at once
+PACING_GAIN = (5, 4)  # RFC 9002 section 7.7: N = 1.25
 PICOQUIC_BURST_DATAGRAMS = 16  # assumed: picoquic of 2018 let a burst of so many out,
 PICOQUIC_LONGEST_BURST_SHARE = 8  # but none beyond an eighth of the minimum round-trip time,
 PICOQUIC_SHORTEST_BURST_NS = 1_000_000  # nor below a millisecond
@@ -49,13 +51,19 @@ pace_packet = Operation(
 
 @pace_packet.default()
 def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
-    """1.25 windows a round trip, after bursts of at most an initial window; who has to wait sends several at a time."""
+    """1.25 windows a round trip, after bursts of a quarter of the window: two datagrams or more, at most ten."""
     rtt = path.rtt
     if not rtt.has_sample or packet.space is not APPLICATION:
         return 0
-    full_ns = rtt.smoothed_ns * path.datagram_bytes * 4 // (5 * path.cwnd_bytes)
-    ready_ns = schedule_ns(connection, path, packet, full_ns) + full_ns - BURST_DATAGRAMS * full_ns
-    return ready_ns + (QUANTUM_DATAGRAMS - 1) * full_ns if ready_ns > connection.now_ns else 0
+    window_ns = rtt.smoothed_ns * PACING_GAIN[1] // PACING_GAIN[0]
+    full_ns = window_ns * path.datagram_bytes // path.cwnd_bytes
+    burst_ns = window_ns * BURST_SHARE[0] // BURST_SHARE[1]
+    if burst_ns < SMALLEST_BURST_DATAGRAMS * full_ns:
+        burst_ns = SMALLEST_BURST_DATAGRAMS * full_ns
+    elif burst_ns > LARGEST_BURST_DATAGRAMS * full_ns:
+        burst_ns = LARGEST_BURST_DATAGRAMS * full_ns
+    ready_ns = schedule_ns(connection, path, packet, full_ns) + full_ns - burst_ns
+    return ready_ns if ready_ns > connection.now_ns else 0
 
 
 @pace_packet.default("picoquic")

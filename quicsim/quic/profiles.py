@@ -75,6 +75,8 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    growth_restarts_on_loss: bool = False
+    """Whether what was acknowledged towards the next datagram of NewReno's window is forgotten at a loss."""
     counts_ecn_marks: bool = False
     """Whether it counts the ECN marks of what arrives and reports them (RFC 9000 section 13.4.1)."""
     announces_limits_met: bool = False
@@ -125,6 +127,7 @@ PICOQUIC = Profile(
     recovery_lasts_minimum_rtt=True,
     maximum_timeouts=6,
     largest_datagram_bytes=1_440,
+    growth_restarts_on_loss=True,  # newreno.c of 2018 sets residual_ack to 0 as recovery begins
     limits_follow_reading=True,  # frames.c of 2018, picoquic_prepare_required_max_stream_data_frames
 )
 

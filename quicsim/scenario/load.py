@@ -20,9 +20,19 @@ from quicsim.plugin.package import PluginError, read_plugin
 from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.cpu import with_costs
 from quicsim.scenario.errors import Key, ScenarioError, dotted, problems, suggestion
-from quicsim.scenario.overlay import as_table, has, inherited_from, merged, unknown_flows, with_flows
+from quicsim.scenario.network import PER_SENDER, senders
+from quicsim.scenario.overlay import (
+    as_table,
+    has,
+    inherited_from,
+    merged,
+    unknown_flows,
+    with_flows,
+    with_quic,
+    without_host_key,
+)
 from quicsim.scenario.plugin_use import PluginUse, chosen_parameters, path_count, replacement_problems
-from quicsim.scenario.schema import File, Header, PaperMark, ResolvedScenario, Setup
+from quicsim.scenario.schema import QUIC_TO_HOST, File, Header, PaperMark, ResolvedScenario, Setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,11 +232,17 @@ class _Override:
 
     def laid_over(self, document: dict[str, Any]) -> dict[str, Any]:
         laid: dict[str, Any] = self._assigned(document, self.key)
+        if self.key[:1] == ("quic",) and len(self.key) == 2:  # asked for by hand, it stands over the hosts' own
+            return without_host_key(laid, QUIC_TO_HOST.get(self.key[1]))
         return laid
 
     def _assigned(self, node: Any, key: Key) -> Any:
         if not key:
             return self.value
+        if key[0] in PER_SENDER and len(key) == 1 and isinstance(node, Mapping) and not isinstance(self.value, Mapping):
+            named = node.get(key[0])
+            if isinstance(named, Mapping) and set() < set(named) < set(senders(node)):  # the others keep their 0
+                return {**node, key[0]: dict.fromkeys(named, self.value)}
         part, rest = key[0], key[1:]
         if isinstance(node, list):
             if not part.isdecimal() or int(part) >= len(node):
@@ -323,7 +339,7 @@ class _Reader:
 
         if complain_of([*_unknown_links(base, document), *unknown_flows(base, document)]):
             return None
-        document, wrong = with_costs(with_flows(document), directory_of)
+        document, wrong = with_costs(with_flows(with_quic(document)), directory_of)
         if complain_of(wrong):
             return None
         try:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from quicsim.scenario.applications import APPLICATIONS
 from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.network import PER_SENDER, senders
-from quicsim.scenario.schema import CONVERSATION
+from quicsim.scenario.schema import CONVERSATION, QUIC_TO_HOST, Quic
 
-__all__ = ["as_table", "has", "inherited_from", "merged", "unknown_flows", "with_flows"]
+__all__ = ["as_table", "has", "inherited_from", "merged", "unknown_flows", "with_flows", "with_quic",
+           "without_host_key"]  # fmt: skip
 
 NEW_FLOW = ("between", *APPLICATIONS)
 """What a flow that a variant adds says itself, so that a name mistyped is not taken for one."""
@@ -78,3 +81,37 @@ def has(document: Any, key: Key) -> bool:
         else:
             return False
     return bool(key)
+
+
+def with_quic(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario whose hosts say what [quic] says and they do not. A wrong [quic] is left for the schema to refuse."""
+    quic, hosts = document.get("quic"), document.get("hosts")
+    if not isinstance(quic, Mapping) or not isinstance(hosts, Mapping):
+        return dict(document)
+    try:
+        Quic.model_validate(quic)
+    except ValidationError:
+        return dict(document)
+    shared = {QUIC_TO_HOST[key]: value for key, value in quic.items()}
+    if type(size := shared.get("datagram_size")) is int:
+        shared["datagram_size"] = f"{size}B"
+    return {**document, "hosts": {name: shared | own if isinstance(own, dict) else own for name, own in hosts.items()}}
+
+
+def without_host_key(document: dict[str, Any], key: str | None) -> dict[str, Any]:
+    """A scenario none of whose hosts, of flows neither, says anything of its own at this key."""
+
+    def bare(table: Any) -> Any:
+        hosts = table.get("hosts") if isinstance(table, Mapping) else None
+        if not isinstance(hosts, Mapping):
+            return table
+        left = {
+            name: {each: value for each, value in host.items() if each != key} if isinstance(host, Mapping) else host
+            for name, host in hosts.items()
+        }
+        return {**table, "hosts": left}
+
+    bared: dict[str, Any] = bare(document)
+    if isinstance(flows := bared.get("flows"), Mapping):
+        bared = {**bared, "flows": {name: bare(flow) for name, flow in flows.items()}}
+    return bared

@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.applications import APPLICATIONS, Applications
@@ -19,16 +27,60 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
+ProfileName = Literal["picoquic", "rfc9002", "mp-quic"]
+ControllerName = Literal["newreno", "cubic", "olia"]
+
+
+def _datagram_size(value: Any) -> int:
+    """Bytes: the key that a plain number stands at, `max_datagram_bytes`, names its unit."""
+    return value if type(value) is int else size_bytes(value)
+
+
+def _carries_an_initial(value: int) -> int:
+    if not 1200 <= value <= 65527:
+        raise ValueError("must lie between 1200 and 65527 bytes (RFC 9000 sections 14 and 18.2)")
+    return value
+
+
+def _fits_the_parameter(value: int) -> int:
+    if value >= (1 << 14) * 1_000_000:
+        raise ValueError("must be below 2^14 ms (RFC 9000 section 18.2)")
+    return value
+
+
+DatagramSize = Annotated[int, AfterValidator(_carries_an_initial)]
+AckDelay = Annotated[Duration, AfterValidator(_fits_the_parameter)]
+
+
+class Quic(Table):
+    """What both ends have in common; what a host's own table says stands over it."""
+
+    profile: ProfileName | None = None
+    congestion_control: ControllerName | None = None
+    max_datagram_bytes: Annotated[DatagramSize, BeforeValidator(_datagram_size)] | None = None
+    max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
+
+
+QUIC_TO_HOST = {
+    "profile": "profile",
+    "congestion_control": "congestion_control",
+    "max_datagram_bytes": "datagram_size",
+    "max_ack_delay": "max_ack_delay",
+}
+"""Key of [quic] -> key of a host."""
+
 
 class Host(Table):
     """One end of the connection."""
 
-    profile: Literal["picoquic", "rfc9002", "mp-quic"]
-    congestion_control: Literal["newreno", "olia"] | None = None
+    profile: ProfileName = "rfc9002"
+    congestion_control: ControllerName | None = None
     """None: the profile's."""
-    datagram_size_bytes: Size | None = Field(None, alias="datagram_size")
+    datagram_size_bytes: Annotated[Size, AfterValidator(_carries_an_initial)] | None = Field(
+        None, alias="datagram_size"
+    )
     """UDP payload of a full packet; None: the profile's."""
-    max_ack_delay_ns: Duration | None = Field(None, alias="max_ack_delay")
+    max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
     """The transport parameter that this host advertises to its peer (RFC 9000 section 18.2); None: the profile's."""
     receive_jitter_ns: Duration = Field(0, alias="receive_jitter")
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
@@ -52,20 +104,6 @@ class Host(Table):
         if value and name in PROFILES and not PROFILES[name].counts_ecn_marks:
             natives = " or ".join(f'"{known}"' for known, profile in PROFILES.items() if profile.counts_ecn_marks)
             raise ValueError(f'profile "{name}" has no ECN of its own; take profile {natives}, or push the plugin ecn')
-        return value
-
-    @field_validator("max_ack_delay_ns")
-    @classmethod
-    def _is_valid_on_the_wire(cls, value: int | None) -> int | None:
-        if value is not None and value >= (1 << 14) * 1_000_000:
-            raise ValueError("must be below 2^14 ms (RFC 9000 section 18.2)")
-        return value
-
-    @field_validator("datagram_size_bytes")
-    @classmethod
-    def _carries_an_initial(cls, value: int | None) -> int | None:
-        if value is not None and not 1200 <= value <= 65527:
-            raise ValueError("must lie between 1200 and 65527 bytes (RFC 9000 sections 14 and 18.2)")
         return value
 
 
@@ -152,6 +190,7 @@ class Flow(Conversation):
 class Setup(Conversation):
     """All that a simulation needs; each variant of a scenario resolves to one of these."""
 
+    quic: Quic | None = None
     links: Mapping[str, Link]
     flows: Mapping[Annotated[str, AfterValidator(_flow_name)], Flow] = {}
     """Each as it is written, laid over the conversation at the top of the file; none: that is the only one."""

@@ -31,13 +31,16 @@ def within_a_stream(value: int) -> int:
 
 
 def _probability(value: object) -> Fraction:
-    """The exact fraction that was written: 0.01 is 1/100, not the nearest binary float."""
+    """The exact fraction that was written: 0.01 and "1%" are 1/100, not the nearest binary float."""
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal, str, Fraction)):
-        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1")
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1, or a percentage")
     try:
-        probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        if isinstance(value, str) and value.strip().endswith("%"):
+            probability = Fraction(value.strip()[:-1]) / 100
+        else:
+            probability = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     except (ValueError, ZeroDivisionError, OverflowError):
-        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1") from None
+        raise ValueError(f"{shown(value)} is not a probability; write a number from 0 to 1, or a percentage") from None
     if not 0 <= probability <= 1:
         raise ValueError(f"{shown(value)} is not a probability; it must lie between 0 and 1")
     return probability

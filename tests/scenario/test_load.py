@@ -80,6 +80,13 @@ def test_a_plugin_for_its_own_host_is_not_pushed(path, receiver, monkeypatch):
         ("links.access.loss.server=0.1", "plain", lambda s: s.links["access"].loss, {"server": Fraction(1, 10)}),
         ("links.access.loss=1/3", "plain", lambda s: s.links["access"].loss["client"], Fraction(1, 3)),
         ("links.access.drop_every.server=100", "plain", lambda s: s.links["access"].drop_every, {"server": 100}),
+        ("links.access.loss=1%", "plain", lambda s: s.links["access"].loss["server"], Fraction(1, 100)),
+        ("quic.profile=rfc9002", "plain", lambda s: s.hosts.client.profile, "rfc9002"),
+        ("quic.profile=rfc9002", "plain", lambda s: s.hosts.server.profile, "rfc9002"),
+        ("quic.congestion_control=cubic", "slow", lambda s: s.hosts.server.congestion_control, "cubic"),
+        ("quic.max_datagram_bytes=1300", "plain", lambda s: s.hosts.client.datagram_size_bytes, 1300),
+        ("quic.max_datagram_bytes=1300B", "plain", lambda s: s.hosts.server.datagram_size_bytes, 1300),
+        ("quic.max_ack_delay=5ms", "plain", lambda s: s.hosts.server.max_ack_delay_ns, 5_000_000),
         ("hosts.client.plugins=false", "plain", lambda s: s.hosts.client.plugins, False),
         ("hosts.server.certificate_chain=5kB", "slow", lambda s: s.hosts.server.certificate_chain_bytes, 5000),
         ("requests.count=7", "plain", lambda s: s.requests.count, 7),
@@ -88,6 +95,24 @@ def test_a_plugin_for_its_own_host_is_not_pushed(path, receiver, monkeypatch):
 )
 def test_an_override_reaches_any_key(path, override, variant, look, value):
     assert look(load(path, [override]).variant(variant)) == value
+
+
+def test_what_both_hosts_share_stands_under_what_a_host_says():
+    shared = ["quic.congestion_control=cubic", "hosts.client.congestion_control=newreno"]
+    hosts = load("bulk_download", shared).variant("default").hosts
+    assert (hosts.client.congestion_control, hosts.server.congestion_control) == ("newreno", "cubic")
+
+
+@pytest.mark.parametrize(
+    ("override", "loss"),
+    [
+        ("loss=1%", {"server": Fraction(1, 100)}),  # the file says that losses are the server's
+        ("loss={client=0.5}", {"client": Fraction(1, 2)}),  # a table replaces the table
+    ],
+)
+def test_one_value_is_for_the_senders_that_the_file_names(override, loss):
+    scenario = load("bulk_download", [f"links.bottleneck.{override}"])
+    assert scenario.variant("default").links["bottleneck"].loss == loss
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -137,6 +162,13 @@ WRONG = [
     ("seed=abc", "seed: 'abc' is not a whole number"),
     ("seed=-1", "seed: input should be greater than or equal to 0"),
     ("replications=0", "replications: input should be greater than or equal to 1"),
+    ("links.access.loss=101%", "it must lie between 0 and 1"),
+    ("links.access.loss=%", "write a number from 0 to 1, or a percentage"),
+    ("quic.frofile=rfc9002", 'quic.frofile: unknown key; did you mean "profile"?'),
+    ("quic.profile=rfc9001", 'quic.profile: \'rfc9001\' is not known; write "picoquic", "rfc9002" or "mp-quic"'),
+    ("quic.max_datagram_bytes=100", "quic.max_datagram_bytes: must lie between 1200 and 65527 bytes"),
+    ("quic.max_datagram_bytes=1.5", "quic.max_datagram_bytes: "),
+    ("quic=3", "quic: 3 is not a table"),
     ("hosts.client.profile=rfc9001", 'write "picoquic", "rfc9002" or "mp-quic"'),
     ("hosts.client.certificate_chain=3kB", "hosts.client.certificate_chain: unknown key; known here:"),
     ("hosts.clnt.profile=picoquic", 'hosts.clnt: unknown key; did you mean "client"?'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.quic.congestion.base import CongestionController, CongestionEvent
+from quicsim.quic.congestion.cubic import Cubic
 from quicsim.quic.congestion.newreno import NewReno
 from quicsim.quic.congestion.olia import Olia
 
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTROLLERS", "CongestionController", "CongestionEvent"]
 
-CONTROLLERS: dict[str, Callable[[Profile, list[Path]], CongestionController]] = {"newreno": NewReno, "olia": Olia}
+CONTROLLERS: dict[str, Callable[[Profile, list[Path]], CongestionController]] = {
+    "newreno": NewReno,
+    "cubic": Cubic,
+    "olia": Olia,
+}
 """Each makes the controller of one path out of the profile and the connection's paths, its own among them once it is
 there: a list that grows, where a coupled controller finds its siblings as `path.congestion`.
 """

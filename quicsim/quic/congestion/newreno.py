@@ -1,7 +1,8 @@
 """How large may the window be under NewReno? RFC 9002 section 7 and appendix B.
 
-picoquic's of 2018 differs in when recovery ends: not with the first packet sent after the loss, but one minimum
-round-trip time later.
+What was acknowledged towards the next datagram of window outlives a loss, as in appendix B.5, where each ACK adds its
+part at once. picoquic's of 2018 forgets it, and its recovery ends not with the first packet sent after the loss, but
+one minimum round-trip time later.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ _CONGESTION_LIMITED = SendingProcessState.CONGESTION_LIMITED
 class NewReno:
     """Slow start, congestion avoidance by one datagram a round trip, half the window on loss."""
 
-    __slots__ = ("_avoided_bytes", "_back_off", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
+    __slots__ = ("_avoided_bytes", "_back_off", "_growth_restarts", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
         self._back_off = profile.back_off
         self._recovery_lasts_minimum_rtt = profile.recovery_lasts_minimum_rtt
+        self._growth_restarts = profile.growth_restarts_on_loss
         self._recovery_start_ns = -1
         self._avoided_bytes = 0
+        """Acknowledged in congestion avoidance towards the next datagram of window."""
 
     def _in_recovery(self, path: Path, sent_ns: int, now_ns: int) -> bool:
         if self._recovery_start_ns < 0:
@@ -60,7 +63,8 @@ class NewReno:
         kept, of = self._back_off
         path.ssthresh_bytes = max(path.cwnd_bytes * kept // of, path.minimum_window_bytes)
         path.cwnd_bytes = path.ssthresh_bytes
-        self._avoided_bytes = 0
+        if self._growth_restarts:
+            self._avoided_bytes = 0
 
     def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
         """NewReno does not go by delay."""
