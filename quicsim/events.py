@@ -301,9 +301,12 @@ _pack_block = struct.Struct("<" + RECORD_FORMAT * CHECKPOINT_RECORDS).pack
 
 
 class Trace:
-    """Collects the events of one run: a rolling digest always, event objects only while somebody subscribes."""
+    """Collects the events of one run: a rolling digest always, event objects only while somebody subscribes.
 
-    def __init__(self) -> None:
+    The records themselves are kept only where that is asked for.
+    """
+
+    def __init__(self, *, keeps_records: bool = False) -> None:
         self.subscribers: list[Callable[[Event], None]] = []
         self.checkpoints: list[bytes] = []
         """The digest after each 1,024 records: two runs part in the first interval whose checkpoints differ."""
@@ -311,6 +314,7 @@ class Trace:
         """The fields of records that are not in the digest yet, one after another."""
         self._hash = hashlib.blake2b(digest_size=16)
         self._components: list[str] = []
+        self._kept: list[bytes] | None = [] if keeps_records else None
 
     def component(self, name: str) -> Recorder:
         """A recorder for a component of this name; components are numbered in the order in which they are made."""
@@ -319,15 +323,37 @@ class Trace:
 
     def flush(self) -> None:
         """Feed a whole block of pending records to the digest, with a checkpoint after it."""
-        self._hash.update(_pack_block(*self.pending))
+        block = _pack_block(*self.pending)
+        self._hash.update(block)
+        if self._kept is not None:
+            self._kept.append(block)
         self.pending.clear()
         self.checkpoints.append(self._hash.digest())
+
+    @property
+    def count(self) -> int:
+        """How many records there are so far."""
+        return len(self.checkpoints) * CHECKPOINT_RECORDS + len(self.pending) // RECORD_FIELDS
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """The components' names: the number in a record counts them from 1."""
+        return tuple(self._components)
 
     def digest(self) -> str:
         """BLAKE2b over all records so far, in hexadecimal."""
         final = self._hash.copy()
-        final.update(struct.pack("<" + RECORD_FORMAT * (len(self.pending) // RECORD_FIELDS), *self.pending))
+        final.update(self._packed_pending())
         return final.hexdigest()
+
+    def records(self) -> bytes:
+        """All records so far, packed as the digest reads them. Raises ValueError of a trace that keeps none."""
+        if self._kept is None:
+            raise ValueError("this trace keeps no records; make it with keeps_records=True")
+        return b"".join((*self._kept, self._packed_pending()))
+
+    def _packed_pending(self) -> bytes:
+        return struct.pack("<" + RECORD_FORMAT * (len(self.pending) // RECORD_FIELDS), *self.pending)
 
 
 class Recorder:

@@ -13,11 +13,11 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from os import PathLike
-    from pathlib import Path
     from typing import Protocol
 
     from quicsim.regression.check import DigestMode, Finding
     from quicsim.regression.guard import Baselines
+    from quicsim.regression.objects import Objects
     from quicsim.regression.tolerance import Tolerance
     from quicsim.results import Results
 
@@ -79,13 +79,15 @@ def _seeds(text: str) -> int:
 
 
 @pytest.fixture(scope="session")
-def _quicsim_objects(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where plugins that are given as C are built."""
-    return tmp_path_factory.mktemp("quicsim")
+def _quicsim_objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
+    """Builds the plugins that are given as C."""
+    from quicsim.regression.objects import Objects
+
+    return Objects(tmp_path_factory.mktemp("quicsim"))
 
 
 @pytest.fixture
-def scenario(request: pytest.FixtureRequest, _quicsim_objects: Path) -> RunScenario:
+def scenario(request: pytest.FixtureRequest, _quicsim_objects: Objects) -> RunScenario:
     """Simulate: `scenario("fig3_tlp", ["requests.count=5"], plugin="plugins/tlp.c", replications=10)`.
 
     Paths of scenario files (.toml) and plugins count from pytest's root directory. A plugin may be a name, an ELF
@@ -98,7 +100,7 @@ def scenario(request: pytest.FixtureRequest, _quicsim_objects: Path) -> RunScena
 
 
 @pytest.fixture
-def baseline(request: pytest.FixtureRequest) -> Baselines:
+def baseline(request: pytest.FixtureRequest, _quicsim_objects: Objects) -> Baselines:
     """Hold results against a file beside the test: `baseline.check(results, {"completion_s": Tolerance(0.02)})`.
 
     A second check of one test has a `name` of its own. `digest` says what another digest is, unless --quicsim-digest
@@ -109,6 +111,7 @@ def baseline(request: pytest.FixtureRequest) -> Baselines:
     config = request.config
     return Baselines(
         request.node,
+        _quicsim_objects,
         is_updating=config.getoption("--quicsim-update"),
         digest_mode=config.getoption("--quicsim-digest"),
     )

@@ -36,7 +36,7 @@ congestion_control = Operation(
         Field("event", u8, "event", "1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet"),
         Field("path_id", u8, "path.path_id", "the path", maximum=MAXIMUM_PATHS - 1),
     ),
-    output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes"),
+    output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes", unit="bytes"),
     rules=(
         Rule("result >= minimum_window_bytes"),
         Rule("result <= 1 << 62"),

@@ -38,7 +38,7 @@ decide_ack = Operation(
         SPACE,
         Field("in_order", u8, "space.received.in_order", "1: it follows the largest packet received before"),
     ),
-    output=Output(u64, "instant by which an ACK goes out, ns; not after now: at once"),
+    output=Output(u64, "instant by which an ACK goes out, ns; not after now: at once", unit="ns"),
     rules=(Rule("result > 0"),),
 )  # fmt: skip
 

@@ -51,7 +51,7 @@ generate_frames = Operation(
         Field("ack_eliciting", u8, "packet.ack_eliciting", "1: a frame in the packet asks for an ACK", since=1),
         Field("is_probe", u8, "packet.is_probe", "1: it repeats a packet that is still outstanding", since=1),
     ),
-    output=Output(u16, "bytes of frames in the packet; for information: the frames themselves count"),
+    output=Output(u16, "bytes of frames in the packet; for information: the frames themselves count", unit="bytes"),
     rules=(Rule("result <= room_bytes"),),
 )
 

@@ -30,7 +30,7 @@ generate_header = Operation(
         Field("room_bytes", u16, "packet.room_bytes", "what the packet may take in the datagram"),
         PACKET_SPACE,
     ),
-    output=Output(u16, "bytes of the header, packet number included"),
+    output=Output(u16, "bytes of the header, packet number included", unit="bytes"),
     rules=(Rule("result >= 1"), Rule("result <= 64")),
 )
 

@@ -83,12 +83,14 @@ class Output:
     """What r0 means when a program that replaces the operation returns.
 
     `of` is a dotted path as a field's: where the default itself puts its result, and where a program's is put before
-    any `after` program runs. Empty: the call site takes the result.
+    any `after` program runs. Empty: the call site takes the result. `unit` is "ns" or "bytes" of a quantity, empty of
+    a choice or a number of things.
     """
 
     type: CType
     meaning: str
     of: str = ""
+    unit: str = ""
 
 
 @dataclass(slots=True)

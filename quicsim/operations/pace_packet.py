@@ -41,7 +41,9 @@ pace_packet = Operation(
         Field("schedule_ns", u64, "path.pacing_schedule_ns",
               "when the packets so far would have gone out, evenly spaced", writable=True),
     ),
-    output=Output(u64, "no packet in flight goes out before this instant, probes excepted; not after now: at once"),
+    output=Output(
+        u64, "no packet in flight goes out before this instant, probes excepted; not after now: at once", unit="ns"
+    ),
     rules=(
         Rule(f"result <= now_ns + {LONGEST_PAUSE_NS}"),
         Rule(f"schedule_ns <= now_ns + {LONGEST_PAUSE_NS}"),

@@ -47,7 +47,7 @@ set_timer = Operation(
         Field("handshake_confirmed", u8, "connection.is_confirmed", "1: the handshake is confirmed"),
         Field("amplification_limited", u8, "path.is_amplification_limited", "1: nothing may be sent yet"),
     ),
-    output=Output(u64, "deadline, ns on the simulation clock; 0 disarms"),
+    output=Output(u64, "deadline, ns on the simulation clock; 0 disarms", unit="ns"),
     rules=(
         Rule("result == 0 or result >= now_ns"),
         Rule(f"result <= now_ns + {MAXIMUM_TIMEOUT_NS}"),

@@ -37,7 +37,7 @@ update_rtt = Operation(
         Field("latest_rtt_ns", u64, "path.rtt.latest_ns", "the sample before this one", writable=True),
         Field("minimum_rtt_ns", u64, "path.rtt.minimum_ns", "the smallest before this one", writable=True),
     ),
-    output=Output(u64, "smoothed round-trip time, ns", of="path.rtt.smoothed_ns"),
+    output=Output(u64, "smoothed round-trip time, ns", of="path.rtt.smoothed_ns", unit="ns"),
     rules=(
         Rule("result > 0"),
         Rule(f"result <= {DAY_NS}"),

@@ -1,7 +1,8 @@
 """What is kept of runs, to hold later ones against? A JSON file in the user's repository, for people to read.
 
-One line a metric, with the value of each replication in it; one line a digest. The file is written whole or not at
-all, and only where it would say something else.
+One line a metric, with the value of each replication in it; one line a digest. Behind them, compressed, the traces of
+the first replications, so that the event at which later runs part from these can be named. The file is written whole
+or not at all, and only where it would say something else.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from quicsim.analysis.files import write_atomically
+from quicsim.regression.parting import Recording, record
+from quicsim.regression.records import RECORD_BYTES, Unreadable, digest_of, pack, records_of, unpack
 from quicsim.scenario.identity import configuration_hash, plugin_hashes
 from quicsim.version import version
 
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 
     from quicsim.results import Results
 
-__all__ = ["FORMAT", "Baseline", "BaselineError", "VariantBaseline", "baseline_of", "read", "write"]
+__all__ = ["FORMAT", "Baseline", "BaselineError", "VariantBaseline", "baseline_of", "read", "with_traces", "write"]
 
 FORMAT: Final = 1
+TRACE_RECORDS = 4_096
+"""How many a variant may have in one file. assumed: they take 16 kB at most, so that files stay small."""
 
 
 class BaselineError(ValueError):
@@ -36,6 +41,17 @@ class _Part(BaseModel):
 Digest = Annotated[str, Field(pattern="^[0-9a-f]+$")]
 
 
+class KeptTrace(_Part):
+    """The beginning of a run's trace, or all of it."""
+
+    records: int
+    """How many the whole trace had."""
+    digest: Digest
+    """Of the records that are kept."""
+    packed: list[str]
+    """`quicsim.regression.records.pack`"""
+
+
 class VariantBaseline(_Part):
     """One variant's runs; each list holds a value for each replication, counted from 0."""
 
@@ -47,6 +63,10 @@ class VariantBaseline(_Part):
     """None: that run did not measure it."""
     counts: dict[str, list[int | None]]
     digests: Annotated[list[Digest], Field(min_length=1)]
+    components: list[str]
+    """The names of the traces' components."""
+    traces: list[KeptTrace]
+    """Of the first replications."""
 
     @model_validator(mode="after")
     def _of_as_many_runs(self) -> Self:
@@ -57,6 +77,19 @@ class VariantBaseline(_Part):
             if length != runs:
                 raise ValueError(f"{name} has {length} values, and there are digests of {runs} runs")
         return self
+
+    def recording(self, replication: int) -> Recording:
+        """What is kept of a trace. Raises BaselineError where it cannot be read, or is of another run."""
+        kept = self.traces[replication]
+        try:
+            data = unpack(kept.packed)
+        except Unreadable as error:
+            raise BaselineError(f"the trace of replication {replication} cannot be read: {error}") from None
+        records = records_of(data)
+        is_whole = len(records) == kept.records
+        if digest_of(data) != kept.digest or (is_whole and kept.digest != self.digests[replication]):
+            raise BaselineError(f"the trace of replication {replication} is not the one of its digest")
+        return Recording(tuple(self.components), records, is_whole=is_whole)
 
     def values(self, metric: str) -> dict[int, float]:
         """A metric or count by replication; empty where there is none of that name."""
@@ -77,9 +110,31 @@ class Baseline(_Part):
     """Of all runs together, as `Results.digest`."""
     variants: Annotated[dict[str, VariantBaseline], Field(min_length=1)]
 
+    def without_traces(self) -> Self:
+        """What it says beside the traces, which the digests stand for as well."""
+        bare = {name: each.model_copy(update={"components": [], "traces": []}) for name, each in self.variants.items()}
+        return self.model_copy(update={"variants": bare})
+
+    def keeps_traces_of(self, other: Baseline) -> bool:
+        """Whether it has the same traces. The same records may be compressed to other bytes on another machine."""
+        for name, each in other.variants.items():
+            own = self.variants[name]
+            if own.components != each.components or len(own.traces) != len(each.traces):
+                return False
+            try:
+                recordings = [(own.recording(number), each.recording(number)) for number in range(len(own.traces))]
+            except BaselineError:
+                return False
+            if any(one != other for one, other in recordings):
+                return False
+        return True
+
 
 def baseline_of(results: Results) -> Baseline:
-    """What is to be kept of results. Raises ValueError unless they are of replications 0, 1, ... of each variant."""
+    """What is to be kept of results, without traces.
+
+    Raises ValueError unless they are of replications 0, 1, ... of each variant.
+    """
     return Baseline(
         format=FORMAT,
         scenario=results.scenario,
@@ -102,7 +157,31 @@ def _variant_of(results: Results, variant: str) -> VariantBaseline:
         metrics=_columns([run.metrics for run in runs]),
         counts=_columns([run.counts for run in runs]),
         digests=[run.digest for run in runs],
+        components=[],
+        traces=[],
     )
+
+
+def with_traces(baseline: Baseline, results: Results) -> Baseline:
+    """What is to be kept of results, with traces, for which the runs are simulated again.
+
+    Of each variant TRACE_RECORDS records are kept, beginning with the first replication.
+    """
+    traced = {}
+    for name, variant in baseline.variants.items():
+        traces: list[KeptTrace] = []
+        components: tuple[str, ...] = ()
+        room = TRACE_RECORDS
+        for replication in range(len(variant.digests)):
+            if room <= 0:
+                break
+            data, whole = record(results, name, replication)
+            kept = data[: room * RECORD_BYTES]
+            traces.append(KeptTrace(records=len(whole.records), digest=digest_of(kept), packed=pack(kept)))
+            components = whole.components
+            room -= len(whole.records)
+        traced[name] = variant.model_copy(update={"components": list(components), "traces": traces})
+    return baseline.model_copy(update={"variants": traced})
 
 
 def _columns(rows: list[Any]) -> dict[str, list[Any]]:
@@ -147,6 +226,6 @@ def _laid_out(value: object, indent: str = "") -> str:
     if isinstance(value, dict) and value:
         lines = [f"{deeper}{json.dumps(key)}: {_laid_out(each, deeper)}" for key, each in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list) and any(isinstance(each, (str, dict)) for each in value):
+    if isinstance(value, list) and any(isinstance(each, (str, dict, list)) for each in value):
         return "[\n" + ",\n".join(deeper + _laid_out(each, deeper) for each in value) + f"\n{indent}]"
     return json.dumps(value, allow_nan=False, ensure_ascii=False)

@@ -7,12 +7,14 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from quicsim.regression.baseline import BaselineError, baseline_of
+from quicsim.regression.parting import part, record
 from quicsim.regression.tolerance import Change, Verdict, change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from quicsim.regression.baseline import Baseline, VariantBaseline
+    from quicsim.regression.parting import Parting
     from quicsim.regression.tolerance import Tolerance
     from quicsim.results import Results
 
@@ -36,6 +38,8 @@ class Finding:
     """Plugins of other bytecode -> its hashes before and after."""
     versions: tuple[str, str] = ("", "")
     """Of quicsim, before and after."""
+    partings: tuple[Parting, ...] = ()
+    """Where the traces part, in one replication of each variant of which a trace was kept."""
 
     @property
     def worse(self) -> list[Change]:
@@ -56,11 +60,15 @@ def check(
     refuse_unknown(tolerances, now)
     _must_be_of_the_same(baseline, now)
     pairs = [(name, baseline.variants[name], variant) for name, variant in now.variants.items()]
+    changes = tuple(each for name, old, new in pairs for each in _changes(name, old, new, tolerances))
+    parted: dict[str, tuple[int, ...]] = {}
+    if digest_mode != "off" or any(each.verdict is Verdict.WORSE for each in changes):
+        parted = {name: numbers for name, old, new in pairs if (numbers := _parted(old, new))}
     return Finding(
         results.scenario,
         digest_mode,
-        tuple(each for name, old, new in pairs for each in _changes(name, old, new, tolerances)),
-        {name: numbers for name, old, new in pairs if (numbers := _parted(old, new))},
+        changes,
+        parted,
         {
             plugin: (old.plugins[plugin], new.plugins[plugin])
             for _name, old, new in pairs
@@ -68,7 +76,19 @@ def check(
             if old.plugins.get(plugin, "") != new.plugins[plugin]
         },
         (baseline.quicsim, now.quicsim),
+        tuple(_partings(results, baseline, parted)),
     )
+
+
+def _partings(results: Results, baseline: Baseline, parted: Mapping[str, tuple[int, ...]]) -> Iterator[Parting]:
+    """Where the first parted run of each variant parts from the trace that was kept of it, if one was."""
+    for name, numbers in parted.items():
+        old = baseline.variants[name]
+        if numbers[0] < len(old.traces):
+            before = old.recording(numbers[0])
+            _data, after = record(results, name, numbers[0])
+            if (parting := part(name, numbers[0], before, after)) is not None:
+                yield parting
 
 
 def _must_be_of_the_same(baseline: Baseline, now: Baseline) -> None:

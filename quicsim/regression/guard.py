@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from quicsim.regression.baseline import BaselineError, baseline_of, read, write
+from quicsim.regression.baseline import BaselineError, baseline_of, read, with_traces, write
 from quicsim.regression.check import check, refuse_unknown
-from quicsim.regression.report import as_text
+from quicsim.regression.report import as_text, headline
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
     from quicsim.regression.baseline import Baseline
     from quicsim.regression.check import DigestMode, Finding
+    from quicsim.regression.objects import Objects
     from quicsim.regression.tolerance import Tolerance
     from quicsim.results import Results
 
@@ -33,7 +34,7 @@ __all__ = ["Baselines", "Scenarios"]
 class Scenarios:
     """Simulates scenarios: the fixture `scenario`."""
 
-    def __init__(self, root: Path, objects: Path, seeds: int | None) -> None:
+    def __init__(self, root: Path, objects: Objects, seeds: int | None) -> None:
         self._root = root
         self._objects = objects
         self._seeds = seeds
@@ -49,37 +50,31 @@ class Scenarios:
         plugin: str | PathLike[str] | None = None,
     ) -> Results:
         """Simulate a scenario; see `quicsim.scenario.run.run` for the arguments and what is raised."""
+        __tracebackhide__ = True
         import quicsim
+        from quicsim.plugin.build import BuildError
+        from quicsim.plugin.errors import PluginError
+        from quicsim.scenario.errors import ScenarioError
+        from quicsim.scenario.run import SimulationFailed
 
         place = str(name_or_path)
         if place.endswith(".toml") or "/" in place:
             place = str(self._root / place)
-        given = None if plugin is None else self._object(str(plugin))
-        return quicsim.scenario(place, overrides).run(variants, self._seeds or replications, seed, plugin=given)
-
-    def _object(self, plugin: str) -> str:
-        """What `quicsim run --plugin` would be given: the name, or the object's path, built where it is C."""
-        if "/" not in plugin and not plugin.endswith((".o", ".c")):
-            return plugin
-        path = self._root / plugin
-        if path.suffix != ".c":
-            return str(path)
-        from quicsim import locate
-        from quicsim.plugin.build import compile_plugin
-
-        data = compile_plugin(path, locate.plugin_include())
-        home = self._objects / hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
-        home.mkdir(exist_ok=True)
-        built = home / f"{path.stem}.o"
-        built.write_bytes(data)
-        return str(built)
+        try:
+            given = None if plugin is None else self._objects.object_of(str(plugin), self._root)
+            return quicsim.scenario(place, overrides).run(variants, self._seeds or replications, seed, plugin=given)
+        except (ScenarioError, SimulationFailed, PluginError, BuildError) as error:
+            raise error.with_traceback(None) from None  # what is wrong is in the test, and so is the line to show
 
 
 class Baselines:
     """One test's baselines: the fixture `baseline`."""
 
-    def __init__(self, test: pytest.Item, *, is_updating: bool, digest_mode: DigestMode | None) -> None:
+    def __init__(
+        self, test: pytest.Item, objects: Objects, *, is_updating: bool, digest_mode: DigestMode | None
+    ) -> None:
         self._test = test
+        self._objects = objects
         self._is_updating = is_updating
         self._digest_mode = digest_mode
         self._used: set[Path] = set()
@@ -108,9 +103,7 @@ class Baselines:
         refuse_unknown(tolerances, now)
         before = self._read(path)
         if self._is_updating:
-            if before != now:
-                write(path, now)
-            before = now
+            before = _updated(path, before, with_traces(now, results))
         if before is None:
             self._fail(path, "there is no such baseline; make it with", and_commit=True)
         try:
@@ -118,8 +111,16 @@ class Baselines:
         except BaselineError as error:
             self._fail(path, f"{error}; if that is meant, make the baseline anew with", and_commit=True)
         if finding.failed:
-            self._fail(path, f"{as_text(finding)}\nif that is meant, make the baseline anew with", and_commit=True)
+            objects = {path for setup in results.setups.values() for path in setup.plugin_objects.values()}
+            text = as_text(finding, lambda section: self._c_line(objects, section))
+            self._fail(
+                path, f"{headline(finding)}\n{text}\nif that is meant, make the baseline anew with", and_commit=True
+            )
         return finding
+
+    def _c_line(self, objects: Iterable[Path], section: str) -> str:
+        found = self._objects.line_of(objects, section)
+        return "" if found is None else f"{self._place(found.path)}:{found.line}"
 
     def _read(self, path: Path) -> Baseline | None:
         try:
@@ -156,6 +157,14 @@ class Baselines:
         command = f"pytest {shlex.quote(test)} --quicsim-update"
         ending = "\nand commit the file" if and_commit else ""
         pytest.fail(f"{self._place(path)}: {text}\n    {command}{ending}", pytrace=False)
+
+
+def _updated(path: Path, before: Baseline | None, now: Baseline) -> Baseline:
+    """The baseline as it is from now on; the file is left alone where it says the same."""
+    if before is not None and before.without_traces() == now.without_traces() and before.keeps_traces_of(now):
+        return before
+    write(path, now)
+    return now
 
 
 def file_name(names: Sequence[str], check_name: str = "") -> str:

@@ -6,24 +6,29 @@ from typing import TYPE_CHECKING
 
 from quicsim.analysis.report import quantity
 from quicsim.analysis.statistics import Spread
+from quicsim.regression.parting import DISTANCES_NS
 from quicsim.regression.tolerance import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from quicsim.analysis.statistics import Estimate
     from quicsim.regression.check import Finding
     from quicsim.regression.tolerance import Change
 
-__all__ = ["as_text"]
+__all__ = ["as_text", "change_texts", "headline", "in_order", "parting_lines"]
 
 
-def as_text(finding: Finding) -> str:
-    """All of a finding, a line for each thing; the worst first."""
-    order = [Verdict.WORSE, Verdict.BETTER, Verdict.WITHIN, Verdict.CHANGED, Verdict.SAME]
-    lines = [change_text(each) for each in sorted(finding.changes, key=lambda each: order.index(each.verdict))]
-    lines += [
-        f"the trace of variant {variant} is another one in {_listed('replication', numbers)}"
-        for variant, numbers in finding.parted.items()
-    ]
+ORDER = (Verdict.WORSE, Verdict.BETTER, Verdict.WITHIN, Verdict.CHANGED, Verdict.SAME)
+"""In which order changes are shown."""
+
+
+def as_text(finding: Finding, c_line: Callable[[str], str]) -> str:
+    """All of a finding, the worst first. `c_line` says where the program of a section is: `tlp.c:38`, or nothing."""
+    rows = [change_texts(each) for each in in_order(finding)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [text for variant in finding.parted for text in parting_lines(finding, variant, c_line)]
     lines += [f"plugin {name} is another one: {was} -> {is_}" for name, (was, is_) in finding.plugins.items()]
     was, is_ = finding.versions
     if was != is_:
@@ -31,20 +36,66 @@ def as_text(finding: Finding) -> str:
     return "\n".join(lines)
 
 
-def change_text(change: Change) -> str:
-    """One metric's change in a line: before, after, the paired difference with its interval, and the verdict."""
+def headline(finding: Finding) -> str:
+    """What is wrong in a line: every metric that is worse, or else the digest."""
+    worse = [
+        f"{each.metric} of {each.variant} is worse by {difference_text(each, with_interval=False)}"
+        for each in finding.worse
+    ]
+    return "; ".join(worse) or f"the traces of {', '.join(finding.parted)} are other ones"
+
+
+def in_order(finding: Finding) -> list[Change]:
+    """The changes, the worst first."""
+    return sorted(finding.changes, key=lambda each: ORDER.index(each.verdict))
+
+
+def change_texts(change: Change) -> list[str]:
+    """One metric's change: verdict, variant, metric, before and after, paired difference with interval, tolerance."""
     before, after = quantity(change.metric, change.before), quantity(change.metric, change.after)
-    line = f"{change.verdict.value}: {change.variant}: {change.metric} {before} -> {after}"
-    if change.verdict is not Verdict.SAME:
-        line += f", paired difference {difference_text(change)}"
-    return f"{line}; {change.tolerance}" if change.tolerance is not None else line
+    return [
+        change.verdict.value,
+        change.variant,
+        change.metric,
+        f"{before} -> {after}",
+        "" if change.verdict is Verdict.SAME else difference_text(change),
+        "" if change.tolerance is None else str(change.tolerance),
+    ]
 
 
-def difference_text(change: Change) -> str:
-    """The median paired difference, its share of what was before, and its 95 % interval."""
+def parting_lines(finding: Finding, variant: str, c_line: Callable[[str], str]) -> list[str]:
+    """Where the traces of a variant part: the events on either side, and the C of the program that ran last."""
+    numbers = finding.parted[variant]
+    found = next((each for each in finding.partings if each.variant == variant), None)
+    if found is None:
+        return [f"the traces of {variant} part in {_listed('replication', numbers)}, of which no trace was kept"]
+    lines = [f"the traces of {variant} part in {_listed('replication', numbers)}; of replication {found.replication}"]
+    if not found.places:
+        last = len(found.before.records)
+        lines += [
+            f"  behind event {last}, the last that was kept; `quicsim compare` of both builds finds where",
+            f"    now     {found.after.text(last + 1) if last < len(found.after.records) else NO_EVENT}",
+        ]
+    for place in found.places:
+        where = c_line(place.section) if place.section else ""
+        called = f', last program SEC("{place.section}")' if place.section else ""
+        called += f" at {where}" if where else ""
+        lines += [
+            f"  {DISTANCES_NS[place.distance_ns]}, from event {place.new or place.old} on{called}:",
+            f"    before  {found.before.text(place.old) if place.old else NO_EVENT}",
+            f"    now     {found.after.text(place.new) if place.new else NO_EVENT}",
+        ]
+    return lines
+
+
+NO_EVENT = "no such event"
+
+
+def difference_text(change: Change, *, with_interval: bool = True) -> str:
+    """The median paired difference, its share of what was before, and what is known of it."""
     share = "" if change.relative is None else f", {change.relative * 100:+.3g} %"
-    median = quantity(change.metric, change.difference.median, sign="+")
-    return f"{median}{share} ({interval(change.metric, change.difference)})"
+    text = f"{quantity(change.metric, change.difference.median, sign='+')}{share}"
+    return f"{text} ({interval(change.metric, change.difference)})" if with_interval else text
 
 
 def interval(metric: str, estimate: Estimate) -> str:

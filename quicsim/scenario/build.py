@@ -90,14 +90,15 @@ def simulate(
     variant: str,
     replication: int,
     subscribers: Sequence[Callable[[Event], None]] = (),
+    trace: Trace | None = None,
 ) -> RunRecord:
-    """Run one replication of one variant to the end of its applications.
+    """Run one replication of one variant to the end of its applications, into a trace of the caller's if there is one.
 
     Raises Unfinished at the time limit, ConnectionFailed where a connection gives up, ScenarioError for an object
     that is no plugin.
     """
     clock = Clock()
-    trace = Trace()
+    trace = Trace() if trace is None else trace
     trace.subscribers.extend(subscribers)
     recorders: list[Recorder] = []
     streams = Streams(scenario.seed, replication)

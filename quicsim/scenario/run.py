@@ -22,7 +22,7 @@ from quicsim.scenario.errors import ScenarioError
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from quicsim.events import Event
+    from quicsim.events import Event, Trace
     from quicsim.scenario.load import Scenario
     from quicsim.scenario.schema import ResolvedScenario
 
@@ -181,6 +181,23 @@ def trace(
     if plugin is not None:
         scenario = scenario.with_plugin(plugin)
     return _Task(simulate, scenario.variant(variant), variant, replication)([subscriber])
+
+
+def run_again(results: Results, variant: str, replication: int, trace: Trace) -> RunRecord:
+    """Simulate one run of results once more, into a trace of the caller's. Raises as `run` does.
+
+    SimulationFailed where it comes out otherwise: an object was built anew meanwhile, or something is not determined.
+    """
+    from quicsim.scenario.build import simulate
+
+    [before] = [run for run in results.runs if (run.variant, run.replication) == (variant, replication)]
+    record = simulate(results.setups[variant], variant, replication, (), trace)
+    if record.digest != before.digest:
+        raise SimulationFailed(
+            f"{results.scenario}: variant {variant}, replication {replication}, seed {results.seed}: run again, its "
+            f"digest is {record.digest} and was {before.digest}; was a plugin's object changed between the two?"
+        )
+    return record
 
 
 def _same_plugins(one: ResolvedScenario, other: ResolvedScenario) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from quicsim.cli import app
-from quicsim.cli.trace import line
+from quicsim.event_text import line
 from quicsim.events import Event, LossTimerUpdated
 from tests.scenario import fake
 

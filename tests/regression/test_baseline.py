@@ -7,7 +7,8 @@ import json
 import pytest
 
 import quicsim
-from quicsim.regression.baseline import BaselineError, baseline_of, read, write
+from quicsim.regression.baseline import BaselineError, baseline_of, read, with_traces, write
+from quicsim.regression.parting import record
 
 
 @pytest.fixture(scope="module")
@@ -18,13 +19,13 @@ def results():
 @pytest.fixture
 def path(tmp_path, results):
     path = tmp_path / "deep" / "kept.json"
-    write(path, baseline_of(results))
+    write(path, with_traces(baseline_of(results), results))
     return path
 
 
 def test_what_is_read_is_what_was_written(path, results):
     kept = read(path)
-    assert kept == baseline_of(results)
+    assert kept.without_traces() == baseline_of(results)
     assert kept.digest == results.digest
     with_tlp = [run for run in results.runs if run.variant == "with-tlp"]
     variant = kept.variants["with-tlp"]
@@ -33,6 +34,27 @@ def test_what_is_read_is_what_was_written(path, results):
     assert variant.digests == [run.digest for run in with_tlp]
     assert list(variant.plugins) == ["tlp"]
     assert kept.variants["without"].plugins == {}
+
+
+def test_the_kept_traces_are_the_runs_own(path, results):
+    for name, variant in read(path).variants.items():
+        for replication in range(2):
+            _data, recording = record(results, name, replication)
+            kept = variant.recording(replication)
+            assert (kept.components, kept.records) == (recording.components, recording.records)
+
+
+def test_of_long_traces_the_beginning_is_kept(results, monkeypatch):
+    traces = [record(results, "with-tlp", replication)[1].records for replication in range(2)]
+    first, second = map(len, traces)
+    for room, kept in ((10, [10]), (first, [first]), (first + 1, [first, 1]), (first + second + 1, [first, second])):
+        monkeypatch.setattr("quicsim.regression.baseline.TRACE_RECORDS", room)
+        variant = with_traces(baseline_of(results), results).variants["with-tlp"]
+        recordings = [variant.recording(replication) for replication in range(len(variant.traces))]
+        assert [len(each.records) for each in recordings] == kept
+        for each, trace in zip(recordings, traces, strict=False):
+            assert each.records == trace[: len(each.records)]
+            assert each.is_whole is (len(each.records) == len(trace))
 
 
 def test_the_file_reads_line_by_line(path, results):
@@ -44,7 +66,7 @@ def test_the_file_reads_line_by_line(path, results):
 
 def test_equal_runs_give_equal_files(path, tmp_path):
     again = quicsim.scenario("fig3_tlp", ["requests.count=2"]).run(["without", "with-tlp"], replications=2, jobs=1)
-    write(tmp_path / "again.json", baseline_of(again))
+    write(tmp_path / "again.json", with_traces(baseline_of(again), again))
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
 
 

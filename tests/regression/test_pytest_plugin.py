@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from quicsim import locate
 from quicsim.regression.guard import file_name
 
 pytest_plugins = ["pytester"]
@@ -14,7 +15,7 @@ TEST = """
 from quicsim.regression import Tolerance
 
 def test_reaction(scenario, baseline):
-    results = scenario("fig3_tlp", ["requests.count=2"], variants=["without"], replications=2)
+    results = scenario("fig3_tlp", ["requests.count=2"], variants=["rfc9002"], replications=2)
     baseline.check(results, {"reaction_s": Tolerance(0.02, worse="higher")})
 """
 KEPT = "baselines/test_guard/test_reaction.json"
@@ -31,15 +32,23 @@ def run(guard, *options):
     return guard.runpytest_inprocess("-p", "no:cacheprovider", *options)
 
 
-def change(guard, path=KEPT, **values):
-    """Let a baseline say that metrics of the variant were others; without values, that its trace was."""
-    file = guard.path / path
-    document = json.loads(file.read_text())
-    variant = document["variants"]["without"]
-    for metric, factor in values.items():
-        variant["metrics"][metric] = [value * factor for value in variant["metrics"][metric]]
-    variant["digests"] = ["00" * 16 for _ in variant["digests"]]
-    file.write_text(json.dumps(document))
+def as_if(guard, override):
+    """Let the baseline be of another behaviour: that of the same test with an override, said to be without."""
+    run(guard, "--quicsim-update")
+    file = guard.path / KEPT
+    own = json.loads(file.read_text())
+    guard.makepyfile(test_guard=TEST.replace('"requests.count=2"', f'"requests.count=2", "{override}"'))
+    run(guard, "--quicsim-update")
+    guard.makepyfile(test_guard=TEST)
+    other = json.loads(file.read_text())
+    assert other["digest"] != own["digest"]
+    other["variants"]["rfc9002"]["configuration"] = own["variants"]["rfc9002"]["configuration"]
+    file.write_text(json.dumps(other))
+    return own, other
+
+
+NEARER, FARTHER = "links.access.delay=4ms", "links.access.delay=7ms"
+HARDLY = "hosts.client.receive_jitter=21us"
 
 
 def test_a_missing_baseline_fails_with_the_command_that_makes_it(guard):
@@ -57,47 +66,137 @@ def test_an_update_writes_only_what_says_something_else(guard):
     before = file.stat().st_mtime_ns, file.read_bytes()
     run(guard, "--quicsim-update").assert_outcomes(passed=1)
     assert (file.stat().st_mtime_ns, file.read_bytes()) == before
-    change(guard, reaction_s=0.5)
+    as_if(guard, NEARER)
     run(guard, "--quicsim-update").assert_outcomes(passed=1)
     assert file.read_bytes() == before[1]
 
 
-def test_a_worse_metric_fails_with_before_after_and_the_difference(guard):
+def test_an_update_mends_a_trace_that_is_not_its_run_s(guard):
     run(guard, "--quicsim-update")
-    change(guard, reaction_s=0.8)
+    file = guard.path / KEPT
+    before = file.read_bytes()
+    kept = json.loads(before)
+    kept["variants"]["rfc9002"]["traces"].reverse()
+    file.write_text(json.dumps(kept))
+    run(guard, "--quicsim-update").assert_outcomes(passed=1)
+    assert file.read_bytes() == before
+
+
+def test_a_worse_metric_fails_with_before_after_and_the_difference(guard):
+    own, other = as_if(guard, NEARER)
     done = run(guard)
     done.assert_outcomes(failed=1)
+    was, is_ = (each["variants"]["rfc9002"]["metrics"]["reaction_s"] for each in (other, own))
+    more = sum(new - old for old, new in zip(was, is_, strict=True)) / 2 * 1000
+    share = more / (sum(was) / 2 * 1000)
     done.stdout.fnmatch_lines(
-        ["*worse: without: reaction_s 40.00 ms -> 50.00 ms, *+10.000 ms, +25 %*at most 2 % higher"]
+        [
+            f"{KEPT}: reaction_s of rfc9002 is worse by +{more:.3f} ms, +{share * 100:.3g} %",
+            f"worse *rfc9002 *reaction_s *-> *{more:.3f} ms*in 2 pairs*at most 2 % higher",
+            "changed *rfc9002 *completion_s *",
+        ]
     )
     done.stdout.fnmatch_lines(["*--quicsim-update"])
 
 
+def test_the_first_event_at_which_the_traces_part_is_shown_before_and_now(guard):
+    as_if(guard, NEARER)
+    lines = run(guard).outlines
+    at = lines.index("  at all, from event 2 on:")
+    assert lines[at - 1] == "the traces of rfc9002 part in replications 0, 1; of replication 0"
+    before, now = lines[at + 1].split(), lines[at + 2].split()
+    assert (before[0], now[0]) == ("before", "now")
+    assert before[4:8] == now[4:8] == ["quic:packet_received", "space=initial", "number=0", "size_bytes=1200"]
+    assert float(now[1]) - float(before[1]) == pytest.approx(1)  # the way is 1 ms longer, the jitter the same
+    assert any(text.startswith("frames=[CryptoFrame(") for text in now)
+
+
 def test_what_is_better_or_within_its_tolerance_passes(guard):
-    run(guard, "--quicsim-update")
-    change(guard, reaction_s=1.5)
+    as_if(guard, FARTHER)
     run(guard).assert_outcomes(passed=1)
-    run(guard, "--quicsim-update")
-    change(guard, reaction_s=0.99)
+    as_if(guard, HARDLY)
     run(guard).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(("mode", "failed"), [("strict", 1), ("warn", 0), ("off", 0)])
 def test_another_digest_is_what_the_option_says(guard, mode, failed):
-    run(guard, "--quicsim-update")
-    change(guard)
-    run(guard, f"--quicsim-digest={mode}").assert_outcomes(failed=failed, passed=1 - failed)
+    as_if(guard, HARDLY)
+    done = run(guard, f"--quicsim-digest={mode}")
+    done.assert_outcomes(failed=failed, passed=1 - failed)
+    if failed:
+        done.stdout.fnmatch_lines([f"{KEPT}: the traces of rfc9002 are other ones", "within *", "*from event * on*"])
+
+
+def test_without_a_kept_trace_that_is_said(guard):
+    _own, other = as_if(guard, NEARER)
+    other["variants"]["rfc9002"]["traces"] = []
+    (guard.path / KEPT).write_text(json.dumps(other))
+    done = run(guard)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["the traces of rfc9002 part in replications 0, 1, of which no trace was kept"])
+
+
+def test_behind_the_last_event_that_was_kept_that_is_said(guard, monkeypatch):
+    monkeypatch.setattr("quicsim.regression.baseline.TRACE_RECORDS", 1)
+    as_if(guard, NEARER)
+    done = run(guard)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(
+        ["  behind event 1, the last that was kept; `quicsim compare`*", "    now *server *packet_received *number=0 *"]
+    )
+
+
+def test_a_kept_trace_that_is_not_its_run_s_is_said_to_be_none(guard):
+    _own, other = as_if(guard, NEARER)
+    other["variants"]["rfc9002"]["traces"].reverse()
+    (guard.path / KEPT).write_text(json.dumps(other))
+    done = run(guard)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines([f"{KEPT}: the trace of replication 0 is not the one of its digest*"])
+
+
+@pytest.mark.long
+def test_tlp_made_worse_fails_with_metric_size_and_event_and_made_equal_again_passes(guard):
+    """The 1.5 round trips after which a single packet is probed for become 3."""
+    pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
+    source = (locate.plugin("tlp") / "tlp.c").read_text()
+    worse = source.replace("smoothed_rtt_ns * 3 / 2", "smoothed_rtt_ns * 3")
+    assert worse != source
+    plugin = guard.path / "plugins/tlp.c"
+    plugin.parent.mkdir()
+    plugin.write_text(source)
+    guard.makepyfile(test_guard=TEST.replace('variants=["rfc9002"]', 'plugin="plugins/tlp.c", variants=["with-tlp"]'))
+    run(guard, "--quicsim-update").assert_outcomes(passed=1)
+    run(guard, "--quicsim-digest=strict").assert_outcomes(passed=1)
+    plugin.write_text(worse)
+    done = run(guard)
+    done.assert_outcomes(failed=1)
+    line = 1 + next(n for n, text in enumerate(source.splitlines()) if text.startswith('SEC("replace/SetTimer")'))
+    done.stdout.fnmatch_lines(
+        [
+            f"{KEPT}: reaction_s of with-tlp is worse by +15.* ms, +* %",
+            "worse *with-tlp *reaction_s *30.* ms -> 45.* ms *at most 2 % higher",
+            "  at all, from event * on:",
+            "    before *quicsim:plugin_offered *size_bytes=*",
+            f'  by 1 us or more, from event * on, last program SEC("replace/SetTimer") at plugins/tlp.c:{line}:',
+            "    before *client *quicsim:plugin_called *anchor=replace/SetTimer result=*ms",
+            "    now *client *quicsim:plugin_called *anchor=replace/SetTimer result=*ms*",
+            "plugin tlp is another one: *",
+        ]
+    )
+    plugin.write_text(source)
+    run(guard, "--quicsim-digest=strict").assert_outcomes(passed=1)
 
 
 def test_seeds_stand_in_for_replications(guard):
     run(guard, "--quicsim-update", "--quicsim-seeds=3")
     kept = json.loads((guard.path / KEPT).read_text())
-    assert len(kept["variants"]["without"]["digests"]) == 3
+    assert len(kept["variants"]["rfc9002"]["digests"]) == 3
     run(guard).assert_outcomes(passed=1)
     run(guard, "--quicsim-seeds=1").assert_outcomes(passed=1)
     done = run(guard, "--quicsim-seeds=4")
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*3 replications of variant 'without', and 4 were run*"])
+    done.stdout.fnmatch_lines(["*3 replications of variant 'rfc9002', and 4 were run*"])
 
 
 @pytest.mark.parametrize("seeds", ["0", "-1", "many", "1.5"])
@@ -108,18 +207,19 @@ def test_no_number_of_seeds_is_refused(guard, seeds):
 
 
 OTHERS = [  # what is changed in the test, what the message says
-    ('"fig3_tlp", ["requests.count=2"]', '"nagle", ["variants.without.messages.count=2"]', "scenario was 'fig3_tlp'"),
+    ('"fig3_tlp"', '"mine.toml"', "scenario was 'fig3_tlp' and is 'mine'"),
     ("requests.count=2", "requests.count=3", "overrides were ['requests.count=2'] and are ['requests.count=3']"),
     ("replications=2", "replications=2, seed=9", "seed was 1 and is 9"),
-    ('["without"]', '["rfc9002"]', "variants was ['without'] and is ['rfc9002']"),
-    ('["without"]', '["without", "rfc9002"]', "variants was ['without'] and is ['without', 'rfc9002']"),
+    ('["rfc9002"]', '["without"]', "variants was ['rfc9002'] and is ['without']"),
+    ('["rfc9002"]', '["without", "rfc9002"]', "variants was ['rfc9002'] and is ['without', 'rfc9002']"),
 ]
 
 
 @pytest.mark.parametrize(("was", "becomes", "said"), OTHERS, ids=[said for _, _, said in OTHERS])
 def test_a_baseline_of_something_else_is_said_to_be_one(guard, was, becomes, said):
     run(guard, "--quicsim-update")
-    changed = TEST.replace(was, becomes).replace("reaction_s", "delay_s" if "nagle" in becomes else "reaction_s")
+    (guard.path / "mine.toml").write_text(locate.scenario("fig3_tlp").read_text())
+    changed = TEST.replace(was, becomes)
     assert changed != TEST
     guard.makepyfile(test_guard=changed)
     done = run(guard)
@@ -130,8 +230,6 @@ def test_a_baseline_of_something_else_is_said_to_be_one(guard, was, becomes, sai
 
 
 def test_a_scenario_file_that_was_changed_is_another_configuration(guard):
-    from quicsim import locate
-
     text = locate.scenario("fig3_tlp").read_text()
     (guard.path / "mine.toml").write_text(text)
     guard.makepyfile(test_guard=TEST.replace('"fig3_tlp"', '"mine.toml"'))
@@ -141,7 +239,7 @@ def test_a_scenario_file_that_was_changed_is_another_configuration(guard):
     (guard.path / "mine.toml").write_text(text.replace('delay = "5ms"', 'delay = "7ms"'))
     done = run(guard)
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines(["*configuration of variant 'without' is another one*"])
+    done.stdout.fnmatch_lines(["*configuration of variant 'rfc9002' is another one*"])
 
 
 def test_a_broken_baseline_is_named_with_the_command_that_makes_it_anew(guard):
