@@ -84,6 +84,11 @@ class Endpoint:
         self.connection.connect(self.clock.now)
         self.flush()
 
+    def close(self, *, error_code: int = 0, reason: bytes = b"") -> None:
+        """End the connection now, with an error code of the application's own."""
+        self.connection.close(self.clock.now, error_code=error_code, reason=reason)
+        self.flush()
+
     def flush(self) -> None:
         """Tell applications what happened, send what there is to send, and set the alarm."""
         connection = self.connection

@@ -8,16 +8,16 @@ steps are the operations of the table it was handed; what they mean is in quic/s
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
-from quicsim.quic import multipath, receiving, sending
+from quicsim.quic import ending, multipath, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met, consume, is_still_met
 from quicsim.quic.frames import (
+    ConnectionCloseFrame,
     DataBlockedFrame,
     Frame,
     HandshakeDoneFrame,
@@ -27,6 +27,7 @@ from quicsim.quic.frames import (
     StreamFrame,
 )
 from quicsim.quic.handshake import Handshake, HandshakeProgress
+from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import MAXIMUM_PATHS, Path
@@ -56,51 +57,6 @@ __all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginH
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
-
-
-class PluginHost(Protocol):
-    """What a connection asks of whoever runs plugins on it."""
-
-    def receive_exchange(self, data: bytes) -> None:
-        """Bytes of the peer's plugin exchange stream arrived, in order."""
-
-    def handshake_confirmed(self, peer_accepts_plugins: bool) -> None:
-        """Plugins may be exchanged from now on, if the peer takes part."""
-
-    def attach(self, plugin: Any) -> None:
-        """Attach a plugin to this end of the connection."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened on a connection so far."""
-
-    packets_sent: int = 0
-    packets_received: int = 0
-    packets_lost: int = 0
-    packets_retransmitted: int = 0
-    timeouts: int = 0
-    plugin_calls: int = 0
-    plugin_instructions: int = 0
-    plugin_faults: int = 0
-    plugin_bytes_marshalled: int = 0
-    """Copied between the connection and programs' memory, either way."""
-
-
-class StreamReceived(NamedTuple):
-    """The last byte of a stream was delivered; how far an unfinished one has come, `receiving_streams` tells."""
-
-    stream_id: int
-    length_bytes: int
-
-
-class HandshakeEvent(NamedTuple):
-    """The connection moved to this state."""
-
-    state: ConnectionState
-
-
-ConnectionEvent = StreamReceived | HandshakeEvent
 
 
 class Connection:
@@ -147,7 +103,12 @@ class Connection:
         self.handshake = Handshake(
             is_client=is_client,
             parameters=TransportParameters(
-                self.flow.window, self.max_stream_data, advertised_ns, settings.accepts_plugins, self.maximum_paths
+                self.flow.window,
+                self.max_stream_data,
+                advertised_ns,
+                settings.accepts_plugins,
+                self.maximum_paths,
+                settings.idle_timeout_ns,
             ),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
@@ -176,12 +137,18 @@ class Connection:
         self.peer_exchange_stream_id = SERVER_EXCHANGE_STREAM if is_client else CLIENT_EXCHANGE_STREAM
         self.deadline_ns = 0
         """When `on_deadline` must be called at the latest; 0: never."""
+        self.idle = ending.Idle(settings.idle_timeout_ns)
+        self.end: ending.End | None = None
+        """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
     # The four calls
 
     def receive(self, datagram: Datagram, now_ns: int) -> None:
         """Take a datagram from the network. Raises ProtocolViolation for what no correct peer sends."""
         self.now_ns = now_ns
+        if self.end is not None:
+            self.end.receive(self, datagram)
+            return
         self._in_call = True
         try:
             if not datagram.path_id:
@@ -190,12 +157,16 @@ class Connection:
                 receiving.receive(self, self.open_path(datagram.path_id), datagram)
         finally:
             self._in_call = False
+        if self.idle.timeout_ns:
+            self.idle.received(now_ns)
         if self._changes:
             self._apply_changes()
 
     def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
         """Run the sending process and return what it sends, in order."""
         self.now_ns = now_ns
+        if self.end is not None:
+            return self.end.datagrams_to_send(self)
         datagrams: list[Datagram] = []
         if not sending.is_idle(self):
             self._in_call = True
@@ -216,12 +187,17 @@ class Connection:
                     deadline_ns = ack_deadline_ns  # one that is due and was held back waits for the next call
             if path.sending_state is _PACING_LIMITED and (not deadline_ns or path.paced_until_ns < deadline_ns):
                 deadline_ns = path.paced_until_ns
+        if self.idle.timeout_ns:
+            deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns
         return datagrams
 
     def on_deadline(self, now_ns: int) -> None:
         """The deadline has come; `datagrams_to_send` follows."""
         self.now_ns = now_ns
+        if self.end is not None or (self.idle.timeout_ns and self.idle.is_over(self)):
+            ending.on_deadline(self)
+            return
         self._in_call = True
         try:
             for path in self.paths:
@@ -254,6 +230,7 @@ class Connection:
     def connect(self, now_ns: int) -> None:
         """Start the handshake (client)."""
         self.now_ns = self.last_progress_ns = now_ns
+        self.idle.received(now_ns)
         self.path.validate()  # a client is not held to the amplification limit
         self.path.open(INITIAL)
         self.path.spaces[INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
@@ -277,6 +254,11 @@ class Connection:
             self.ready_streams.append(stream)
         if self.profile.announces_limits_met and self.is_complete:
             self.path.application.pending.extend(announce_limits_met(self, stream))
+
+    def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
+        """End the connection for both sides (RFC 9000 section 10.2). `error_code` is the application's own."""
+        self.now_ns = now_ns
+        ending.close(self, ConnectionCloseFrame(error_code, None, reason))
 
     def attach(self, plugin: Any) -> None:
         """Attach a plugin to this end: the application's own, without asking the peer (paper section 2.1).
@@ -410,6 +392,7 @@ class Connection:
         for stream_id in self.sending_streams:
             self.on_max_stream_data(stream_id, parameters.max_stream_data)
         self.peer_accepts_plugins = parameters.accepts_plugins
+        self.idle.agree(parameters.idle_timeout_ns)
         if parameters.max_ack_delay_ns is not None:
             self.peer_max_ack_delay_ns = parameters.max_ack_delay_ns
 

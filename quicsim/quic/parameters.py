@@ -10,6 +10,7 @@ __all__ = ["TransportParameters"]
 
 MILLISECOND_NS = 1_000_000
 
+_MAX_IDLE_TIMEOUT = 0x01
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
 _MAX_ACK_DELAY = 0x0B
@@ -28,12 +29,16 @@ class TransportParameters:
     accepts_plugins: bool
     maximum_paths: int = 1
     """How many paths this endpoint uses at most; 1: it knows one only, and says nothing."""
+    idle_timeout_ns: int = 0
+    """After how long without anything the connection is closed; 0: never. Rounded up on the wire as well."""
 
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
         if self.max_ack_delay_ns is not None:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
+        if self.idle_timeout_ns:
+            values[_MAX_IDLE_TIMEOUT] = -(-self.idle_timeout_ns // MILLISECOND_NS)
         if self.maximum_paths > 1:
             values[_INITIAL_MAX_PATH_ID] = self.maximum_paths - 1
         encoded = b""
@@ -64,4 +69,5 @@ class TransportParameters:
             max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS if _MAX_ACK_DELAY in values else None,
             accepts_plugins=_PLUGIN_EXCHANGE in values,
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
+            idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
         )

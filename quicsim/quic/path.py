@@ -199,18 +199,27 @@ class Path:
         space = self.spaces[kind]
         if not space.can_send:
             return
+        self._forget(space)
+        space.can_send = space.can_receive = False
+        self.pto_count = 0
+        self.timer_is_stale = True
+        self.open_spaces = [other for other in self.spaces if other.can_send]
+
+    def give_up(self) -> None:
+        """The connection ends: nothing that was sent matters any more. The keys stay."""
+        for space in self.spaces:
+            self._forget(space)
+        self.deadline_ns = 0
+
+    def _forget(self, space: PacketNumberSpace) -> None:
         self.bytes_in_flight -= sum(packet.size_bytes for packet in space.outstanding.values())
         space.outstanding.clear()
         space.lost.clear()
         space.pending.clear()
-        space.can_send = space.can_receive = False
         space.ack_eliciting_in_flight = 0
         space.loss_time_ns = 0
         space.received.deadline_ns = 0
         space.ping_needed = False
-        self.pto_count = 0
-        self.timer_is_stale = True
-        self.open_spaces = [other for other in self.spaces if other.can_send]
 
     def validate(self) -> None:
         """The peer proved that it receives at its address."""

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from quicsim.events import Code, MetricsUpdated, PacketReceived
 from quicsim.quic.congestion.base import ACKED, RTT
 from quicsim.quic.ecn import count_mark
+from quicsim.quic.ending import peer_closed
 from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
     AckFrame,
+    ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
     HandshakeDoneFrame,
@@ -52,6 +54,8 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
     path.last_received_ns = connection.now_ns
     path.is_potentially_failed = False
     for packet in datagram.packets:
+        if not connection.is_confirmed and connection.end is not None:
+            return  # a packet before this one has ended it
         packet.ecn = datagram.ecn
         space = path.spaces[packet.space]
         if not space.can_receive or not operations.read_packet(connection, path, packet):
@@ -160,6 +164,12 @@ def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSp
     connection.confirm_handshake()
 
 
+def _on_connection_close(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: ConnectionCloseFrame
+) -> None:
+    peer_closed(connection, frame)
+
+
 _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]] = {
     PaddingFrame: _ignore,
     PingFrame: _ignore,
@@ -171,6 +181,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
     HandshakeDoneFrame: _on_handshake_done,
+    ConnectionCloseFrame: _on_connection_close,
 }
 
 

@@ -22,6 +22,8 @@ class Settings:
     accepts_plugins: bool = True
     ecn: bool = False
     """Whether packets are marked as ECN-capable, where the path turns out to carry marks (RFC 9000 section 13.4)."""
+    idle_timeout_ns: int = 0
+    """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: it waits for ever."""
     address_count: int = 1
     """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
 

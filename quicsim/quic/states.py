@@ -53,12 +53,15 @@ def advance(table: Mapping[tuple[S, I], S], state: S, given: I) -> S:
 
 
 class ConnectionState(enum.Enum):
-    """How far the handshake has come."""
+    """How far the handshake has come, and how the connection ends; one that failed gave up on an unanswering peer."""
 
     IDLE = "idle"
     HANDSHAKING = "handshaking"
     COMPLETE = "complete"
     CONFIRMED = "confirmed"
+    CLOSING = "closing"
+    DRAINING = "draining"
+    CLOSED = "closed"
     FAILED = "failed"
 
 
@@ -68,16 +71,27 @@ class ConnectionInput(enum.Enum):
     START = enum.auto()
     HANDSHAKE_COMPLETE = enum.auto()
     HANDSHAKE_CONFIRMED = enum.auto()
+    CLOSE = enum.auto()
+    PEER_CLOSED = enum.auto()
+    PERIOD_OVER = enum.auto()
+    IDLE_TIMEOUT = enum.auto()
     GIVE_UP = enum.auto()
 
 
+LIVING = (ConnectionState.HANDSHAKING, ConnectionState.COMPLETE, ConnectionState.CONFIRMED)
+
 CONNECTION: Mapping[tuple[ConnectionState, ConnectionInput], ConnectionState] = {
     (ConnectionState.IDLE, ConnectionInput.START): ConnectionState.HANDSHAKING,
+    (ConnectionState.IDLE, ConnectionInput.PEER_CLOSED): ConnectionState.DRAINING,  # what came before it was lost
     (ConnectionState.HANDSHAKING, ConnectionInput.HANDSHAKE_COMPLETE): ConnectionState.COMPLETE,
-    (ConnectionState.HANDSHAKING, ConnectionInput.GIVE_UP): ConnectionState.FAILED,
     (ConnectionState.COMPLETE, ConnectionInput.HANDSHAKE_CONFIRMED): ConnectionState.CONFIRMED,
-    (ConnectionState.COMPLETE, ConnectionInput.GIVE_UP): ConnectionState.FAILED,
-    (ConnectionState.CONFIRMED, ConnectionInput.GIVE_UP): ConnectionState.FAILED,
+    **{(state, ConnectionInput.CLOSE): ConnectionState.CLOSING for state in LIVING},
+    **{(state, ConnectionInput.PEER_CLOSED): ConnectionState.DRAINING for state in LIVING},
+    **{(state, ConnectionInput.IDLE_TIMEOUT): ConnectionState.CLOSED for state in LIVING},
+    **{(state, ConnectionInput.GIVE_UP): ConnectionState.FAILED for state in LIVING},
+    (ConnectionState.CLOSING, ConnectionInput.PEER_CLOSED): ConnectionState.DRAINING,
+    (ConnectionState.CLOSING, ConnectionInput.PERIOD_OVER): ConnectionState.CLOSED,
+    (ConnectionState.DRAINING, ConnectionInput.PERIOD_OVER): ConnectionState.CLOSED,
 }
 
 
@@ -237,8 +251,8 @@ def _words(name: str) -> str:
 
 MACHINES: Mapping[str, Machine] = {
     "connection": Machine(
-        "How far a connection has come",
-        "RFC 9001 section 4.1",
+        "How far a connection has come, and how it ends",
+        "RFC 9000 section 10; RFC 9001 section 4.1",
         ConnectionState,
         ConnectionInput,
         CONNECTION,

@@ -9,7 +9,7 @@ from quicsim.cpu import Cpu
 from quicsim.endpoint import Endpoint
 from quicsim.operations import OperationTable
 from quicsim.plugin.cost import PluginPrices
-from quicsim.plugin.host import ConnectionPlugins
+from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import Bridge, profile_named
@@ -42,7 +42,7 @@ class Place:
     """Where a connection stands in a simulation.
 
     `number` is its own among all connections; `name` is what its components' names begin with, such as "bulk.0", and
-    empty where there is one connection only.
+    empty where there is one connection only. `engine` runs its plugins.
     """
 
     scenario: ResolvedScenario
@@ -52,6 +52,7 @@ class Place:
     streams: Streams
     number: int = 0
     name: str = ""
+    engine: str = ENGINES[0]
 
     def component(self, name: str) -> str:
         """The full name of a component of this connection, and of its random stream."""
@@ -83,6 +84,7 @@ def build_side(place: Place, name: HostName) -> Side:
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
+        idle_timeout_ns=host.idle_timeout_ns,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
     connection = Connection(
@@ -92,7 +94,10 @@ def build_side(place: Place, name: HostName) -> Side:
         recorder=place.trace.component(place.component(name)),
         settings=settings,
     )
-    return Side(build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams))
+    return Side(
+        build_endpoint(place, name, host, connection),
+        ConnectionPlugins(connection, place.streams, verify=host.verify, engine=place.engine),
+    )
 
 
 def build_endpoint(place: Place, name: HostName, host: Host, connection: Connection) -> Endpoint:

@@ -86,10 +86,14 @@ class Host(Table):
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
     plugins: StrictBool = True
     """Whether this host takes part in the exchange of plugins."""
+    verify: StrictBool = True
+    """Whether a plugin must be proved safe before it runs here; if not, the checks at run time alone contain it."""
     max_data_bytes: PositiveSize | None = Field(None, alias="max_data")
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
+    idle_timeout_ns: Duration = Field(0, alias="idle_timeout")
+    """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False
     """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
     bridge: Literal["shared", "copied"] | None = None

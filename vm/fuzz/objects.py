@@ -32,7 +32,7 @@ MOST_DAMAGES = 5
 
 HELPERS = HelperTable(
     Helper(number, name, (Scalar.U64,), Scalar.U64, lambda context, value: value)
-    for number, name in ((7, "add_one"), (8, "add_two"))
+    for number, name in ((7, "add_one"), (8, "add_two"), (9, "report"))
 )
 
 _HEADER_BYTES, _ENTRY_BYTES = 64, 64

@@ -31,6 +31,7 @@ OBJECTS = {
     "programs": ("programs.c", "ziglang", ("-O2", "-mcpu=v3")),
     "linking": ("linking.c", "ziglang", ("-O2", "-mcpu=v3")),
     "linking_debug": ("linking.c", "ziglang", ("-O2", "-mcpu=v3", *LINES)),
+    "average": ("average.c", "ziglang", ("-O2", "-mcpu=v3", *LINES)),
     "compilers.clang-13": ("compilers.c", "clang-13", ("-O1", "-mcpu=v1")),
     "compilers.clang-14": ("compilers.c", "clang-14", ("-O0", "-mcpu=v3")),
     "compilers.clang-16": ("compilers.c", "clang-16", ("-O2", "-mcpu=v3")),
