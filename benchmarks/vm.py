@@ -6,6 +6,7 @@ Registers only (alu), prefix sums (memory), the sieve of Eratosthenes (sieve), t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,9 +69,9 @@ class Loop:
         file = PROGRAMS / f"{self.name}.s"
         return vm.Program.from_text(file.read_text(encoding="ascii"), source=str(file))
 
-    def prepare(self, factor: int = 1) -> Callable[[], int]:
+    def prepare(self, engine: str, factor: int = 1) -> Callable[[], int]:
         """A run over `factor` times as many instructions; it returns how many they were."""
-        machine = vm.Machine(self.program, budget=1 << 40)
+        machine = vm.Machine(self.program, budget=1 << 40, engine=engine)
         machine.memory.map(vm.Region(vm.HOST_REGION, "buffer", bytearray(BUFFER), writable=True))
         passes = self.passes * factor
         buffer = (vm.address(vm.HOST_REGION), len(BUFFER), passes)
@@ -89,5 +90,7 @@ class Loop:
 LOOPS = (Loop("alu", alu, 1), Loop("memory", memory, 125), Loop("sieve", sieve, 6), Loop("checksum", checksum, 32))
 INTERPRETED = {loop.name: f"interpreter, {loop.name}" for loop in LOOPS}
 
-CONTESTANTS = tuple(Contestant(INTERPRETED[loop.name], "instructions", loop.prepare) for loop in LOOPS)
+CONTESTANTS = tuple(
+    Contestant(INTERPRETED[loop.name], "instructions", partial(loop.prepare, "interpreter")) for loop in LOOPS
+)
 TARGETS = (Target(INTERPRETED["alu"], None, 2_000_000),)
