@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from quicsim import locate
 from quicsim.plugin import build
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
@@ -240,15 +241,8 @@ def test_every_command_of_the_pages_exists():
     commands = {command.name for command in (*app.registered_commands, *app.registered_groups)}
     own = [page.relative_to(HOUSE).as_posix() for page in HOUSE.glob("docs/plugins/*.md")]
     assert len(own) > 1
-    for page in (
-        "README.md",
-        "docs/first_plugin.md",
-        "docs/scenarios.md",
-        "docs/sweeps.md",
-        "docs/reproduce.md",
-        "docs/ci.md",
-        *own,
-    ):
+    guides = ("first_plugin", "scenarios", "sweeps", "reproduce", "ci")
+    for page in ("README.md", *(f"docs/{name}.md" for name in guides), *own):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 
