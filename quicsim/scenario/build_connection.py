@@ -93,7 +93,9 @@ def build_side(place: Place, name: HostName) -> Side:
         recorder=place.trace.component(place.component(name)),
         settings=settings,
     )
-    return Side(build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams))
+    return Side(
+        build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams, verify=host.verify)
+    )
 
 
 def build_endpoint(place: Place, name: HostName, host: Host, connection: Connection) -> Endpoint:

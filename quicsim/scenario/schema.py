@@ -86,6 +86,8 @@ class Host(Table):
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
     plugins: StrictBool = True
     """Whether this host takes part in the exchange of plugins."""
+    verify: StrictBool = True
+    """Whether a plugin must be proved safe before it runs here; if not, the checks at run time alone contain it."""
     max_data_bytes: PositiveSize | None = Field(None, alias="max_data")
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")

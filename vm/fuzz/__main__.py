@@ -1,4 +1,4 @@
-"""Run a fuzzer: `python -m vm.fuzz elf --minutes 1` prints what it counted, and ends with 1 after a violation."""
+"""Run a fuzzer: `python -m vm.fuzz verifier --minutes 1` prints what it counted, and ends with 1 after a violation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib import import_module
 from vm.errors import VmError
 
 SUBJECTS = {
+    "verifier": ("vm.fuzz.soundness", "accepted programs stay within memory, time, and what was known of them"),
     "elf": ("vm.fuzz.objects", "damaged objects are refused with a LoadError, or load and run"),
 }
 """Module, with a function `attempt(seed, number) -> Outcome`, and what must hold. A module is imported when chosen."""
