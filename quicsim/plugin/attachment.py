@@ -128,13 +128,20 @@ class Program:
         self._operation_view = OperationView(anchor.operation, self.connection.counts)
         self._connection_view = VIEWS[self.connection.profile.bridge](self.connection)
         proof = attachment.proofs.get(anchor.section)
-        budget = INSTRUCTION_BUDGET if proof is None else proof.worst_case_instructions
-        self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=budget, data=attachment.data)
+        self.machine = vm.Machine(
+            attachment.plugin.program,
+            HELPERS,
+            budget=INSTRUCTION_BUDGET if proof is None else proof.worst_case_instructions,
+            data=attachment.data,
+            engine=attachment.host.engine,
+            proofs=tuple(attachment.proofs.values()),
+        )
         for region in shared:
             self.machine.memory.unmap(region.number)
             self.machine.memory.map(region)
         for region in (self._operation_view.region, self._connection_view.region, state):
             self.machine.memory.map(region)
+        self._enter = self.machine.entry(anchor.section, _ARGUMENTS)
 
     def data_regions(self) -> list[vm.Region]:
         """The regions of .data and .bss, which all programs of an attachment share."""
@@ -179,7 +186,7 @@ class Program:
         self._connection_view.reset()
         machine = self.machine
         try:
-            result = machine.run(self.anchor.section, *_ARGUMENTS, context=self)
+            result = self._enter(self)
             own_result = default is not None and result != self.default_result
             if own_result:  # the default answers for its own, and has put it where it belongs
                 view.check(result)

@@ -18,6 +18,7 @@ from quicsim.plugin.package import Plugin, PluginError
 from quicsim.plugin.parameters import checked
 from quicsim.plugin.verification import verified
 from quicsim.randomness import Streams
+from vm import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from quicsim.events import PluginFaulted, PluginTrouble
     from quicsim.quic.connection import Connection
 
-__all__ = ["ConnectionPlugins"]
+__all__ = ["ENGINES", "ConnectionPlugins"]
 
 INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 
@@ -33,10 +34,19 @@ INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 class ConnectionPlugins:
     """The plugins of one connection, and its side of the exchange."""
 
-    def __init__(self, connection: Connection, streams: Streams | None = None, *, verify: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        streams: Streams | None = None,
+        *,
+        verify: bool = True,
+        engine: str = ENGINES[0],
+    ) -> None:
         self.connection = connection
         self.verify = verify
         """Whether a plugin must be proved safe before it is attached; if not, run-time checks alone contain it."""
+        self.engine = engine
+        """What runs the programs."""
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None
