@@ -6,6 +6,7 @@ host said, and runs. `vm.jit.engine` has the other one.
 
 from __future__ import annotations
 
+import operator
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from vm.errors import BudgetExhausted, Fault, VmError
 from vm.execution import EXITED, Execution
 from vm.helpers import MAX_ARGUMENTS
 from vm.interpreter import compiled
-from vm.memory import MASK64
+from vm.memory import MASK64, MAX_REGION_BYTES
 
 if TYPE_CHECKING:
     from vm.execution import Registers
@@ -56,13 +57,15 @@ class Entry:
         for each in self.takes:
             if isinstance(each, int) and not 1 <= each <= MAX_ARGUMENTS:
                 raise VmError(f"an entry cannot take r{each}: arguments are r1 to r{MAX_ARGUMENTS}")
+            if isinstance(each, Place) and not 0 <= each.offset < MAX_REGION_BYTES:
+                raise VmError(f"an entry cannot store at offset {each.offset}: no region reaches there")
             if isinstance(each, Place) and each.size not in _PACK:
                 raise VmError(f"an entry cannot take {each.size} bytes: a number has 1, 2, 4 or 8")
 
     def initial_registers(self) -> Registers:
         """r0 to r10 before the numbers of a call are known."""
         registers = [0] * 11
-        registers[1 : 1 + len(self.registers)] = [value & MASK64 for value in self.registers]
+        registers[1 : 1 + len(self.registers)] = [operator.index(value) & MASK64 for value in self.registers]
         return registers
 
 
@@ -101,11 +104,11 @@ class InterpreterEngine:
     def entry(self, entry: Entry) -> Callable[..., int]:
         """A function of (context, number, ...) that runs from there; the unsigned 64-bit r0."""
         pc, initial, count = entry.pc, entry.initial_registers(), len(entry.takes)
-        to_register = [(n, each) for n, each in enumerate(entry.takes) if isinstance(each, int)]
-        to_memory = [
-            (n, _PACK[each.size].pack_into, bytes_of(self.memory, each), each.offset, (1 << 8 * each.size) - 1)
-            for n, each in enumerate(entry.takes)
-            if isinstance(each, Place)
+        stores = [
+            (each, None, bytearray(), 0, MASK64)
+            if isinstance(each, int)
+            else (0, _PACK[each.size].pack_into, bytes_of(self.memory, each), each.offset, (1 << 8 * each.size) - 1)
+            for each in entry.takes
         ]
 
         def call(context: object, *numbers: int) -> int:
@@ -114,10 +117,12 @@ class InterpreterEngine:
             if self._running:
                 raise entered_twice()
             registers = initial.copy()
-            for n, register in to_register:
-                registers[register] = numbers[n] & MASK64
-            for n, pack_into, data, offset, mask in to_memory:
-                pack_into(data, offset, numbers[n] & mask)
+            for number, (register, pack_into, data, offset, mask) in zip(numbers, stores, strict=True):
+                value = operator.index(number) & mask
+                if pack_into is None:
+                    registers[register] = value
+                else:
+                    pack_into(data, offset, value)
             return self._run(pc, registers, context, self._steps)
 
         return call

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from vm.errors import HelperError, IllegalCall, VmError
@@ -208,9 +209,9 @@ _SCALARS: dict[Scalar, Callable[[int], int]] = {
 }
 _RETURNS: dict[Scalar | None, Callable[[Any], int]] = {
     None: lambda value: 0,
-    Scalar.U64: lambda value: value & MASK64,
-    Scalar.S64: lambda value: value & MASK64,
-    Scalar.U32: lambda value: value & 0xFFFF_FFFF,
-    Scalar.S32: lambda value: _signed(value, 32) & MASK64,
+    Scalar.U64: lambda value: index(value) & MASK64,
+    Scalar.S64: lambda value: index(value) & MASK64,
+    Scalar.U32: lambda value: index(value) & 0xFFFF_FFFF,
+    Scalar.S32: lambda value: _signed(index(value), 32) & MASK64,
     Scalar.BOOL: lambda value: 1 if value else 0,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import warnings
 from functools import cache
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from vm.engine import Entry, InterpreterEngine
 from vm.errors import UnknownHelper, VmError
 from vm.helpers import MAX_ARGUMENTS, BoundHelpers, HelperTable
-from vm.memory import MAX_CALL_DEPTH, Memory, Region
+from vm.memory import MASK64, MAX_CALL_DEPTH, Memory, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +35,8 @@ class Machine:
     Set `on_step` to be called with pc and registers before each instruction of `run`, which then interprets; without
     it, tracing costs nothing.
 
-    Raises UnknownHelper if the program calls a helper that `helpers` does not have; VmError for an unknown engine.
+    Raises UnknownHelper if the program calls a helper that `helpers` does not have; VmError for an unknown engine, or a
+    budget below 0 or above 2^64 - 1.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Machine:
         for number, pc in program.helper_calls.items():
             if number not in table.by_number:
                 raise program.illegal(pc, table.does_not_offer(number), UnknownHelper)
-        self._engine = _engine(engine, program, table, budget, proofs)
+        self._engine = _engine(engine, program, table, _countable(budget), proofs)
         self._calls: dict[tuple[str | int, int], Callable[..., int]] = {}
         self.memory = self._engine.memory
         self._map_data(data or {})
@@ -67,7 +69,7 @@ class Machine:
     @budget.setter
     def budget(self, budget: int) -> None:
         if budget != self._engine.budget:
-            self._engine.budget = budget
+            self._engine.budget = _countable(budget)
             if self._proofs:  # machine code may have been chosen because the budget sufficed
                 self._calls.clear()
 
@@ -83,15 +85,15 @@ class Machine:
         Raises Fault; VmError for an unknown entry, too many arguments, or a run within a run. What else a helper's
         body or a region's hook raises passes through, with a note that says where.
         """
-        if self.on_step is not None:
-            traced = Entry(self.program.pc_of(entry), arguments)
-            return self._engine.trace(traced, context, self.on_step)
         if budget is not None and budget != self.budget:
             usual, self.budget = self.budget, budget
             try:
                 return self.run(entry, *arguments, context=context)
             finally:
                 self.budget = usual
+        if self.on_step is not None:
+            traced = Entry(self.program.pc_of(entry), arguments)
+            return self._engine.trace(traced, context, self.on_step)
         count = len(arguments)
         if count > MAX_ARGUMENTS:
             raise VmError(f"{count} arguments; a function takes at most {MAX_ARGUMENTS}")
@@ -121,6 +123,12 @@ class Machine:
             data = replaced.get(section.name, section.data)
             initial = bytearray(data) if section.writable else data
             self.memory.map(Region(section.region, section.name, initial, section.writable))
+
+
+def _countable(budget: int) -> int:
+    if not 0 <= budget <= MASK64:
+        raise VmError(f"a budget of {budget} instructions; it is a number from 0 to 2^64 - 1")
+    return operator.index(budget)
 
 
 def _engine(name: str, program: Program, table: HelperTable, budget: int, proofs: Sequence[Proof]) -> Engine:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STACK_REGION = 1
 MAX_CALL_DEPTH = 8
+STACK_REGIONS = range(STACK_REGION, STACK_REGION + MAX_CALL_DEPTH)
 FRAME_BYTES = 512
 HEAP_REGION = 9
 CODE_REGION = 15
@@ -72,10 +73,11 @@ class Memory:
     `frames` is how many local calls can be nested at all, `MAX_CALL_DEPTH` or fewer: one region each.
     """
 
-    __slots__ = ("_frames", "_regions", "depth")
+    __slots__ = ("_frames", "_held", "_regions", "depth")
 
     def __init__(self, frames: int = MAX_CALL_DEPTH) -> None:
         self._regions: dict[int, Region] = {}
+        self._held: dict[int, memoryview] = {}
         self._frames = tuple(
             Region(STACK_REGION + depth, f"stack frame {depth}", bytearray(FRAME_BYTES), writable=True)
             for depth in range(frames)
@@ -84,7 +86,12 @@ class Memory:
         """How many frames are mapped now."""
 
     def map(self, region: Region) -> None:
-        """Make a region reachable. Raises VmError if its number is taken or out of range, or its data unfit."""
+        """Make a region reachable. Raises VmError if its number is taken or out of range, or its data unfit.
+
+        While it is mapped, its data cannot be resized: Python raises BufferError.
+        """
+        if region.number in STACK_REGIONS:
+            raise VmError(f"region number {region.number} of {region.name!r} is a stack frame's; a host has 64 and up")
         taken = self._regions.get(region.number)
         if taken is not None:
             raise VmError(f"region {region.number} is already mapped as {taken.name!r}; unmap it first")
@@ -96,14 +103,14 @@ class Memory:
             raise VmError(f"region {region.name!r} has {len(region.data)} bytes; the most is {MAX_REGION_BYTES}")
         if region.writable and not isinstance(region.data, bytearray):
             raise VmError(f"region {region.name!r} is writable, so its data must be a bytearray")
+        self._held[region.number] = memoryview(region.data)
         self._regions[region.number] = region
 
     def unmap(self, number: int) -> Region:
-        """Make a region unreachable. Raises VmError if there is none of this number."""
-        try:
-            return self._regions.pop(number)
-        except KeyError:
-            raise VmError(f"region {number} is not mapped") from None
+        """Make a region unreachable. Raises VmError if none of this number was mapped by the host."""
+        if self._held.pop(number, None) is None:
+            raise VmError(f"region {number} is not mapped")
+        return self._regions.pop(number)
 
     def push_frame(self) -> int:
         """Map one more frame, zeroed; the address of its end. Raises CallDepthExceeded where there is none left."""
@@ -195,7 +202,7 @@ class Memory:
         if number == 0:
             reason = f"{access} address {address:#x}: region 0 does not exist (a NULL pointer, or a number used as one)"
         elif region is None:
-            mapped = ", ".join(f"{each.number} ({each.name})" for each in self._regions.values())
+            mapped = ", ".join(f"{each.number} ({each.name})" for _, each in sorted(self._regions.items()))
             reason = f"{access} offset {offset} of region {number}, which is not mapped; mapped are {mapped or 'none'}"
         else:
             reason = f"{access} offset {offset} of region {number} ({region.name}), which has {len(region.data)} bytes"

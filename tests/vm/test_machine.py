@@ -38,6 +38,50 @@ def test_what_cannot_be_run(engine):
     assert machine.run(0) == 1
 
 
+@pytest.mark.parametrize("budget", [-1, 2**64])
+def test_a_budget_that_cannot_be_counted(engine, budget):
+    with pytest.raises(vm.VmError, match="from 0 to"):
+        engine(ENDLESS, budget=budget)
+    machine = engine(ENDLESS, budget=5)
+    with pytest.raises(vm.VmError, match="from 0 to"):
+        machine.run("main", budget=budget)
+    with pytest.raises(vm.BudgetExhausted, match="budget of 5 instructions"):
+        machine.run("main")
+
+
+def test_a_traced_run_may_have_a_budget_of_its_own(engine):
+    machine, seen = engine(ENDLESS, budget=9), []
+    machine.on_step = lambda pc, registers: seen.append(pc)
+    with pytest.raises(vm.BudgetExhausted, match="budget of 3 instructions"):
+        machine.run("main", budget=3)
+    assert seen == [0, 0, 0]
+    assert machine.budget == 9
+
+
+def test_a_run_and_a_traced_run_have_the_same_frames(engine):
+    """Also where a helper looked at the frames of the run before."""
+    helpers = vm.HelperTable([vm.Helper(1, "look", (vm.Buffer(size=8),), None, lambda context, view: None)])
+    looks = (make("mov", 1, src=10), make("add", 1, imm=-8), make("call", imm=1), make("mov", 0, src=10), EXIT)
+    machine = engine(program(*looks), helpers)
+    frame = machine.run("main")
+    machine.on_step = lambda pc, registers: None
+    assert machine.run("main") == frame == vm.address(1, FRAME_BYTES)
+
+
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.parametrize("hold", [True, False])
+def test_a_run_within_a_run_by_its_entry(engine, traced, hold):
+    """The context of the run before is gone when the entry is refused."""
+    helpers = vm.HelperTable([vm.Helper(1, "again", (), vm.Scalar.U64, lambda context: context[0](None))])
+    machine = engine(program(make("jeq", 1, imm=0, offset=1), make("call", imm=1), EXIT), helpers)
+    enter = machine.entry("main", (1,))
+    if not hold:
+        assert machine.entry("main")([bytes(1000)]) == 0
+    machine.on_step = (lambda pc, registers: None) if traced else None
+    with pytest.raises(vm.VmError, match="already running"):
+        machine.run("main", 1, context=[enter])
+
+
 @pytest.mark.parametrize("budget", [0, 1, 2, 1000])
 def test_an_endless_loop_is_stopped_at_the_budget(engine, budget):
     machine = engine(ENDLESS, budget=budget)

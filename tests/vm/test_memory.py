@@ -64,7 +64,7 @@ def test_bounds(engine, letter, size, place):
         (2**64 - 1, 1, "address 0x0"),
         (2**64 - 8, 16, "address 0x8"),
         (vm.address(vm.HOST_REGION + 1), -1, "offset 4294967295 of region 64"),
-        (vm.address(vm.HOST_REGION + 1), 0, "not mapped; mapped are 64"),
+        (vm.address(vm.HOST_REGION + 1), 0, r"not mapped; mapped are 1 \(stack frame 0\), 64"),
         (vm.address(STACK_REGION, FRAME_BYTES), 0, "stack frame 0"),
         (vm.address(STACK_REGION, 0), -1, "region 0"),
         (vm.address(STACK_REGION + 1), 0, "region 2, which is not mapped"),
@@ -165,6 +165,8 @@ def test_hooks_are_not_asked_about_what_is_out_of_bounds(engine):
         (vm.Region(2**32 - 1, "last", b""), "not in 1 to"),
         (vm.Region(65, "constants", b"x", writable=True), "must be a bytearray"),
         (vm.Region(64, "again", b""), "already mapped as 'host'"),
+        (vm.Region(STACK_REGION, "small", bytearray(4), writable=True), "is a stack frame's"),
+        (vm.Region(STACK_REGION + 7, "last frame", bytearray(512), writable=True), "is a stack frame's"),
     ],
 )
 def test_unfit_regions(region, message):
@@ -191,6 +193,37 @@ def test_unmapped_memory_is_gone(engine):
         machine.run("main", vm.address(vm.HOST_REGION))
     with pytest.raises(vm.VmError, match="region 64 is not mapped"):
         machine.memory.unmap(vm.HOST_REGION)
+
+
+def test_a_frame_is_not_the_hosts_to_unmap(engine):
+    helpers = vm.HelperTable([vm.Helper(1, "unmap", (), None, lambda context: context.unmap(STACK_REGION))])
+    machine = engine(program(make("call", imm=1), EXIT), helpers)
+    with pytest.raises(vm.VmError, match="region 1 is not mapped"):
+        machine.run("main", context=machine.memory)
+
+
+@pytest.mark.parametrize("number", [vm.HOST_REGION, 5_000])
+def test_data_keeps_its_size_while_it_is_mapped(engine, number):
+    machine = engine(program(EXIT))
+    data = bytearray(8)
+    machine.memory.map(vm.Region(number, "host", data))
+    with pytest.raises(BufferError):
+        data.append(1)
+    machine.memory.unmap(number)
+    data.append(1)
+    assert len(data) == 9
+
+
+def test_what_is_mapped_is_listed_by_number(engine):
+    """Whichever was mapped first: a region that a helper maps comes after the frame's, or before."""
+
+    def mapped(context):
+        context.map(vm.Region(vm.HOST_REGION, "late", bytes(1)))
+
+    helpers = vm.HelperTable([vm.Helper(1, "map", (), None, mapped)])
+    machine = engine(program(make("call", imm=1), constant(1, vm.address(99)), make("ldxb", 0, src=1), EXIT), helpers)
+    with pytest.raises(vm.AccessViolation, match=r"mapped are 1 \(stack frame 0\), 64 \(late\)"):
+        machine.run("main", context=machine.memory)
 
 
 @given(st.integers(0, 2**64 - 1) | st.integers(-20, 40).map(lambda offset: vm.address(64) + offset), st.integers(0, 40))

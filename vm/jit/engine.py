@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING
 
-from vm.engine import Entry, InterpreterEngine, Place, bytes_of, entered_twice, locate
+from vm.engine import Entry, InterpreterEngine, bytes_of, entered_twice, locate
 from vm.errors import illegal_call, too_deep
 from vm.helpers import BoundHelpers
 from vm.jit.compiler import compile_program, entry_function
 from vm.jit.facts import NOTHING, facts_of
-from vm.jit.native import Callback, Context, NativeMemory, Status, address_of, entry_record, python_objects
+from vm.jit.native import Callback, Context, NativeMemory, Status, entry_record, pinned, python_objects
 from vm.memory import MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
@@ -76,15 +76,19 @@ class NativeEngine:
         self.memory.rely_on(facts.regions.values())
         compiled = compile_program(self._program, self._called, facts)
         registers = entry.initial_registers()[1:6]
-        record = entry_record(
-            self._context,
-            compiled.functions[entry.pc],
-            registers,
-            [each if isinstance(each, int) else self._address(each) for each in entry.takes],
-        )
+        pins: list[object] = []
+        targets: list[int | tuple[int, int]] = []
+        for each in entry.takes:
+            if isinstance(each, int):
+                targets.append(each)
+            else:
+                pins.append(pin := pinned(bytes_of(self.memory, each)))
+                targets.append((ctypes.addressof(pin) + each.offset, each.size))
+        record = entry_record(self._context, compiled.functions[entry.pc], registers, targets)
+        bind = entry_function()
         handle = _Record(ctypes.addressof(record))
-        handle.kept = (self, compiled, record)
-        return entry_function()(handle)
+        handle.kept = (self, compiled, record, pins, bind)
+        return bind(handle)
 
     def trace(self, entry: Entry, context: object, on_step: OnStep) -> int:
         """Run interpreted, each step reported."""
@@ -92,6 +96,7 @@ class NativeEngine:
         if native.running:
             raise entered_twice()
         native.running = 1
+        self.memory.synchronise()  # a helper may have looked at frames that are gone since
         try:
             return self._interpreter.trace(entry, context, on_step)
         finally:
@@ -101,9 +106,6 @@ class NativeEngine:
 
     def _proof_at(self, pc: int) -> Proof | None:
         return next((proof for proof in self._proofs if self._program.pc_of(proof.entry) == pc), None)
-
-    def _address(self, place: Place) -> tuple[int, int]:
-        return address_of(bytes_of(self.memory, place)) + place.offset, place.size
 
     def _call_any(self, context: object, number: int, *registers: int) -> int:
         """What `callx` does with a helper's number."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH, STACK_REGION
+from vm.memory import FRAME_BYTES, STACK_REGIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,6 @@ class Facts:
 
 
 NOTHING = Facts()
-STACK_REGIONS = range(STACK_REGION, STACK_REGION + MAX_CALL_DEPTH)
 
 
 def facts_of(proofs: Sequence[Proof], entered: Proof, memory: NativeMemory, budget: int) -> Facts:

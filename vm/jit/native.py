@@ -110,12 +110,11 @@ def entry_record(
 class NativeMemory(Memory):
     """A memory whose regions machine code reaches directly, through the table of a context."""
 
-    __slots__ = ("_pinned", "_relied_on", "context")
+    __slots__ = ("_relied_on", "context")
 
     def __init__(self, context: Context, frames: int) -> None:
         super().__init__(frames)
         self.context = context
-        self._pinned: dict[int, ctypes.c_char] = {}
         self._relied_on: set[int] = set()
         for frame in self._frames:
             self._expose(frame)
@@ -133,7 +132,6 @@ class NativeMemory(Memory):
             raise VmError(f"region {number} stays mapped: machine code goes into it unchecked, as was proved")
         region = super().unmap(number)
         self._hide(number)
-        self._pinned.pop(number, None)
         return region
 
     def push_frame(self) -> int:
@@ -182,9 +180,7 @@ class NativeMemory(Memory):
             return
         entry = self.context.table[region.number]
         if isinstance(region.data, bytearray):
-            pin = ctypes.c_char.from_buffer(region.data)  # its buffer cannot move while this lives
-            self._pinned[region.number] = pin
-            entry.base = ctypes.addressof(pin)
+            entry.base = ctypes.addressof(pinned(region.data))  # it does not move: memory holds what is mapped
         else:
             entry.base = ctypes.cast(ctypes.c_char_p(region.data), ctypes.c_void_p).value or 0
         entry.readable_bytes = 0 if region.on_read else len(region.data)
@@ -199,9 +195,9 @@ class NativeMemory(Memory):
             entry.base = 0
 
 
-def address_of(data: bytearray) -> int:
-    """The real address of a buffer that does not move: a mapped region's."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(data))
+def pinned(data: bytearray) -> ctypes.c_char:
+    """The beginning of a buffer, which neither moves nor goes while this lives."""
+    return ctypes.c_char.from_buffer(data)
 
 
 def python_objects(objects: Iterable[object]) -> Any:

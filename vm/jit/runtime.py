@@ -41,6 +41,7 @@ declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)
 declare i16 @llvm.bswap.i16(i16)
 declare i32 @llvm.bswap.i32(i32)
 declare i64 @llvm.bswap.i64(i64)
+declare i64 @llvm.usub.sat.i64(i64, i64)
 
 !0 = !{!"branch_weights", i32 1, i32 1000}
 !1 = !{!"branch_weights", i32 1000, i32 1}
@@ -224,7 +225,7 @@ define ptr @{ENTRY}(ptr %self, ptr %arguments, i64 %given) {{
 %fits = icmp eq i64 %given, %wanted
 br i1 %fits, label %ready, label %misfit, !prof !1
 misfit:
-%numbers = sub i64 %given, 1
+%numbers = call i64 @llvm.usub.sat.i64(i64 %given, i64 1)
 %type = load ptr, ptr @PyExc_TypeError
 %nothing = call ptr (ptr, ptr, ...) @PyErr_Format(ptr %type, ptr @arity, i64 %count, i64 %numbers)
 ret ptr null
@@ -232,10 +233,7 @@ ready:
 %object = load ptr, ptr %arguments
 %running = load i64, ptr %c_running
 %idle = icmp eq i64 %running, 0
-br i1 %idle, label %next, label %twice, !prof !1
-twice:
-%previous = load ptr, ptr %c_context
-br label %tell
+br i1 %idle, label %next, label %tell, !prof !1
 
 next:
 %n = phi i64 [ 0, %ready ], [ %following, %stored ]
@@ -317,8 +315,8 @@ attach:
 br label %tell
 
 tell:
-%outcome = phi i64 [ {twice}, %twice ], [ %status, %failed ], [ %status, %fetch ], [ %status, %attach ]
-%what = phi ptr [ %previous, %twice ], [ %object, %failed ], [ %value1, %fetch ], [ %value1, %attach ]
+%outcome = phi i64 [ {twice}, %ready ], [ %status, %failed ], [ %status, %fetch ], [ %status, %attach ]
+%what = phi ptr [ %object, %ready ], [ %object, %failed ], [ %value1, %fetch ], [ %value1, %attach ]
 %code = call ptr @PyLong_FromUnsignedLongLong(i64 %outcome)
 %e0 = getelementptr ptr, ptr %explained, i64 1
 store ptr %code, ptr %e0
@@ -337,14 +335,20 @@ store i64 0, ptr %c_depth
 store i64 0, ptr %c_running
 %silent = icmp ne ptr %told, null
 %was_raised = icmp eq i64 %outcome, {Status.RAISED.value}
-%restores = and i1 %silent, %was_raised
-br i1 %restores, label %restore, label %leave
-restore:
-call void @Py_DecRef(ptr %told)
+br i1 %was_raised, label %after, label %leave
+after:
 %type2 = load ptr, ptr %saved_type
 %value2 = load ptr, ptr %saved_value
 %trace2 = load ptr, ptr %saved_trace
+br i1 %silent, label %restore, label %replaced
+restore:
+call void @Py_DecRef(ptr %told)
 call void @PyErr_Restore(ptr %type2, ptr %value2, ptr %trace2)
+ret ptr null
+replaced:
+call void @Py_DecRef(ptr %type2)
+call void @Py_DecRef(ptr %value2)
+call void @Py_DecRef(ptr %trace2)
 ret ptr null
 leave:
 ret ptr null
