@@ -76,6 +76,8 @@ def test_an_entry_takes_numbers_into_memory(engine):
         ((0,), vm.VmError, "cannot take r0"),
         ((6,), vm.VmError, "cannot take r6"),
         ((vm.Place(vm.HOST_REGION, 0, 3),), vm.VmError, "cannot take 3 bytes"),
+        ((vm.Place(vm.HOST_REGION, 1 << 32, 8),), vm.VmError, "no region reaches there"),
+        ((vm.Place(vm.HOST_REGION + 1, -8, 8),), vm.VmError, "no region reaches there"),
         ((vm.Place(vm.HOST_REGION, 9, 8),), vm.AccessViolation, "which has 16 bytes"),
         ((vm.Place(vm.HOST_REGION + 2, 0, 8),), vm.AccessViolation, "which is not mapped"),
         ((vm.Place(vm.HOST_REGION + 1, 0, 8),), vm.VmError, "its bytes are immutable"),
@@ -95,10 +97,43 @@ def test_a_call_with_too_few_numbers_or_no_numbers(engine):
     for wrong in ((), (1,), (1, 2, 3)):
         with pytest.raises(TypeError, match=f"a context and 2 numbers, not {len(wrong)}"):
             enter(None, *wrong)
+    with pytest.raises(TypeError):
+        enter()
     for wrong in ("one", 1.5, None):
         with pytest.raises(TypeError):
             enter(None, 1, wrong)
     assert enter(None, 1, 2) == 30
+
+
+class Seven:
+    def __index__(self):
+        return 7
+
+
+def test_numbers_are_what_python_takes_for_indices(engine):
+    helpers = vm.HelperTable([vm.Helper(1, "seven", (), vm.Scalar.S32, lambda context: Seven())])
+    machine = engine(program(make("mov", 6, src=1), make("call", imm=1), make("add", 0, src=6), EXIT), helpers)
+    assert machine.run("main", Seven()) == machine.entry("main", (Seven(),))(None) == 14
+
+
+def test_the_numbers_before_one_that_is_refused_are_stored(engine):
+    machine = engine(LOADER)
+    data = bytearray(16)
+    machine.memory.map(vm.Region(vm.HOST_REGION, "host", data))
+    with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+        machine.entry("main", takes=[vm.Place(vm.HOST_REGION, at, 1) for at in range(3)])(None, 1, "two", 3)
+    assert data[:3] == b"\1\0\0"
+
+
+@pytest.mark.parametrize("number", [vm.HOST_REGION, 5_000])
+def test_an_entry_holds_the_places_that_it_stores_to(engine, number):
+    """A region that is unmapped too early must not become somebody else's memory."""
+    machine = engine(program(EXIT))
+    machine.memory.map(vm.Region(number, "host", bytearray(1 << 24)))
+    enter = machine.entry("main", takes=(vm.Place(number, 1 << 20, 8),))
+    data = machine.memory.unmap(number).data
+    enter(None, 5)
+    assert data[1 << 20] == 5
 
 
 def test_an_entry_outlives_its_machine(engine):
@@ -125,6 +160,40 @@ def test_what_a_helper_raises_keeps_its_traceback_and_gets_a_note(engine):
     assert error.value.__notes__ == ["raised while instruction 2 of <memory> was executed"]
     assert error.traceback[-1].name == "fail"
     assert machine.instructions == 2
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
+def test_what_is_no_error_of_a_program_passes_as_it_is(engine, kind):
+    def fail(context):
+        raise kind
+
+    helpers = vm.HelperTable([vm.Helper(1, "fail", (), None, fail)])
+    machine = engine(program(constant(1, 2), make("call", imm=1), EXIT), helpers)
+    with pytest.raises(kind) as error:
+        machine.run("main")
+    assert (getattr(error.value, "__notes__", []), machine.instructions) == ([], 2)
+    with pytest.raises(kind):
+        machine.run("main")
+
+
+def test_an_exception_that_takes_no_note_is_let_go(engine):
+    """What noting the place raises is raised instead, and nothing is kept of the first."""
+
+    class OddError(ValueError):
+        pass
+
+    def fail(context):
+        error = OddError()
+        error.__notes__ = "no list"
+        freed.append(weakref.ref(error))
+        raise error
+
+    freed = []
+    machine = engine(program(make("call", imm=1), EXIT), vm.HelperTable([vm.Helper(1, "fail", (), None, fail)]))
+    with pytest.raises(TypeError, match="__notes__"):
+        machine.run("main")
+    gc.collect()
+    assert freed[0]() is None
 
 
 @pytest.mark.parametrize("returned", ["text", 1.5, object()])
@@ -272,6 +341,14 @@ def test_a_directory_that_others_may_write_to_is_not_used(cache, monkeypatch):
 def test_a_directory_that_cannot_be_made_is_done_without(tmp_path, cache, monkeypatch):
     (tmp_path / "cache").write_text("a file")
     assert compilations(monkeypatch, loop(1005)) == 1
+
+
+def test_without_a_home_nothing_is_kept(monkeypatch, cache):
+    monkeypatch.delenv(compiler.CACHE_VARIABLE)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does for a user that the system has not
+    assert compilations(monkeypatch, loop(1007)) == 1
+    assert compiler.cache_directory() is None
 
 
 def test_an_empty_variable_keeps_nothing(cache, monkeypatch):

@@ -1,7 +1,7 @@
 """Where does the machine code of a program come from? LLVM, once a process; the disk, once it was compiled anywhere.
 
 The key of a compiled object is what it depends on: code, functions, the helpers' types, the proof, LLVM's version, the
-processor's architecture, and the sources of this package. Code is generated for the architecture's baseline, so an
+processor's architecture, and the sources of the machine. Code is generated for the architecture's baseline, so an
 object serves every machine of its kind.
 """
 
@@ -155,10 +155,9 @@ def _environment() -> bytes:
     """What machine code depends on beside its program."""
     import platform
 
-    import llvmlite
-
-    sources = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    described = (llvmlite.__version__, platform.machine(), sys.platform, blake2b(sources).hexdigest())
+    here = Path(__file__).parent
+    sources = b"".join(path.read_bytes() for path in sorted([*here.glob("*.py"), *here.parent.glob("*.py")]))
+    described = (_llvm().llvm_version_info, platform.machine(), sys.platform, blake2b(sources).hexdigest())
     return repr(described).encode()
 
 
@@ -171,9 +170,9 @@ def cache_directory() -> Path | None:
     chosen = os.environ.get(CACHE_VARIABLE)
     if chosen == "":
         return None
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = Path(chosen) if chosen else base / "quicsim" / "vm"
     try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache")
+        directory = (Path(chosen) if chosen else base / "quicsim" / "vm").expanduser().absolute()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = directory.stat()
     except (OSError, RuntimeError):
