@@ -13,13 +13,15 @@ from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import Bridge, profile_named
-from quicsim.scenario.build_network import client_paths
+from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
+from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.values import HOST_NAMES
 
 if TYPE_CHECKING:
-    from quicsim.events import Trace
+    from quicsim.endpoint import Stack
+    from quicsim.events import Recorder, Trace
     from quicsim.net.topology import Network
-    from quicsim.randomness import Streams
+    from quicsim.randomness import Stream, Streams
     from quicsim.scenario.schema import Flow, Host, ResolvedScenario
     from quicsim.scenario.values import HostName
 
@@ -31,7 +33,8 @@ class Side:
     """One host's end of the connection."""
 
     endpoint: Endpoint
-    plugins: ConnectionPlugins
+    plugins: ConnectionPlugins | None
+    """None: a foreign stack, which runs none."""
 
 
 Sides = dict["HostName", Side]
@@ -72,9 +75,6 @@ def build_side(place: Place, name: HostName) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     hosts = place.flow.hosts
     host: Host = hosts.client if name == "client" else hosts.server
-    profile = profile_named(host.profile)
-    if host.bridge is not None:
-        profile = replace(profile, bridge=Bridge(host.bridge))
     settings = Settings(
         congestion_control=host.congestion_control,
         datagram_bytes=host.datagram_size_bytes,
@@ -84,14 +84,23 @@ def build_side(place: Place, name: HostName) -> Side:
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
+        streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
+    recorder = place.trace.component(place.component(name))
+    if host.profile in FOREIGN_STACKS:
+        stream = place.streams.stream(place.component(f"{host.profile}:{name}"))
+        foreign = foreign_connection(is_client=name == "client", settings=settings, recorder=recorder, stream=stream)
+        return Side(build_endpoint(place, name, host, foreign), None)
+    profile = profile_named(host.profile)
+    if host.bridge is not None:
+        profile = replace(profile, bridge=Bridge(host.bridge))
     connection = Connection(
         is_client=name == "client",
         profile=profile,
         operations=OperationTable(profile.name),
-        recorder=place.trace.component(place.component(name)),
+        recorder=recorder,
         settings=settings,
     )
     return Side(
@@ -100,7 +109,18 @@ def build_side(place: Place, name: HostName) -> Side:
     )
 
 
-def build_endpoint(place: Place, name: HostName, host: Host, connection: Connection) -> Endpoint:
+def foreign_connection(*, is_client: bool, settings: Settings, recorder: Recorder, stream: Stream) -> Stack:
+    """One end of a connection of aioquic. Raises ScenarioError where that is not installed."""
+    try:
+        from quicsim.foreign.aioquic import AioquicConnection
+    except ModuleNotFoundError as error:
+        raise ScenarioError(
+            f'profile "aioquic" needs {error.name}; install quicsim\'s extra: pip install "quicsim[aioquic]"'
+        ) from None
+    return AioquicConnection(is_client=is_client, settings=settings, recorder=recorder, stream=stream)
+
+
+def build_endpoint(place: Place, name: HostName, host: Host, connection: Stack) -> Endpoint:
     """What joins a host's connection with the clock and the network, and with the host's core if that has one."""
     clock, number = place.network.clock, 2 * place.number + HOST_NAMES.index(name)
     own, peer = place.flow.between if name == "client" else reversed(place.flow.between)

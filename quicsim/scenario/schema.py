@@ -27,8 +27,8 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
-ProfileName = Literal["picoquic", "rfc9002", "mp-quic"]
-ControllerName = Literal["newreno", "cubic", "olia"]
+ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "aioquic"]
+ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
 
 
 def _datagram_size(value: Any) -> int:
