@@ -1,4 +1,4 @@
-"""What does a sweep add to its points? Two workers against one, one against none, and 10,000 points that take no time."""
+"""What does a sweep add to its points? Two workers against one, one against none, and 10,000 points of no time."""
 
 from __future__ import annotations
 
