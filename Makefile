@@ -44,7 +44,7 @@ test-long: $(VENV)/for-test ## the long tests
 	@$(BIN)/python -m pytest -m long -n $(JOBS) $(ARGS) || test $$? -eq 5
 
 fuzz: $(VENV)/for-test ## every fuzzer of the virtual machine, a minute each (MINUTES=10 for longer, SEED=2 for others)
-	@for subject in verifier engines elf; do \
+	@for subject in verifier unchecked engines elf; do \
 	  $(BIN)/python -m vm.fuzz $$subject --minutes $(MINUTES) --seed $(SEED) || exit 1; done
 
 lint: $(VENV)/for-lint ## ruff and mypy --strict
