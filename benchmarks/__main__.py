@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clock, many, net, nspy, plugins, quic, verifier, vm
+from benchmarks import clock, many, net, nspy, plugins, quic, sweep, verifier, vm
 from benchmarks.measure import Fact, Measurement, MissingPackageError, Verdict, judge, measure
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ SUBJECTS = {
     "quic": quic,
     "many": many,
     "plugins": plugins,
+    "sweep": sweep,
     "vm": vm,
     "verifier": verifier,
 }
