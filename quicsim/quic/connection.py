@@ -128,6 +128,7 @@ class Connection:
         )
         self._controller = settings.congestion_control or profile.congestion_control
         self._marks_ecn = settings.ecn
+        self._streams = settings.streams
         if settings.ecn and not profile.counts_ecn_marks:
             raise QuicError(f"profile {profile.name} has no ECN of its own; push the plugin ecn to both ends")
         if self._controller not in CONTROLLERS:
@@ -289,7 +290,8 @@ class Connection:
 
     def _add_path(self) -> Path:
         controller = CONTROLLERS[self._controller](self.profile, self.paths)
-        path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
+        chance = self._streams.stream(f"{self.recorder.name}:path {len(self.paths)}")
+        path = Path(len(self.paths), self.profile, self._datagram_bytes, controller, chance)
         path.size_to_probe_bytes = self._size_to_probe_bytes
         if self._marks_ecn:
             path.mark(EcnMarking())

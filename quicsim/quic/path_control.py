@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["abandon", "abandoned", "acknowledged_by", "answered", "challenged", "open_all", "rank", "ranked",
            "seek_validation"]  # fmt: skip
 
+A_DAY_NS = 86_400_000_000_000
 EXPANSION_BYTES = 1_100  # with header, tag and the frames beside it a datagram of about 1,200 (RFC 9000 section 8.2.1)
 
 
@@ -89,7 +90,7 @@ def acknowledged_by(path: Path, arrival: Path) -> None:
     """
     if path.acknowledged_on != arrival.path_id:
         if path.acknowledged_on >= 0:
-            path.rtt.minimum_ns = 1 << 62
+            path.rtt.minimum_ns = A_DAY_NS  # above any sample
         path.acknowledged_on = arrival.path_id
 
 

@@ -85,6 +85,7 @@ def build_side(place: Place, name: HostName) -> Side:
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
+        streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
         scheduler=host.scheduler or DEFAULT_SCHEDULER,
         backup_paths=tuple(hosts.client.paths.index(link) for link in hosts.client.backup),
