@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import weakref
+from collections import Counter
 
 import pytest
 
 import vm
 from tests.vm.assembled import EXIT, constant, program
+from vm.fuzz import unchecked
 from vm.fuzz.differential import attempt
 from vm.isa import make
 from vm.jit import compiler
@@ -23,10 +25,28 @@ def test_the_engines_agree_on_random_programs(number):
     assert attempt(20261, number).violation == ""
 
 
+def test_machine_code_without_needless_checks_agrees():
+    outcomes = [unchecked.attempt(20263, number) for number in range(30)]
+    assert [outcome.violation for outcome in outcomes if outcome.violation] == []
+    counts = sum((outcome.counts for outcome in outcomes), Counter())
+    assert counts["left_out"] > counts["accesses"] / 2 > 50
+
+
 @pytest.mark.long
 def test_the_engines_agree_on_many_random_programs():
     violations = [outcome.violation for number in range(1_500) if (outcome := attempt(20262, number)).violation]
     assert violations == []
+
+
+def test_a_large_program_is_compiled_in_a_time_that_grows_with_it(monkeypatch):
+    """At the level of code generation that does: how long it took is for benchmarks."""
+    levels = []
+    original = compiler._compile
+    monkeypatch.setattr(compiler, "_compile", lambda text, level: levels.append(level) or original(text, level))
+    for slots in (compiler.LARGE, compiler.LARGE + 1):
+        code = program(*[make("add", 0, imm=slots)] * (slots - 1), EXIT)
+        assert vm.Machine(code).run("main") == slots * (slots - 1)
+    assert levels == [1, 0]
 
 
 def test_an_unknown_engine():
@@ -228,7 +248,7 @@ def compilations(monkeypatch, *programs):
     """How many of these programs LLVM had to compile."""
     compiled = []
     original = compiler._compile
-    monkeypatch.setattr(compiler, "_compile", lambda text: compiled.append(text) or original(text))
+    monkeypatch.setattr(compiler, "_compile", lambda *how: compiled.append(how) or original(*how))
     for each in programs:
         assert vm.Machine(each).run("main") == 0
     return len(compiled)
