@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clock, many, net, nspy, plugins, quic, sweep, vm
+from benchmarks import clock, many, net, nspy, plugins, quic, sweep, verifier, vm
 from benchmarks.measure import Fact, Measurement, MissingPackageError, Verdict, judge, measure
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ SUBJECTS = {
     "plugins": plugins,
     "sweep": sweep,
     "vm": vm,
+    "verifier": verifier,
 }
 """The registry: each subject is a module with CONTESTANTS and TARGETS; a target may name another's contestant.
 
