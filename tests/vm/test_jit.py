@@ -13,8 +13,11 @@ import vm
 from tests.vm.assembled import EXIT, constant, program
 from vm.fuzz import unchecked
 from vm.fuzz.differential import attempt
-from vm.isa import make
+from vm.isa import SECOND_HALF, TABLE, Form, Instruction, make
 from vm.jit import compiler
+from vm.jit.facts import NOTHING
+from vm.jit.lowering import lower
+from vm.jit.runtime import function_at
 from vm.verifier import Contract, PointerTo, RegionType, verify
 
 HOST = vm.address(vm.HOST_REGION)
@@ -36,6 +39,48 @@ def test_machine_code_without_needless_checks_agrees():
 def test_the_engines_agree_on_many_random_programs():
     violations = [outcome.violation for number in range(1_500) if (outcome := attempt(20262, number)).violation]
     assert violations == []
+
+
+READING = [row for row in TABLE if "dst" in row.form.fields and row.form is not Form.LOAD_PSEUDO and not row.form.jumps]
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in READING if row.form is not Form.CALL_REGISTER], ids=lambda row: row.mnemonic
+)
+def test_an_instruction_where_the_budget_is_short_has_what_it_reads(row):
+    """The interpreter goes on in the middle of a block: with the registers of machine code, all that it may read."""
+    is_load, is_memory = row.form is Form.LOAD, not row.form.writes_dst and row.form is not Form.UNARY
+    operands = {"dst": 9 if is_memory else 3, "src": 9 if is_load else 1, "imm": 5} | dict(row.fixed)
+    instruction = Instruction(
+        row, **{name: operands[name] for name in operands if name in (*row.form.fields, *row.fixed)}
+    )
+    before = [constant(0, 7), constant(1, 11), constant(3, 13), constant(8, HOST + 16), constant(9, HOST), make("ja")]
+    after = [make("stxdw", 8, src=3), *[make("mov", 2, imm=0)] * 5, EXIT]
+    block = [instruction, Instruction(SECOND_HALF)] if row.form.is_wide else [instruction]
+    code = program(*before, *block, *after)
+    seen = []
+    for engine in vm.ENGINES:
+        machine = vm.Machine(code, engine=engine, budget=len(before) + 3)
+        data = bytearray([7, *[0] * 31])
+        machine.memory.map(vm.Region(vm.HOST_REGION, "host", data, True))
+        with pytest.raises(vm.BudgetExhausted):
+            machine.run("main")
+        seen.append(data)
+    assert seen[0] == seen[1]
+
+
+def test_calls_through_registers_are_lowered_in_proportion():
+    """Not each to every function."""
+
+    def length(number):
+        ways = [3 * number - index for index in range(number)]  # from each call to its function
+        calls = [each for way in ways for each in (make("lddw_code_addr", 3, imm=way), make("callx", 3))]
+        code = program(*calls, EXIT, *[make("mov", 0, imm=1), EXIT] * number)
+        assert len(code.functions) == number + 1
+        assert vm.Machine(code).run("main") == 1
+        return len(lower(code, NOTHING) + function_at(code.starts))
+
+    assert length(40) < 2.2 * length(20)
 
 
 def test_a_large_program_is_compiled_in_a_time_that_grows_with_it(monkeypatch):

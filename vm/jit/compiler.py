@@ -19,7 +19,7 @@ from weakref import WeakKeyDictionary
 
 from vm.isa import encode
 from vm.jit.lowering import lower
-from vm.jit.runtime import DECLARATIONS, ENTRY, entry, helper_stub, signature, slow_paths
+from vm.jit.runtime import DECLARATIONS, ENTRY, entry, function_at, helper_stub, signature, slow_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +68,7 @@ def compile_program(program: Program, helpers: Sequence[Helper], facts: Facts) -
 
         def text() -> str:
             stubs = [helper_stub(number, n, kinds, given) for n, (number, kinds, given) in enumerate(signatures)]
-            return "\n".join((DECLARATIONS, slow_paths(), *stubs, lower(program, facts)))
+            return "\n".join((DECLARATIONS, slow_paths(), *stubs, function_at(starts), lower(program, facts)))
 
         level = 1 if len(program.instructions) <= LARGE else 0
         machine_code = _object([described, code, repr(starts).encode()], text, level)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from vm.isa import FRAME_POINTER, Form, Instruction
 from vm.jit.native import TABLE_ENTRY_BYTES, TABLE_REGIONS, Status, TableEntry, offset_of
-from vm.memory import CODE_REGION, FRAME_BYTES, MAX_CALL_DEPTH
+from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -80,7 +80,7 @@ def read_first(instructions: Iterable[Instruction]) -> set[int]:
         uses: set[int] = set()
         if form in CALLS:
             uses.update(range(FRAME_POINTER))
-        if "dst" in form.fields and opcode.operation not in _OVERWRITES:
+        if "dst" in form.fields and not (form.writes_dst and opcode.operation in _OVERWRITES):  # `xchg` is a "mov", too
             uses.add(instruction.dst)
         if "src" in form.fields:
             uses.add(instruction.src)
@@ -403,10 +403,10 @@ class _Lowering:
             self._set(register, "0")
 
     def _call_local(self, pc: int, instruction: Instruction) -> None:
-        self._enter(pc, instruction.target(pc))
+        self._enter(pc, f"@f{instruction.target(pc)}")
         self._put(f"br label %b{pc + 1}")
 
-    def _enter(self, pc: int, start: int) -> None:
+    def _enter(self, pc: int, callee: str) -> None:
         """Call a function of the program: a frame more for as long as it lasts."""
         self._mark(pc)
         depth = self._load_field("depth")
@@ -419,7 +419,7 @@ class _Lowering:
         self._size_frame(inner, FRAME_BYTES)
         self._store_field("remaining", self._new("load i64, ptr %remaining"))
         arguments = ", ".join(f"i64 {self._get(register)}" for register in range(FRAME_POINTER))
-        both = self._new(f"call {RESULT} @f{start}(ptr %context, {arguments})")
+        both = self._new(f"call {RESULT} {callee}(ptr %context, {arguments})")
         status = self._new(f"extractvalue {RESULT} {both}, 1")
         bad = self._new(f"icmp ne i64 {status}, 0")
         failed, returned = self._label(), self._label()
@@ -439,16 +439,14 @@ class _Lowering:
     def _call_register(self, pc: int, instruction: Instruction) -> None:
         """A function's address, or a helper's number: what `callx` calls is known when it runs."""
         target = self._get(instruction.dst)
-        following, other, number = f"b{pc + 1}", self._label(), self._label()
+        following, function, other, number = f"b{pc + 1}", self._label(), self._label(), self._label()
         self._mark(pc)
-        starts = [function.start for function in self._program.functions]
-        cases = {start: self._label() for start in starts}
-        listed = " ".join(f"i64 {(CODE_REGION << 32) + 8 * start}, label %{label}" for start, label in cases.items())
-        self._put(f"switch i64 {target}, label %{other} [ {listed} ]")
-        for start, label in cases.items():
-            self._put(f"{label}:")
-            self._enter(pc, start)
-            self._put(f"br label %{following}")
+        callee = self._new(f"call ptr @function_at(i64 {target})")
+        is_other = self._new(f"icmp eq ptr {callee}, null")
+        self._put(f"br i1 {is_other}, label %{other}, label %{function}")
+        self._put(f"{function}:")
+        self._enter(pc, callee)
+        self._put(f"br label %{following}")
         self._put(f"{other}:")
         is_number = self._new(f"icmp ule i64 {target}, {MASK32}")
         self._put(f"store i64 {target}, ptr {self._field('registers')}")

@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vm.helpers import Helper, Scalar
+from vm.isa import SLOT_BYTES
 from vm.jit.native import RECORD_HEAD, TABLE_ENTRY_BYTES, Callback, Status, TableEntry, offset_of
-from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH
+from vm.memory import CODE_REGION, FRAME_BYTES, MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 RESULT = "{i64, i64}"
 ENTRY = "quicsim_vm_entry"
@@ -84,6 +85,20 @@ def slow_paths() -> str:
             _stub("load_slowly", ("%address", "%size"), Callback.LOAD, [Scalar.U64] * 2, Scalar.U64),
             _stub("store_slowly", ("%address", "%size", "%stored"), Callback.STORE, [Scalar.U64] * 3, None),
             _stub("call_any", ("%number", *registers), Callback.CALL_ANY, [Scalar.U64] * 6, Scalar.U64, True),
+        )
+    )
+
+
+def function_at(starts: Iterable[int]) -> str:
+    """From what `callx` is given to the code of the function whose address it is, or null; once for all `callx`."""
+    known = {start: (CODE_REGION << 32) + SLOT_BYTES * start for start in starts}
+    return "\n".join(
+        (
+            "define internal ptr @function_at(i64 %address) noinline {",
+            f"switch i64 %address, label %none [ {' '.join(f'i64 {at}, label %f{pc}' for pc, at in known.items())} ]",
+            *(f"f{start}:\nret ptr @f{start}" for start in known),
+            "none:\nret ptr null",
+            "}",
         )
     )
 
