@@ -28,7 +28,8 @@ from quicsim.quic.frames import (
 )
 from quicsim.quic.handshake import Handshake, HandshakeProgress
 from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
-from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
+from quicsim.quic.migration import Addresses
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.settings import Settings, chosen
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quicsim.operations import OperationTable
+    from quicsim.quic.congestion.base import CongestionController
     from quicsim.quic.profiles import Profile
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -138,6 +140,9 @@ class Connection:
         self.deadline_ns = 0
         """When `on_deadline` must be called at the latest; 0: never."""
         self.idle = ending.Idle(settings.idle_timeout_ns)
+        self.addresses = Addresses()
+        self.arrived_from: Address | None = None
+        """Where the datagram that is processed now, or was last, came from."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
@@ -149,6 +154,8 @@ class Connection:
         if self.end is not None:
             self.end.receive(self, datagram)
             return
+        self.arrived_from = datagram.address
+        is_elsewhere = datagram.address is not self.addresses.current and self.addresses.is_elsewhere(self, datagram)
         self._in_call = True
         try:
             if not datagram.path_id:
@@ -157,6 +164,8 @@ class Connection:
                 receiving.receive(self, self.open_path(datagram.path_id), datagram)
         finally:
             self._in_call = False
+        if is_elsewhere:
+            self.addresses.follow(self, datagram)
         if self.idle.timeout_ns:
             self.idle.received(now_ns)
         if self._changes:
@@ -168,10 +177,13 @@ class Connection:
         if self.end is not None:
             return self.end.datagrams_to_send(self)
         datagrams: list[Datagram] = []
+        addresses = self.addresses
+        if addresses.is_busy:
+            datagrams += addresses.datagrams_to_send(self)
         if not sending.is_idle(self):
             self._in_call = True
             try:
-                datagrams = multipath.run(self) if multipath.is_due(self) else sending.run(self, self.path)
+                datagrams += multipath.run(self) if multipath.is_due(self) else sending.run(self, self.path)
             finally:
                 self._in_call = False
             if self._changes:
@@ -187,6 +199,10 @@ class Connection:
                     deadline_ns = ack_deadline_ns  # one that is due and was held back waits for the next call
             if path.sending_state is _PACING_LIMITED and (not deadline_ns or path.paced_until_ns < deadline_ns):
                 deadline_ns = path.paced_until_ns
+        if addresses.is_busy:
+            deadline_ns = addresses.deadline_ns(self, deadline_ns)
+        if addresses.have_changed:
+            addresses.write(datagrams)
         if self.idle.timeout_ns:
             deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns
@@ -198,6 +214,8 @@ class Connection:
         if self.end is not None or (self.idle.timeout_ns and self.idle.is_over(self)):
             ending.on_deadline(self)
             return
+        if self.addresses.is_busy:
+            self.addresses.on_deadline(self)
         self._in_call = True
         try:
             for path in self.paths:
@@ -255,6 +273,14 @@ class Connection:
         if self.profile.announces_limits_met and self.is_complete:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
+    def change_local_address(self, now_ns: int) -> None:
+        """This endpoint, a client, sends from another address from now on (RFC 9000 section 9.2).
+
+        Raises QuicError for a stack that does not migrate, and before the handshake is confirmed.
+        """
+        self.now_ns = now_ns
+        self.addresses.move(self)
+
     def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
         """End the connection for both sides (RFC 9000 section 10.2). `error_code` is the application's own."""
         self.now_ns = now_ns
@@ -271,8 +297,12 @@ class Connection:
 
     # What sending and receiving share
 
+    def new_controller(self) -> CongestionController:
+        """A congestion controller that knows nothing yet."""
+        return CONTROLLERS[self._controller](self.profile, self.paths)
+
     def _add_path(self) -> Path:
-        controller = CONTROLLERS[self._controller](self.profile, self.paths)
+        controller = self.new_controller()
         path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
         path.size_to_probe_bytes = self._size_to_probe_bytes
         if self._marks_ecn:

@@ -77,6 +77,8 @@ class Profile:
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
     growth_restarts_on_loss: bool = False
     """Whether what was acknowledged towards the next datagram of NewReno's window is forgotten at a loss."""
+    migrates: bool = False
+    """Whether it follows a peer to another address, and may change its own (RFC 9000 section 9)."""
     counts_ecn_marks: bool = False
     """Whether it counts the ECN marks of what arrives and reports them (RFC 9000 section 13.4.1)."""
     announces_limits_met: bool = False
@@ -108,6 +110,7 @@ RFC9002 = Profile(
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
+    migrates=True,
     counts_ecn_marks=True,
     announces_limits_met=True,
 )

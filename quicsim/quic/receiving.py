@@ -23,6 +23,8 @@ from quicsim.quic.frames import (
     MaxStreamDataFrame,
     PaddingFrame,
     PathAckFrame,
+    PathChallengeFrame,
+    PathResponseFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -170,6 +172,14 @@ def _on_connection_close(
     peer_closed(connection, frame)
 
 
+def _on_path_challenge(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathChallengeFrame) -> None:
+    connection.addresses.challenged(connection, frame.data)
+
+
+def _on_path_response(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathResponseFrame) -> None:
+    connection.addresses.answered(connection, frame.data)
+
+
 _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]] = {
     PaddingFrame: _ignore,
     PingFrame: _ignore,
@@ -182,6 +192,8 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     MaxStreamDataFrame: _on_max_stream_data,
     HandshakeDoneFrame: _on_handshake_done,
     ConnectionCloseFrame: _on_connection_close,
+    PathChallengeFrame: _on_path_challenge,
+    PathResponseFrame: _on_path_response,
 }
 
 
@@ -206,7 +218,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
             newest = packet
         if packet.sent_ns > space.latest_acknowledged_sent_ns:
             space.latest_acknowledged_sent_ns = packet.sent_ns
-    if newest is not None and ack_eliciting:  # RFC 9002 section 5.1
+    if newest is not None and ack_eliciting and newest.sent_ns >= path.began_ns:  # RFC 9002 section 5.1
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
