@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from quicsim.scenario.load import load as scenario
+    from quicsim.sweep.face import sweep
 
-__all__ = ["scenario"]
+__all__ = ["scenario", "sweep"]
 
 
 def __getattr__(name: str) -> object:

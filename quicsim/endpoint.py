@@ -6,21 +6,23 @@ Anything with the four calls of `SansIO` can stand there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quicsim.clock import Alarm
 from quicsim.net.datagram import Datagram as WireDatagram
 from quicsim.quic.packet import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections import deque
+    from collections.abc import Callable, Mapping, Sequence
 
     from quicsim.clock import Clock
     from quicsim.net.topology import Host
-    from quicsim.quic.connection import Connection, ConnectionEvent
+    from quicsim.quic.connection import ConnectionEvent, Counts
     from quicsim.quic.packet import Datagram
+    from quicsim.quic.states import ConnectionState
 
-__all__ = ["Endpoint", "SansIO"]
+__all__ = ["Endpoint", "SansIO", "Stack"]
 
 
 class SansIO(Protocol):
@@ -40,6 +42,99 @@ class SansIO(Protocol):
         """The deadline has come."""
 
 
+class Reading(Protocol):
+    """How far a stream has come at its receiver."""
+
+    @property
+    def delivered(self) -> int:
+        """The bytes that are there in order."""
+
+
+class Consumption(Protocol):
+    """What a receiver's applications have read."""
+
+    @property
+    def consumed(self) -> int:
+        """The bytes, over all streams."""
+
+
+class PathLike(Protocol):
+    """What is asked of a path."""
+
+    @property
+    def path_id(self) -> int:
+        """Its number."""
+
+    @property
+    def bytes_received(self) -> int:
+        """Of UDP payload, so far."""
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """What was sent and is neither acknowledged nor lost."""
+
+
+class Stack(Protocol):
+    """A protocol stack of which an application can make use: ours, or a foreign one in its clothes.
+
+    Its datagrams are what `receive` takes at the other end; they have `size_bytes`, `labels`, `path_id`, `ecn` and
+    `packets`.
+    """
+
+    now_ns: int
+    is_client: bool
+    events: deque[ConnectionEvent]
+
+    @property
+    def deadline_ns(self) -> int:
+        """See `SansIO`."""
+
+    @property
+    def state(self) -> ConnectionState:
+        """Where its state machine is."""
+
+    @property
+    def counts(self) -> Counts:
+        """What happened so far."""
+
+    @property
+    def path(self) -> PathLike:
+        """The first path."""
+
+    @property
+    def paths(self) -> Sequence[PathLike]:
+        """All paths."""
+
+    @property
+    def flow(self) -> Consumption:
+        """What its applications have read."""
+
+    @property
+    def receiving_streams(self) -> Mapping[int, Reading]:
+        """By stream: how far what the peer sends has come."""
+
+    def receive(self, datagram: Any, now_ns: int) -> None:
+        """See `SansIO`."""
+
+    def datagrams_to_send(self, now_ns: int) -> Sequence[Any]:
+        """See `SansIO`."""
+
+    def on_deadline(self, now_ns: int) -> None:
+        """See `SansIO`."""
+
+    def connect(self, now_ns: int) -> None:
+        """Start the handshake (client)."""
+
+    def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
+        """End the connection, with an error code of the application's own."""
+
+    def open_stream(self) -> int:
+        """The identifier of a new bidirectional stream."""
+
+    def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
+        """Append to a stream: bytes, or a number of bytes whose content does not matter."""
+
+
 class Endpoint:
     """One end of a connection on a host of the network.
 
@@ -53,7 +148,7 @@ class Endpoint:
         clock: Clock,
         host: Host,
         peer: str,
-        connection: Connection,
+        connection: Stack,
         *,
         number: int,
         header_bytes: int,

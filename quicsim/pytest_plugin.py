@@ -6,12 +6,14 @@ is asked for. docs/ci.md is the guide.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from os import PathLike
     from typing import Protocol
 
@@ -68,6 +70,73 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="N",
         help="Replications of each variant, in place of what test and scenario say.",
     )
+
+    group.addoption(
+        "--quicsim-summary",
+        metavar="FILE",
+        help="Write what came of all checks as Markdown; GITHUB_STEP_SUMMARY, where it is set, names a file to add to.",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Collect what came of the checks where the run is reported: in the one process, or in xdist's controller."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Reports(config), "quicsim-reports")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put a test's outcomes on its report, with which they reach the controller."""
+    report = yield
+    if report.when == "call" and "quicsim.regression.guard" in sys.modules:
+        from quicsim.regression.guard import OUTCOMES
+
+        setattr(report, _OUTCOMES, item.stash.get(OUTCOMES, []))
+    return report
+
+
+_OUTCOMES = "quicsim_outcomes"
+
+
+class _Reports:
+    """What came of all checks of a pytest run."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._found: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take note of a test's outcomes."""
+        self._found += getattr(report, _OUTCOMES, [])
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what did not fail and is worth a word; annotate lines where GitHub runs this."""
+        if not self._found:
+            return
+        from quicsim.regression.outcome import Outcome, annotation, terminal_lines
+
+        outcomes = [Outcome(**each) for each in self._found]
+        if lines := terminal_lines(outcomes):
+            terminalreporter.section("quicsim")
+            for line in lines:
+                terminalreporter.write_line(line)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            for each in outcomes:
+                if (text := annotation(each)) is not None:
+                    terminalreporter.write_line(text)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the Markdown summary."""
+        if not self._found:
+            return
+        from quicsim.regression.outcome import Outcome, write_summaries
+
+        outcomes = [Outcome(**each) for each in self._found]
+        chosen = self._config.getoption("--quicsim-summary")
+        try:
+            write_summaries(outcomes, chosen, os.environ.get("GITHUB_STEP_SUMMARY"))
+        except OSError as error:
+            raise pytest.UsageError(f"quicsim: the summary cannot be written: {error}") from None
 
 
 def _seeds(text: str) -> int:

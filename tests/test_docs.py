@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from quicsim.plugin import build
+from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
 
 HOUSE = Path(__file__).parents[1]
@@ -20,12 +21,12 @@ def blocks(page, language):
     return re.findall(rf"```{language}\n(.*?)```", (HOUSE / page).read_text(), re.DOTALL)
 
 
-def run_with(tmp_path, name, code, chosen="", use='from="client"'):
+def run_with(tmp_path, name, code, chosen="", use='from="client"', more=()):
     pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
     source = tmp_path / f"{name}.c"
     source.write_text(code)
     assert build.main([str(source)]) == 0
-    overrides = ["transfer.size=1MB", f'plugins=[{{name="{source.with_suffix(".o")}", {use}{chosen}}}]']
+    overrides = [*more, "transfer.size=1MB", f'plugins=[{{name="{source.with_suffix(".o")}", {use}{chosen}}}]']
     [run] = load("bulk_download", overrides).run().runs
     return run
 
@@ -55,7 +56,11 @@ def test_the_second_plugin_leaves_the_rest_to_the_host(tmp_path, without):
 @pytest.mark.long
 def test_the_broken_plugin_is_reported_in_the_words_of_the_page(tmp_path, without):
     code, fault = blocks("docs/first_plugin.md", "c")[1:3]
-    run = run_with(tmp_path, "eager_start", code.replace("{\n    if", f"{{\n{fault}    if"))
+    broken = code.replace("{\n    if", f"{{\n{fault}    if")
+    [refusal] = [block for block in blocks("docs/first_plugin.md", "text") if "out of bounds" in block]
+    with pytest.raises(ScenarioError, match=re.escape(refusal.strip())):
+        run_with(tmp_path, "eager_start", broken)
+    run = run_with(tmp_path, "eager_start", broken, more=["hosts.client.verify=false"])
     [promised] = [block for block in blocks("docs/first_plugin.md", "text") if "faulted" in block]
     assert [f"note: {note}" for note in run.notes] == promised.strip().splitlines()
     assert run.metrics == without.metrics

@@ -20,6 +20,7 @@ Traceback (most recent call last):
 vm.errors.AccessViolation: instruction 0 of 'main' in 'main': access to 8 bytes at address 0x0: ...
 """
 
+from vm.engine import Place
 from vm.errors import (
     AccessViolation,
     AssemblyError,
@@ -33,10 +34,11 @@ from vm.errors import (
     UnknownHelper,
     VmError,
 )
+from vm.heap import Heap
 from vm.helpers import Buffer, CString, Helper, HelperTable, Scalar
 from vm.isa import Instruction, Opcode
 from vm.linker import load
-from vm.machine import DEFAULT_BUDGET, Machine
+from vm.machine import DEFAULT_BUDGET, ENGINES, Machine
 from vm.memory import CODE_REGION, HOST_REGION, Memory, Region, address
 from vm.program import DataSection, Function, Program
 from vm.pseudo import Resolver
@@ -45,6 +47,7 @@ from vm.source import SourceLine
 __all__ = [
     "CODE_REGION",
     "DEFAULT_BUDGET",
+    "ENGINES",
     "HOST_REGION",
     "AccessViolation",
     "AssemblyError",
@@ -55,6 +58,7 @@ __all__ = [
     "DataSection",
     "Fault",
     "Function",
+    "Heap",
     "Helper",
     "HelperError",
     "HelperTable",
@@ -65,6 +69,7 @@ __all__ = [
     "Machine",
     "Memory",
     "Opcode",
+    "Place",
     "Program",
     "Region",
     "Resolver",

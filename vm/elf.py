@@ -84,6 +84,8 @@ class ObjectFile:
     sections: dict[int, Section]
     symbols: tuple[Symbol, ...]
     relocations: tuple[Relocation, ...]
+    names: tuple[str, ...]
+    """Of all sections, by index, those that are not loaded as well."""
     compiler: str
     """What the compiler says of itself; clang says nothing."""
 
@@ -184,7 +186,7 @@ def _parse(data: bytes, headers: list[tuple[int, ...]], source: str) -> ObjectFi
             if len(relocations) > MAX_RELOCATIONS:
                 reason = f"{len(relocations)} relocations up to here; at most {MAX_RELOCATIONS} are allowed"
                 raise LoadError(reason, source=source, section=names[index])
-    return ObjectFile(source, sections, symbols, tuple(relocations), compiler)
+    return ObjectFile(source, sections, symbols, tuple(relocations), tuple(names), compiler)
 
 
 def _use(name: str, header: tuple[int, ...]) -> Use | None:

@@ -136,6 +136,16 @@ class HelperError(Fault):
     """A helper refused its arguments; raised by the machine for a declared type, or by the helper's body."""
 
 
+def too_deep() -> CallDepthExceeded:
+    """The fault of a local call for which there is no frame."""
+    return CallDepthExceeded("a local call nested deeper than 8 frames")
+
+
+def illegal_call(register: int, value: int) -> IllegalCall:
+    """The fault of a call through a register that nothing can be called with."""
+    return IllegalCall(f"r{register} is {value:#x}, neither a helper's number nor the address of a function")
+
+
 def _rebuild(kind: type[IllegalInstruction], args: tuple[str, ...], state: dict[str, object]) -> IllegalInstruction:
     error = kind.__new__(kind, *args)
     error.__dict__.update(state)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from vm.errors import CallDepthExceeded
 from vm.isa import FRAME_POINTER
-from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH, STACK_REGION, Memory, Region, address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+
+    from vm.memory import Memory
 
 Registers: TypeAlias = list[int]
 
@@ -24,11 +24,9 @@ class Execution:
     to it works in the functions that it calls and nowhere else.
     """
 
-    __slots__ = ("_callers", "_frames", "context", "helpers", "load", "memory", "starts", "store")
+    __slots__ = ("_callers", "context", "helpers", "load", "memory", "starts", "store")
 
-    def __init__(
-        self, memory: Memory, helpers: Mapping[int, Callable[[Sequence[int], object], int]], starts: frozenset[int]
-    ) -> None:
+    def __init__(self, memory: Memory, helpers: Mapping[int, Callable[..., int]], starts: frozenset[int]) -> None:
         self.memory = memory
         self.starts = starts
         self.load = memory.load
@@ -36,33 +34,24 @@ class Execution:
         self.helpers = helpers
         self.context: object = None
         self._callers: list[tuple[int, Registers]] = []
-        self._frames = tuple(
-            Region(STACK_REGION + depth, f"stack frame {depth}", bytearray(FRAME_BYTES), writable=True)
-            for depth in range(MAX_CALL_DEPTH)
-        )
 
     def enter(self, registers: Registers, following: int) -> None:
         """Begin a call that returns to `following`: a zeroed frame. Raises CallDepthExceeded."""
-        depth = len(self._callers)
-        if depth == MAX_CALL_DEPTH:
-            raise CallDepthExceeded(f"a local call nested deeper than {MAX_CALL_DEPTH} frames")
-        frame = self._frames[depth]
-        frame.data = bytearray(FRAME_BYTES)
-        self.memory.map(frame)
+        top = self.memory.push_frame()
         self._callers.append((following, registers[6:11]))
-        registers[FRAME_POINTER] = address(frame.number, FRAME_BYTES)
+        registers[FRAME_POINTER] = top
 
     def leave(self, registers: Registers) -> int:
         """End the innermost call: restore r6 to r10, clear r1 to r5; the pc to go on at, or EXITED."""
         following, saved = self._callers.pop()
-        self.memory.unmap(STACK_REGION + len(self._callers))
+        self.memory.pop_frame()
         registers[1:6] = NO_ARGUMENTS
         registers[6:11] = saved
         return following
 
     def unwind(self) -> None:
         """Drop the frames that a fault left behind, and the context."""
-        while self._callers:
-            self._callers.pop()
-            self.memory.unmap(STACK_REGION + len(self._callers))
+        self._callers.clear()
+        while self.memory.depth:
+            self.memory.pop_frame()
         self.context = None

@@ -68,7 +68,7 @@ class Helper:
     body: Callable[..., int | None]
 
     def __post_init__(self) -> None:
-        registers = sum(2 if _is_sized_by_next(kind) else 1 for kind in self.arguments)
+        registers = self.register_count
         if registers > MAX_ARGUMENTS:
             raise VmError(
                 f"helper {self.name!r} takes {registers} registers (a buffer with a length counts twice); "
@@ -77,13 +77,26 @@ class Helper:
         if not 0 <= self.number < 1 << 31:
             raise VmError(f"helper {self.name!r}: number {self.number} is not in 0 to 2^31 - 1")
 
-    def bind(self, memory: Memory) -> Callable[[Sequence[int], object], int]:
-        """The call as the machine makes it: registers and context to the value of r0."""
+    @property
+    def register_count(self) -> int:
+        """How many registers, from r1 on, a call reads."""
+        return sum(2 if _is_sized_by_next(kind) else 1 for kind in self.arguments)
+
+    @property
+    def takes_numbers_only(self) -> bool:
+        """Whether the arguments need no memory and cannot be refused before the body sees them."""
+        return all(isinstance(kind, Scalar) and kind is not Scalar.BOOL for kind in self.arguments)
+
+    def bind(self, memory: Memory) -> Callable[..., int]:
+        """The call as a machine makes it, `call(context, r1, r2, ...)`: the value of r0.
+
+        Registers behind `register_count` may be left out.
+        """
         readers = _readers(self, memory)
         body = self.body
         convert = _RETURNS[self.returns]
 
-        def call(registers: Sequence[int], context: object) -> int:
+        def call(context: object, *registers: int) -> int:
             return convert(body(context, *[read(registers) for read in readers]))
 
         return call
@@ -116,7 +129,7 @@ class HelperTable:
         return {helper.name: helper.number for helper in self}
 
 
-class BoundHelpers(dict[int, Callable[[Sequence[int], object], int]]):
+class BoundHelpers(dict[int, Callable[..., int]]):
     """The calls of a host's helpers in one memory, by number; each is bound when it is first looked up.
 
     Raises IllegalCall for a number that the host does not offer.
@@ -129,7 +142,7 @@ class BoundHelpers(dict[int, Callable[[Sequence[int], object], int]]):
         self._table = table
         self._memory = memory
 
-    def __missing__(self, number: int) -> Callable[[Sequence[int], object], int]:
+    def __missing__(self, number: int) -> Callable[..., int]:
         helper = self._table.by_number.get(number)
         if helper is None:
             raise IllegalCall(self._table.does_not_offer(number))
@@ -144,7 +157,7 @@ def _is_sized_by_next(kind: ArgType) -> bool:
 def _readers(helper: Helper, memory: Memory) -> list[Callable[[Sequence[int]], object]]:
     """For each argument of the body, how it is taken from the registers."""
     readers: list[Callable[[Sequence[int]], object]] = []
-    register = 1
+    register = 0
     for kind in helper.arguments:
         if isinstance(kind, Scalar):
             readers.append(_scalar(helper, kind, register))
@@ -162,7 +175,7 @@ def _scalar(helper: Helper, kind: Scalar, register: int) -> Callable[[Sequence[i
         def read_bool(registers: Sequence[int]) -> bool:
             value = registers[register]
             if value > 1:
-                raise HelperError(f"helper {helper.name!r}: r{register} is {value:#x}, but a bool is 0 or 1")
+                raise HelperError(f"helper {helper.name!r}: r{register + 1} is {value:#x}, but a bool is 0 or 1")
             return value == 1
 
         return read_bool

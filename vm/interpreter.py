@@ -7,8 +7,8 @@ else than call them (`vm.machine`).
 A register holds an unsigned 64-bit number, so that only operands of 32 bits are cut, by a step of their own: a mask
 less in most steps makes a loop a quarter faster.
 
-Choices that RFC 9669 leaves open: registers start as zero; a frame is zeroed when it is entered; r1 to r5 are zero
-after any call returns; unaligned accesses are allowed.
+Choices that RFC 9669 leaves open: registers start as zero, and a local call changes only r10; a frame is zeroed when it
+is entered; r1 to r5 are zero after any call returns; unaligned accesses are allowed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
-from vm.errors import IllegalCall
+from vm.errors import illegal_call
 from vm.execution import NO_ARGUMENTS, Execution, Registers
 from vm.isa import SLOT_BYTES, Form, Instruction
 from vm.memory import CODE_REGION, MASK64, OFFSET_MASK
@@ -289,7 +289,7 @@ def _call_helper(instruction: Instruction, pc: int) -> Step:
     number, following = instruction.imm, pc + 1
 
     def step(registers: Registers, execution: Execution) -> int:
-        registers[0] = execution.helpers[number](registers, execution.context)
+        registers[0] = execution.helpers[number](execution.context, *registers[1:6])
         registers[1:6] = NO_ARGUMENTS
         return following
 
@@ -314,11 +314,11 @@ def _call_register(instruction: Instruction, pc: int) -> Step:
         value = registers[dst]
         region, offset = value >> 32, value & OFFSET_MASK
         if region == 0:
-            registers[0] = execution.helpers[value](registers, execution.context)
+            registers[0] = execution.helpers[value](execution.context, *registers[1:6])
             registers[1:6] = NO_ARGUMENTS
             return following
         if region != CODE_REGION or offset % SLOT_BYTES or offset // SLOT_BYTES not in execution.starts:
-            raise IllegalCall(f"r{dst} is {value:#x}, neither a helper's number nor the address of a function")
+            raise illegal_call(dst, value)
         execution.enter(registers, following)
         return offset // SLOT_BYTES
 

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vm import elf
-from vm.elf import ObjectFile, Relocation, Section, Use
+from vm.elf import ObjectFile, Relocation, Section, Symbol, Use
 from vm.errors import LoadError
 from vm.isa import LDDW_CODE, SLOT_BYTES, decode
 from vm.memory import CODE_REGION, DATA_REGION, HOST_REGION, MASK64, address
@@ -32,6 +32,7 @@ R_BPF_DATA_64 = 12  # R_BPF_64_ABS64 as binutils numbered it before 2.41
 _GCC = re.compile(r"GCC: \(.*\) (\d+)\.")
 _FIRST_GCC_WITH_NEW_BINUTILS, _LAST_GCC_WITH_OLD_BINUTILS = 14, 12
 _CALL_CODE, _PSEUDO_CALL = 0x85, 1
+_JUMP_TABLES = ".jumptables"
 _STANDARD_DATA = (".rodata", ".data", ".bss")
 
 
@@ -181,9 +182,16 @@ class _Linker:
                 f"undefined symbol {symbol.name!r}: external data cannot be linked", section, relocation.offset
             )
         else:
-            reason = f"symbol {symbol.name!r} is in section {symbol.section}, which is not loaded"
-            raise self._refuse(reason, section, relocation.offset)
+            raise self._refuse(self._why_not_loaded(symbol), section, relocation.offset)
         return (start + stored + (symbol.value if self.is_relative else 0)) & MASK64
+
+    def _why_not_loaded(self, symbol: Symbol) -> str:
+        place = symbol.section
+        name = repr(self.file.names[place]) if isinstance(place, int) and place < len(self.file.names) else place
+        reason = f"symbol {symbol.name!r} is in section {name}, which is not loaded"
+        if name == repr(_JUMP_TABLES):
+            reason += ": jumps through a table (clang 22 at -mcpu=v4) are not supported; compile with -fno-jump-tables"
+        return reason
 
     def _relocate_call(self, relocation: Relocation, section: Section) -> None:
         """R_BPF_64_32: `call`; symbol value / 8 + immediate + 1 is the slot in the symbol's section.

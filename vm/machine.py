@@ -1,34 +1,40 @@
-"""How is a program run? A machine: its own data, the host's regions and helpers, a budget."""
+"""How is a program run? A machine: its own data, the host's regions and helpers, a budget, an engine."""
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
-from vm.errors import BudgetExhausted, Fault, UnknownHelper, VmError
-from vm.execution import EXITED, Execution
+from vm.engine import Entry, InterpreterEngine
+from vm.errors import UnknownHelper, VmError
 from vm.helpers import MAX_ARGUMENTS, BoundHelpers, HelperTable
-from vm.interpreter import compiled
-from vm.memory import MASK64, Memory, Region
+from vm.memory import MAX_CALL_DEPTH, Memory, Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from vm.execution import Registers
-    from vm.interpreter import Step
+    from vm.engine import Engine, OnStep, Place
     from vm.program import Program
+    from vm.verifier import Proof
 
 DEFAULT_BUDGET = 1_000_000
+ENGINES = ("jit", "interpreter")
+"""Machine code, and the reference for it; both give the same result, memory, count, fault and place."""
 
 
 class Machine:
     """One attachment of a program: what its functions share from one run to the next.
 
     `data` replaces the initial bytes of data sections by name, for instance of parameters. `budget` is the most
-    instructions that a run may execute; a helper call counts as one. Set `on_step` to be called with pc and registers
-    before each instruction; without it, tracing costs nothing. `instructions` is what the last run executed, an
-    instruction that faulted included.
+    instructions that a run may execute; a helper call counts as one. `engine` is one of `ENGINES`; where llvmlite is
+    not installed, the interpreter runs, and a warning says so once. `proofs` of
+    the entries that will be run tell the JIT which checks to leave out.
 
-    Raises UnknownHelper if the program calls a helper that `helpers` does not have.
+    Set `on_step` to be called with pc and registers before each instruction of `run`, which then interprets; without
+    it, tracing costs nothing.
+
+    Raises UnknownHelper if the program calls a helper that `helpers` does not have; VmError for an unknown engine.
     """
 
     def __init__(
@@ -38,16 +44,37 @@ class Machine:
         *,
         budget: int = DEFAULT_BUDGET,
         data: Mapping[str, bytes] | None = None,
+        engine: str = "jit",
+        proofs: Sequence[Proof] = (),
     ) -> None:
         self.program = program
-        self.budget = budget
-        self.instructions = 0
-        self.on_step: Callable[[int, Sequence[int]], None] | None = None
-        self.memory = Memory()
+        self.on_step: OnStep | None = None
+        self._proofs = proofs
+        table = helpers or HelperTable()
+        for number, pc in program.helper_calls.items():
+            if number not in table.by_number:
+                raise program.illegal(pc, table.does_not_offer(number), UnknownHelper)
+        self._engine = _engine(engine, program, table, budget, proofs)
+        self._calls: dict[tuple[str | int, int], Callable[..., int]] = {}
+        self.memory = self._engine.memory
         self._map_data(data or {})
-        self._execution = Execution(self.memory, self._bind(helpers or HelperTable()), program.starts)
-        self._steps = compiled(program)
-        self._running = False
+
+    @property
+    def budget(self) -> int:
+        """The most instructions that a run may execute."""
+        return self._engine.budget
+
+    @budget.setter
+    def budget(self, budget: int) -> None:
+        if budget != self._engine.budget:
+            self._engine.budget = budget
+            if self._proofs:  # machine code may have been chosen because the budget sufficed
+                self._calls.clear()
+
+    @property
+    def instructions(self) -> int:
+        """What the last run executed, an instruction that faulted included."""
+        return self._engine.instructions
 
     def run(self, entry: str | int, *arguments: int, context: object = None, budget: int | None = None) -> int:
         """Run from an entry with r1, r2, ... = arguments; the unsigned 64-bit r0.
@@ -56,39 +83,33 @@ class Machine:
         Raises Fault; VmError for an unknown entry, too many arguments, or a run within a run. What else a helper's
         body or a region's hook raises passes through, with a note that says where.
         """
-        pc = self.program.pc_of(entry)
-        if len(arguments) > MAX_ARGUMENTS:
-            raise VmError(f"{len(arguments)} arguments; a function takes at most {MAX_ARGUMENTS}")
-        if self._running:
-            raise VmError("this machine is already running: a helper or hook may not run it again")
-        registers = [0] * 11
-        registers[1 : 1 + len(arguments)] = [argument & MASK64 for argument in arguments]
-        execution = self._execution
-        execution.context = context
-        limit = self.budget if budget is None else budget
-        steps = self._steps if self.on_step is None else _Traced(self._steps, registers, self.on_step)
-        executed = 0
-        execution.enter(registers, EXITED)
-        self._running = True
-        try:
-            for executed in range(1, limit + 1):  # noqa: B007 (read after the loop)
-                pc = steps[pc](registers, execution)
-                if pc < 0:
-                    return registers[0]
-            raise BudgetExhausted(f"the budget of {limit} instructions is exhausted")
-        except Fault as fault:
-            function = self.program.function_at(pc)
-            fault.pc, fault.section, fault.function = pc, function.section, function.name
-            fault.line = self.program.line_at(pc)
-            fault.instructions = executed
-            raise
-        except Exception as error:
-            error.add_note(f"raised while instruction {pc} of {self.program.source} was executed")
-            raise
-        finally:
-            self.instructions = executed
-            self._running = False
-            execution.unwind()
+        if self.on_step is not None:
+            traced = Entry(self.program.pc_of(entry), arguments)
+            return self._engine.trace(traced, context, self.on_step)
+        if budget is not None and budget != self.budget:
+            usual, self.budget = self.budget, budget
+            try:
+                return self.run(entry, *arguments, context=context)
+            finally:
+                self.budget = usual
+        count = len(arguments)
+        if count > MAX_ARGUMENTS:
+            raise VmError(f"{count} arguments; a function takes at most {MAX_ARGUMENTS}")
+        call = self._calls.get((entry, count))
+        if call is None:
+            call = self._calls[entry, count] = self.entry(entry, takes=range(1, count + 1))
+        return call(context, *arguments)
+
+    def entry(
+        self, entry: str | int, registers: Sequence[int] = (), takes: Sequence[int | Place] = ()
+    ) -> Callable[..., int]:
+        """A function `call(context, number, ...)` that runs from an entry, at the least cost there is.
+
+        It starts with `registers` in r1, r2, ...; each number of a call goes where `takes` says: to a register, or to a
+        place in memory. It holds while the budget is not lowered and the regions of its places are mapped. Raises
+        VmError for an unknown entry or an argument that does not exist, AccessViolation for a place outside of memory.
+        """
+        return self._engine.entry(Entry(self.program.pc_of(entry), tuple(registers), tuple(takes)))
 
     def _map_data(self, replaced: Mapping[str, bytes]) -> None:
         sizes = {section.name: len(section.data) for section in self.program.data}
@@ -101,25 +122,29 @@ class Machine:
             initial = bytearray(data) if section.writable else data
             self.memory.map(Region(section.region, section.name, initial, section.writable))
 
-    def _bind(self, helpers: HelperTable) -> BoundHelpers:
-        for number, pc in self.program.helper_calls.items():
-            if number not in helpers.by_number:
-                raise self.program.illegal(pc, helpers.does_not_offer(number), UnknownHelper)
-        return BoundHelpers(helpers, self.memory)
+
+def _engine(name: str, program: Program, table: HelperTable, budget: int, proofs: Sequence[Proof]) -> Engine:
+    if name not in ENGINES:
+        raise VmError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
+    if name == "jit" and _can_compile():
+        from vm.jit.engine import NativeEngine  # here, because LLVM takes longer to import than all of vm
+
+        return NativeEngine(program, table, budget, proofs)
+    memory = Memory(MAX_CALL_DEPTH)
+    return InterpreterEngine(program, memory, BoundHelpers(table, memory), budget)
 
 
-class _Traced:
-    """The steps of a program, but looking one up reports it."""
+@cache
+def _can_compile() -> bool:
+    """Whether there is a JIT; where there is none, say so, once."""
+    from vm.jit.compiler import is_available
 
-    __slots__ = ("_on_step", "_registers", "_steps")
-
-    def __init__(
-        self, steps: Sequence[Step], registers: Registers, on_step: Callable[[int, Sequence[int]], None]
-    ) -> None:
-        self._steps = steps
-        self._registers = registers
-        self._on_step = on_step
-
-    def __getitem__(self, pc: int) -> Step:
-        self._on_step(pc, tuple(self._registers))
-        return self._steps[pc]
+    if not is_available():
+        warnings.warn(
+            "llvmlite is not installed (or this is no 64-bit little-endian machine): programs are interpreted, with "
+            "the same results, more slowly; pip install llvmlite",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return False
+    return True

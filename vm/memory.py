@@ -6,6 +6,7 @@ fixed, so addresses are the same on every run and on every engine, and no real a
 ====================  ==================================================================
 0                     never mapped: NULL
 1 to 8                stack frames, the outermost call first
+9                     a bounded heap, where the host makes one (`vm.heap`)
 15                    never mapped: the program's code; the offset is 8 * pc. Only `callx` uses such an address
 16 to 63              the program's data sections, in the order of the object file
 64 and up             the host's
@@ -18,7 +19,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from vm.errors import AccessViolation, VmError
+from vm.errors import AccessViolation, VmError, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 STACK_REGION = 1
 MAX_CALL_DEPTH = 8
 FRAME_BYTES = 512
+HEAP_REGION = 9
 CODE_REGION = 15
 DATA_REGION = 16
 HOST_REGION = 64
@@ -36,6 +38,7 @@ MAX_REGION_BYTES = 1 << 31
 MASK64 = 0xFFFF_FFFF_FFFF_FFFF
 OFFSET_MASK = 0xFFFF_FFFF
 
+_ZEROED_FRAME = bytes(FRAME_BYTES)
 _SCALARS = {1: struct.Struct("<B"), 2: struct.Struct("<H"), 4: struct.Struct("<I"), 8: struct.Struct("<Q")}
 _UNPACK = {size: scalar.unpack_from for size, scalar in _SCALARS.items()}
 _PACK = {size: scalar.pack_into for size, scalar in _SCALARS.items()}
@@ -46,9 +49,9 @@ def address(region: int, offset: int = 0) -> int:
     return ((region << 32) + offset) & MASK64
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """Bytes that a program can reach. The host may exchange `data` between runs.
+    """Bytes that a program can reach, in the host's own buffer: what either side writes, the other sees.
 
     `on_read(offset, size)` is called before bytes are read and may fill `data`. `on_write(offset, size)` is called
     before bytes are written; one that tracks what is dirty fills the bytes that a partial write leaves. Either
@@ -64,12 +67,21 @@ class Region:
 
 
 class Memory:
-    """The regions that are mapped now, by number."""
+    """The regions that are mapped now, by number; the stack's frames among them, as many as calls are nested.
 
-    __slots__ = ("_regions",)
+    `frames` is how many local calls can be nested at all, `MAX_CALL_DEPTH` or fewer: one region each.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_frames", "_regions", "depth")
+
+    def __init__(self, frames: int = MAX_CALL_DEPTH) -> None:
         self._regions: dict[int, Region] = {}
+        self._frames = tuple(
+            Region(STACK_REGION + depth, f"stack frame {depth}", bytearray(FRAME_BYTES), writable=True)
+            for depth in range(frames)
+        )
+        self.depth = 0
+        """How many frames are mapped now."""
 
     def map(self, region: Region) -> None:
         """Make a region reachable. Raises VmError if its number is taken or out of range, or its data unfit."""
@@ -92,6 +104,22 @@ class Memory:
             return self._regions.pop(number)
         except KeyError:
             raise VmError(f"region {number} is not mapped") from None
+
+    def push_frame(self) -> int:
+        """Map one more frame, zeroed; the address of its end. Raises CallDepthExceeded where there is none left."""
+        depth = self.depth
+        if depth == len(self._frames):
+            raise too_deep()
+        frame = self._frames[depth]
+        frame.data[:] = _ZEROED_FRAME  # type: ignore[index]
+        self._regions[frame.number] = frame
+        self.depth = depth + 1
+        return address(frame.number, FRAME_BYTES)
+
+    def pop_frame(self) -> None:
+        """Unmap the frame that was mapped last."""
+        self.depth -= 1
+        del self._regions[STACK_REGION + self.depth]
 
     def locate(self, address: int, size: int) -> Region:
         """The region that holds all of `size` bytes at an address: the one bounds check. Raises AccessViolation."""

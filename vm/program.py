@@ -52,8 +52,8 @@ class Program:
     `instructions` is indexed by pc. `entries` maps the name of a code section ("replace/SetTimer") to a pc.
     `sections` has the raw bytes of data sections with names of the host's own, for metadata. `lines` are those of the
     source, where the object has them. `helper_calls` maps each helper's number to the pc of its first call; if
-    `calls_through_registers`, others may be, too. `starts` has the first pc of each function. `resolver` answers for
-    pseudo sources of `lddw` that are the host's.
+    `calls_through_registers`, others may be, too. It `nests_calls` if it may use more than one frame. `starts` has the
+    first pc of each function. `resolver` answers for pseudo sources of `lddw` that are the host's.
 
     Raises IllegalInstruction if the instructions are not well formed, or a pseudo source stands for nothing.
     """
@@ -68,6 +68,7 @@ class Program:
     resolver: InitVar[Resolver | None] = None
     helper_calls: Mapping[int, int] = field(init=False)
     calls_through_registers: bool = field(init=False)
+    nests_calls: bool = field(init=False)
     starts: frozenset[int] = field(init=False)
 
     def __post_init__(self, resolver: Resolver | None) -> None:
@@ -86,6 +87,8 @@ class Program:
                 calls.setdefault(instruction.imm, pc)
         through = any(each.opcode.form is Form.CALL_REGISTER for each in self.instructions)
         object.__setattr__(self, "calls_through_registers", through)
+        nests = through or any(each.opcode.form is Form.CALL_LOCAL for each in self.instructions)
+        object.__setattr__(self, "nests_calls", nests)
         object.__setattr__(self, "helper_calls", MappingProxyType(calls))
 
     @classmethod

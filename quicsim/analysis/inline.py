@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 from quicsim.analysis.plots import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Mark", "Reference", "bars", "distributions", "over_time", "swept_lines"]
+__all__ = ["SERIES", "Mark", "Reference", "bars", "distributions", "drawn", "over_time", "swept_lines"]
 
 _INK, _GRID, _PAPER = "#010a01", "#010a02", "#010a03"
-_SERIES = ("#010b01", "#010b02", "#010b03", "#010b04", "#010b05")
-COLOURS = {_INK: "ink", _GRID: "grid", _PAPER: "paper", **{c: f"series-{n}" for n, c in enumerate(_SERIES, start=1)}}
+SERIES = ("#010b01", "#010b02", "#010b03", "#010b04", "#010b05")
+"""Placeholders of the colours that tell series apart, in their order."""
+COLOURS = {_INK: "ink", _GRID: "grid", _PAPER: "paper", **{c: f"series-{n}" for n, c in enumerate(SERIES, start=1)}}
 """Placeholder -> the CSS variable, `--ink` and so on, that the page must define."""
 
 _DASHES = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
@@ -75,19 +76,19 @@ def distributions(
 
     def draw(axes: Axes) -> None:
         for index, (name, samples) in enumerate(series.items()):
-            colour = _SERIES[index % len(_SERIES)]
+            colour = SERIES[index % len(SERIES)]
             axes.ecdf(list(samples), color=colour, linestyle=_DASHES[index % len(_DASHES)], linewidth=1.6, label=name)
             if curves and name in curves:
                 axes.ecdf(list(curves[name]), color=colour, linewidth=3.2, alpha=0.35, label=f"{name}, paper")
         names = list(series)
         for mark in marks:
-            colour = _SERIES[names.index(mark.series) % len(_SERIES)] if mark.series in names else _PAPER
+            colour = SERIES[names.index(mark.series) % len(SERIES)] if mark.series in names else _PAPER
             axes.axvline(mark.value, color=colour, linewidth=3.2, alpha=0.35, label=mark.label)
         axes.set(xlabel=label, ylabel="share of samples", ylim=(0, 1.02))
         axes.locator_params(axis="x", nbins=5)
         axes.margins(x=0.06)
 
-    return _drawn(title, draw)
+    return drawn(title, draw)
 
 
 def swept_lines(
@@ -108,10 +109,10 @@ def swept_lines(
     def draw(axes: Axes) -> None:
         names = list(lines)
         for line in references:
-            colour = _SERIES[names.index(line.series) % len(_SERIES)] if line.series in names else _PAPER
+            colour = SERIES[names.index(line.series) % len(SERIES)] if line.series in names else _PAPER
             axes.plot(*_columns(line.points), color=colour, linewidth=3.2, alpha=0.35, label=line.label)
         for index, (name, points) in enumerate(lines.items()):
-            colour, dashes = _SERIES[index % len(_SERIES)], _DASHES[index % len(_DASHES)]
+            colour, dashes = SERIES[index % len(SERIES)], _DASHES[index % len(_DASHES)]
             axes.plot(
                 *_columns(points), color=colour, linestyle=dashes, linewidth=1.4, marker="os^Dv"[index % 5],
                 markersize=4, label=name,
@@ -126,7 +127,7 @@ def swept_lines(
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
 
-    return _drawn(title, draw)
+    return drawn(title, draw)
 
 
 def over_time(
@@ -141,10 +142,10 @@ def over_time(
     def draw(axes: Axes) -> None:
         names = list(lines)
         for line in references:
-            colour = _SERIES[names.index(line.series) % len(_SERIES)] if line.series in names else _PAPER
+            colour = SERIES[names.index(line.series) % len(SERIES)] if line.series in names else _PAPER
             axes.plot(*_columns(line.points), color=colour, linewidth=2.4, alpha=0.35, label=line.label)
         for index, (name, points) in enumerate(lines.items()):
-            colour, dashes = _SERIES[index % len(_SERIES)], _DASHES[index % len(_DASHES)]
+            colour, dashes = SERIES[index % len(SERIES)], _DASHES[index % len(_DASHES)]
             axes.plot(*_columns(points), color=colour, linestyle=dashes, linewidth=1.2, label=name)
         for at, text in instants:
             axes.axvline(at, color=_INK, linewidth=0.7, linestyle=(0, (2, 3)))
@@ -153,7 +154,7 @@ def over_time(
         axes.set(xlabel="time (s)", ylabel=y_label)
         axes.set_ylim(bottom=0)
 
-    return _drawn(title, draw)
+    return drawn(title, draw)
 
 
 def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]], y_label: str) -> str:
@@ -165,7 +166,7 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
         for index, (name, heights) in enumerate(series.items()):
             places = [group + (index - (len(series) - 1) / 2) * width for group in range(len(groups))]
             draw_bars = axes.barh if lying else axes.bar
-            draw_bars(places, list(heights), width * 0.92, color=_SERIES[index % len(_SERIES)], label=name)
+            draw_bars(places, list(heights), width * 0.92, color=SERIES[index % len(SERIES)], label=name)
         names = [textwrap.fill(group, _NAME_CHARACTERS * 3 // 2 if lying else _NAME_CHARACTERS) for group in groups]
         if lying:
             axes.set_yticks(range(len(groups)), labels=names, fontsize=8.5)
@@ -178,14 +179,14 @@ def bars(title: str, groups: Sequence[str], series: Mapping[str, Sequence[float]
             axes.set(ylabel=y_label)
         axes.grid(visible=False, axis="y" if lying else "x")
 
-    return _drawn(title, draw)
+    return drawn(title, draw)
 
 
 def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _drawn(title: str, draw: Any) -> str:
+def drawn(title: str, draw: Callable[[Axes], object]) -> str:
     """A figure of one set of axes with a legend below, as SVG for a page."""
     import matplotlib as mpl
     from matplotlib.figure import Figure

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from quicsim.analysis.files import write_atomically
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -29,6 +29,7 @@ _STYLE: dict[Any, Any] = {
 _SIZE_INCHES = (6.4, 4.0)
 _DOTS_PER_INCH = 150
 _SUBTITLE_CHARACTERS = 95
+_TITLE_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,24 @@ class Chart:
 
     def _repr_png_(self) -> bytes:
         return self.png()
+
+
+def drawn(title: str, draw: Callable[[Axes], object]) -> Chart:
+    """A figure of one set of axes with its title, and a legend below where more than one thing is named."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        axes.set_title(_literal(textwrap.fill(title, _TITLE_CHARACTERS)))
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        handles, labels = axes.get_legend_handles_labels()
+        if len(handles) > 1:
+            figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    return Chart(figure)
 
 
 def ecdf(

@@ -116,20 +116,14 @@ COLUMNS: tuple[tuple[str, bool, Callable[[Row], str]], ...] = (
 """Of the table, wherever it is shown: heading, whether it holds numbers, and a row's text."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Summary:
-    """The table of results. `str()` and a notebook show it; `rows` hold the numbers."""
+class TextTable:
+    """A table of texts: `str()` and a notebook show it."""
 
-    rows: tuple[Row, ...]
+    __slots__ = ()
 
     def columns(self) -> list[tuple[str, bool, list[str]]]:
-        """The columns that say anything: heading, whether it holds numbers, texts."""
-        columns = [(heading, numeric, [text(row) for row in self.rows]) for heading, numeric, text in COLUMNS]
-        return [column for column in columns if any(column[2])]
-
-    def to_json(self) -> list[dict[str, object]]:
-        """The rows as plain data."""
-        return [row.to_json() for row in self.rows]
+        """Heading, whether it holds numbers, and texts of each column."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return str(self)
@@ -152,9 +146,25 @@ class Summary:
                 for text, (_, numeric, _) in zip(line, columns, strict=True)
             )
             + "</tr>"
-            for tag, line in zip(("th", *("td" for _ in self.rows)), cells, strict=True)
+            for tag, line in zip(("th", *("td" for _ in cells[1:])), cells, strict=True)
         ]
         return f"<table>{''.join(lines)}</table>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Summary(TextTable):
+    """The table of results. `str()` and a notebook show it; `rows` hold the numbers."""
+
+    rows: tuple[Row, ...]
+
+    def columns(self) -> list[tuple[str, bool, list[str]]]:
+        """The columns that say anything: heading, whether it holds numbers, texts."""
+        columns = [(heading, numeric, [text(row) for row in self.rows]) for heading, numeric, text in COLUMNS]
+        return [column for column in columns if any(column[2])]
+
+    def to_json(self) -> list[dict[str, object]]:
+        """The rows as plain data."""
+        return [row.to_json() for row in self.rows]
 
 
 Measured = Mapping[tuple[str, str], Mapping[int, float]]

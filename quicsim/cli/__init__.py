@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli import fsm, plugins, reproduce, run, scenarios, sweep, trace, validate
+from quicsim.cli import fsm, plugin, plugins, reproduce, run, scenarios, sweep, trace, validate
 from quicsim.version import version
 
 app = typer.Typer(
@@ -38,6 +38,7 @@ def _options(
 
 
 app.command("fsm")(fsm.fsm)
+app.add_typer(plugin.group, name="plugin")
 app.command("plugins")(plugins.plugins)
 app.command("reproduce")(reproduce.reproduce)
 app.command("run")(run.run)

@@ -30,6 +30,9 @@ def run(
     overrides: Overrides = None,
     plugin: Plugin = None,
     jobs: Annotated[int, typer.Option(help="Worker processes; the results do not depend on it.")] = 1,
+    engine: Annotated[
+        str, typer.Option(help="What runs plugins, jit or interpreter; the results do not depend on it.")
+    ] = "jit",
     output: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where files go; results/SCENARIO unless given.")
     ] = None,
@@ -43,7 +46,7 @@ def run(
         if home is not None:
             _check_writable(home)
         with progress_bar(visible=not as_json and sys.stderr.isatty()) as progress:
-            results = scenario.run(variant or None, replications, seed, jobs, plugin, progress)
+            results = scenario.run(variant or None, replications, seed, jobs, plugin, progress, engine)
         written = [] if home is None else _written(results, home)
         if as_json:
             print(json.dumps(results.to_json(), indent=1, allow_nan=False))

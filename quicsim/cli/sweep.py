@@ -182,6 +182,31 @@ def compact(
             print(table)
 
 
+@app.command()
+def report(place: Place, output: Output = None, as_json: AsJson = False) -> None:
+    """Show the summary, and write DIR/report.html with every picture."""
+    with reported():
+        from quicsim.analysis.files import write_atomically
+        from quicsim.sweep.report import page
+        from quicsim.sweep.result import SweepResult
+        from quicsim.sweep.run import state_of, stored
+
+        store, found, manifest = stored(_home_of(place, output))
+        mixed = len(manifest.simulators) > 1
+        result = SweepResult(store, found, state_of(store, found, manifest), mixed=mixed)
+        path = store.directory / "report.html"
+        write_atomically(path, page(result).encode())
+        summary = result.summary()
+        if as_json:
+            print(
+                json.dumps({**_state_json(result.state), "summary": summary.to_json(), "report": str(path)}, indent=1)
+            )
+        else:
+            print(f"{found.title}\n\n{summary}\n")
+            _show(result.state)
+            print(path)
+
+
 def _run(name: str, output: Path | None, executor: Executor, shard: str, cache: bool, mix: bool, as_json: bool) -> None:
     from quicsim.sweep.file import read
     from quicsim.sweep.run import Options, Shard

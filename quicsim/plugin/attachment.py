@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from quicsim.plugin.package import Anchor, Plugin
     from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
+    from vm.verifier import Proof
 
 __all__ = ["INSTRUCTION_BUDGET", "MAXIMUM_FAULTS", "Attachment", "Program"]
 
@@ -50,9 +51,15 @@ class Attachment:
     """A plugin on one connection: its memory, shared by all its programs, and its record."""
 
     def __init__(
-        self, plugin: Plugin, host: ConnectionPlugins, chosen: Mapping[str, int] = MappingProxyType({})
+        self,
+        plugin: Plugin,
+        host: ConnectionPlugins,
+        chosen: Mapping[str, int] = MappingProxyType({}),
+        proofs: Mapping[str, Proof] = MappingProxyType({}),
     ) -> None:
         self.plugin = plugin
+        self.proofs = proofs
+        """By section: what the verifier proved of its programs; empty where nobody asked it."""
         self.parameters = {each.name: chosen.get(each.name, each.default) for each in plugin.parameters}
         """What was chosen of the plugin's parameters, and its defaults."""
         self.data = {VALUE_SECTION: packed(plugin.parameters, self.parameters)} if plugin.parameters else {}
@@ -120,12 +127,21 @@ class Program:
         self._journal = Journal()
         self._operation_view = OperationView(anchor.operation, self.connection.counts)
         self._connection_view = VIEWS[self.connection.profile.bridge](self.connection)
-        self.machine = vm.Machine(attachment.plugin.program, HELPERS, budget=INSTRUCTION_BUDGET, data=attachment.data)
+        proof = attachment.proofs.get(anchor.section)
+        self.machine = vm.Machine(
+            attachment.plugin.program,
+            HELPERS,
+            budget=INSTRUCTION_BUDGET if proof is None else proof.worst_case_instructions,
+            data=attachment.data,
+            engine=attachment.host.engine,
+            proofs=tuple(attachment.proofs.values()),
+        )
         for region in shared:
             self.machine.memory.unmap(region.number)
             self.machine.memory.map(region)
         for region in (self._operation_view.region, self._connection_view.region, state):
             self.machine.memory.map(region)
+        self._enter = self.machine.entry(anchor.section, _ARGUMENTS)
 
     def data_regions(self) -> list[vm.Region]:
         """The regions of .data and .bss, which all programs of an attachment share."""
@@ -170,7 +186,7 @@ class Program:
         self._connection_view.reset()
         machine = self.machine
         try:
-            result = machine.run(self.anchor.section, *_ARGUMENTS, context=self)
+            result = self._enter(self)
             own_result = default is not None and result != self.default_result
             if own_result:  # the default answers for its own, and has put it where it belongs
                 view.check(result)

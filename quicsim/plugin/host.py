@@ -7,6 +7,7 @@ effect when the connection's current call ends; replacing is one step.
 from __future__ import annotations
 
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PluginAttached, PluginDetached, PluginReplaced
@@ -15,7 +16,9 @@ from quicsim.plugin.attachment import Attachment, dispatch
 from quicsim.plugin.negotiation import Negotiation, Push
 from quicsim.plugin.package import Plugin, PluginError
 from quicsim.plugin.parameters import checked
+from quicsim.plugin.verification import verified
 from quicsim.randomness import Streams
+from vm import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from quicsim.events import PluginFaulted, PluginTrouble
     from quicsim.quic.connection import Connection
 
-__all__ = ["ConnectionPlugins"]
+__all__ = ["ENGINES", "ConnectionPlugins"]
 
 INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 
@@ -31,8 +34,19 @@ INIT_OPAQUE_DATA = operation_named("InitOpaqueData")
 class ConnectionPlugins:
     """The plugins of one connection, and its side of the exchange."""
 
-    def __init__(self, connection: Connection, streams: Streams | None = None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        streams: Streams | None = None,
+        *,
+        verify: bool = True,
+        engine: str = ENGINES[0],
+    ) -> None:
         self.connection = connection
+        self.verify = verify
+        """Whether a plugin must be proved safe before it is attached; if not, run-time checks alone contain it."""
+        self.engine = engine
+        """What runs the programs."""
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None
@@ -48,8 +62,9 @@ class ConnectionPlugins:
     def attach(self, plugin: Plugin, parameters: Mapping[str, object] | None = None, *, replaces: str = "") -> None:
         """Attach a plugin to this end, with these of its parameters, in the place of `replaces` if one is named.
 
-        Raises PluginError when another plugin holds an anchor that it wants to replace, when there is nothing of that
-        name to replace, and for a parameter that it does not have or that is out of range.
+        Raises PluginError when the verifier refuses it, when another plugin holds an anchor that it wants to replace,
+        when there is nothing of that name to replace, and for a parameter that it does not have or that is out of
+        range.
         """
         old = self.attached(replaces) if replaces else None
         attachment = self.put(plugin, checked(plugin.name, plugin.parameters, parameters or {}), old)
@@ -60,7 +75,7 @@ class ConnectionPlugins:
     def put(self, plugin: Plugin, chosen: Mapping[str, int], old: Attachment | None) -> Attachment:
         """Attach without telling the peer, in the place of `old` if there is one; the parameters are checked."""
         self._check_anchors(plugin, old)
-        attachment = Attachment(plugin, self, chosen)
+        attachment = Attachment(plugin, self, chosen, verified(plugin) if self.verify else MappingProxyType({}))
         if old is not None:
             self.attachments.remove(old)
         self.attachments.append(attachment)

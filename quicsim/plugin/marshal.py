@@ -7,6 +7,7 @@ it. Writes are kept apart until the call succeeds. What was copied is counted; t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any
@@ -254,7 +255,7 @@ class CopiedConnectionView(ConnectionView):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
-        self.region.on_read = None
+        self.region = replace(self.region, on_read=None)
 
     def reset(self) -> None:
         """Copy every value anew."""

@@ -8,26 +8,34 @@ from __future__ import annotations
 
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from quicsim.operations import Slot
 from quicsim.plugin.attachment import GENERATE_FRAMES, INSTRUCTION_BUDGET
 from quicsim.plugin.context import MAXIMUM_PATHS
+from quicsim.plugin.errors import PluginError
 from quicsim.plugin.helpers import HELPERS, SENDERS_CODEPOINTS
 from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSET, Layout, operation_layout
 from quicsim.plugin.marshal import CONNECTION_REGION, OPERATION_REGION, STATE_REGION
 from quicsim.plugin.parameters import VALUE_SECTION
 from quicsim.plugin.parameters import layout as parameter_layout
-from vm.verifier import Array, Contract, Field, PointerTo, Proof, Range, RegionType, Terms, verify
+from vm.verifier import Array, Contract, Field, PointerTo, Proof, Range, RegionType, Rejected, Terms, verify
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import vm
     from quicsim.operations import Operation
     from quicsim.plugin.package import Anchor, Plugin
 
-__all__ = ["contract_of", "verified"]
+__all__ = ["PluginRejected", "contract_of", "verified"]
+
+
+class PluginRejected(PluginError):  # noqa: N818
+    """The verifier refuses a plugin; `refusal` says all about it, the text only the first line."""
+
+    def __init__(self, name: str, refusal: Rejected) -> None:
+        super().__init__(f"plugin {name}: {refusal.entry}: {refusal.reason}")
+        self.refusal = refusal
+
 
 TERMS = MappingProxyType(
     {
@@ -105,15 +113,32 @@ def contract_of(anchor: Anchor, plugin: Plugin) -> Contract:
     )
 
 
-_verified: WeakKeyDictionary[vm.Program, Mapping[str, Proof]] = WeakKeyDictionary()
+KEPT = 64
+_judged: dict[tuple[bytes, int, bool], Mapping[str, Proof] | PluginRejected] = {}
+"""Verdicts by what is judged, the object and the size of its memory, and by whether its lines of C are known: the same
+bytes are pushed on many connections.
+"""
 
 
 def verified(plugin: Plugin) -> Mapping[str, Proof]:
-    """A proof for each of a plugin's anchors, by section. Raises vm.verifier.Rejected for the first that has none."""
-    proofs = _verified.get(plugin.program)
-    if proofs is None:
-        proofs = MappingProxyType(
-            {each.section: verify(plugin.program, each.section, contract_of(each, plugin)) for each in plugin.anchors}
-        )
-        _verified[plugin.program] = proofs
-    return proofs
+    """A proof for each of a plugin's anchors, by section. Raises PluginRejected where one has none."""
+    key = plugin.data, plugin.state_bytes, plugin.program.lines is not None
+    verdict = _judged.get(key)
+    if verdict is None:
+        verdict = _judge(plugin)
+        if len(_judged) >= KEPT:
+            del _judged[next(iter(_judged))]
+        _judged[key] = verdict
+    if isinstance(verdict, PluginRejected):
+        raise PluginRejected(plugin.name, verdict.refusal)
+    return verdict
+
+
+def _judge(plugin: Plugin) -> Mapping[str, Proof] | PluginRejected:
+    proofs = {}
+    for anchor in plugin.anchors:
+        try:
+            proofs[anchor.section] = verify(plugin.program, anchor.section, contract_of(anchor, plugin))
+        except Rejected as refusal:
+            return PluginRejected(plugin.name, refusal)
+    return MappingProxyType(proofs)

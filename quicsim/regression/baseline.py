@@ -31,7 +31,7 @@ TRACE_RECORDS = 4_096
 
 
 class BaselineError(ValueError):
-    """A baseline that cannot be used; the text names the file, what is wrong, and what would be right."""
+    """A baseline that cannot be used; the text says what is wrong, and where in the file, but not the file's name."""
 
 
 class _Part(BaseModel):
@@ -196,20 +196,20 @@ def read(path: Path) -> Baseline:
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise BaselineError(f"{path} cannot be read: {error}") from None
+        raise BaselineError(f"it cannot be read: {error}") from None
     try:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         conflict = "; git left a conflict in it" if "\n<<<<<<< " in f"\n{text}" else ""
-        raise BaselineError(f"{path}, line {error.lineno}: not JSON: {error.msg}{conflict}; make it anew") from None
+        raise BaselineError(f"line {error.lineno} is not JSON: {error.msg}{conflict}") from None
     if isinstance(document, dict) and document.get("format", FORMAT) != FORMAT:
-        raise BaselineError(f"{path}: format {document['format']!r} is not this quicsim's, {FORMAT}; make it anew")
+        raise BaselineError(f"format {document['format']!r} is not this quicsim's, {FORMAT}")
     try:
         return Baseline.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise BaselineError(f"{path}: {place}: {first['msg']}; make it anew") from None
+        raise BaselineError(f"{place}: {first['msg']}") from None
 
 
 def write(path: Path, baseline: Baseline) -> None:

@@ -9,26 +9,35 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from typing import TYPE_CHECKING, NoReturn
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from quicsim.regression.baseline import BaselineError, baseline_of, read, with_traces, write
 from quicsim.regression.check import check, refuse_unknown
-from quicsim.regression.report import as_text, headline
+from quicsim.regression.outcome import Outcome
+from quicsim.regression.report import as_text, change_texts, headline, in_order
+from quicsim.regression.tolerance import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from os import PathLike
     from pathlib import Path
 
     from quicsim.regression.baseline import Baseline
     from quicsim.regression.check import DigestMode, Finding
     from quicsim.regression.objects import Objects
+    from quicsim.regression.outcome import State
     from quicsim.regression.tolerance import Tolerance
     from quicsim.results import Results
 
-__all__ = ["Baselines", "Scenarios"]
+__all__ = ["OUTCOMES", "Baselines", "Scenarios"]
+
+OUTCOMES = pytest.StashKey[list[dict[str, Any]]]()
+"""Of a test: its outcomes as plain data."""
+
+MEANT = "if that is meant, make the baseline anew with"
 
 
 class Scenarios:
@@ -99,38 +108,83 @@ class Baselines:
         if not tolerances and digest != "strict":
             raise ValueError('nothing that could fail: give tolerances, or digest="strict"')
         path = self._path(name)
-        now = baseline_of(results)
-        refuse_unknown(tolerances, now)
-        before = self._read(path)
+        refuse_unknown(tolerances, baseline_of(results))
+        before, wrong = self._read(path)
         if self._is_updating:
-            before = _updated(path, before, with_traces(now, results))
+            return self._update(path, before, results, tolerances)
         if before is None:
-            self._fail(path, "there is no such baseline; make it with", and_commit=True)
+            self._fail(path, wrong, "make it with")
         try:
             finding = check(results, before, tolerances, mode)
         except BaselineError as error:
-            self._fail(path, f"{error}; if that is meant, make the baseline anew with", and_commit=True)
+            wrong = str(error)
+        if wrong:
+            self._fail(path, wrong, MEANT)
+        outcome = self._outcome(path, finding, results)
+        self._note(outcome, finding)
         if finding.failed:
-            objects = {path for setup in results.setups.values() for path in setup.plugin_objects.values()}
-            text = as_text(finding, lambda section: self._c_line(objects, section))
-            self._fail(
-                path, f"{headline(finding)}\n{text}\nif that is meant, make the baseline anew with", and_commit=True
-            )
+            self._fail_with(path, f"{outcome.headline}\n{outcome.text}", MEANT)
         return finding
 
-    def _c_line(self, objects: Iterable[Path], section: str) -> str:
-        found = self._objects.line_of(objects, section)
-        return "" if found is None else f"{self._place(found.path)}:{found.line}"
-
-    def _read(self, path: Path) -> Baseline | None:
+    def _update(
+        self, path: Path, before: Baseline | None, results: Results, tolerances: Mapping[str, Tolerance]
+    ) -> Finding:
+        """Make the results the baseline; the file is left alone where it says the same."""
+        __tracebackhide__ = True
+        now = with_traces(baseline_of(results), results)
+        finding = check(results, now, tolerances)
+        if before is not None and before.without_traces() == now.without_traces() and before.keeps_traces_of(now):
+            self._note(self._outcome(path, finding, results), finding)
+            return finding
         try:
-            return read(path)
-        except FileNotFoundError:
-            return None
+            write(path, now)
         except BaselineError as error:
-            if self._is_updating:
-                return None
-            self._fail(path, f"{error} with")
+            raise error.with_traceback(None) from None
+        outcome = replace(self._outcome(path, finding, results), state="written", headline="written; commit the file")
+        self._note(outcome, finding)
+        return finding
+
+    def _outcome(self, path: Path, finding: Finding, results: Results) -> Outcome:
+        """A finding as it is reported."""
+        objects = {path for setup in results.setups.values() for path in setup.plugin_objects.values()}
+        lines = {
+            place.section: found
+            for parting in finding.partings
+            for place in parting.places
+            if (found := self._objects.line_of(objects, place.section)) is not None
+        }
+        text = as_text(
+            finding, {section: f"{self._place(found.path)}:{found.line}" for section, found in lines.items()}
+        )
+        if lines:
+            found = list(lines.values())[-1]  # where they are far apart, rather than where they part at all
+            file, line = self._place(found.path), found.line
+        else:
+            file, line = self._test_place()
+        rows = [change_texts(each) for each in in_order(finding)]
+        return Outcome(self._test_id, self._place(path), state(finding), headline(finding), text, file, line, rows)
+
+    def _note(self, outcome: Outcome, finding: Finding | None = None) -> None:
+        """Keep an outcome for the reports of this process or, under xdist, of the one that reports."""
+        self._test.stash.setdefault(OUTCOMES, []).append(asdict(outcome))
+        properties = self._test.user_properties
+        properties.append(("quicsim.baseline", outcome.baseline))
+        properties.append(("quicsim.state", outcome.state))
+        for each in finding.changes if finding is not None else ():
+            if each.tolerance is not None:
+                name = f"quicsim.{each.variant}.{each.metric}"
+                properties.append((f"{name}.before", each.before))
+                properties.append((f"{name}.now", each.after))
+                properties.append((f"{name}.verdict", each.verdict.value))
+
+    def _read(self, path: Path) -> tuple[Baseline | None, str]:
+        """The baseline, or why there is none."""
+        try:
+            return read(path), ""
+        except FileNotFoundError:
+            return None, "there is no such baseline"
+        except BaselineError as error:
+            return None, str(error)
 
     def _path(self, name: str) -> Path:
         test = self._test
@@ -151,20 +205,31 @@ class Baselines:
         root = self._test.config.rootpath
         return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
-    def _fail(self, path: Path, text: str, *, and_commit: bool = False) -> NoReturn:
-        # Not the node's own id, to which xdist may have added a group.
-        test = "::".join([self._place(self._test.path), *self._names()])
-        command = f"pytest {shlex.quote(test)} --quicsim-update"
-        ending = "\nand commit the file" if and_commit else ""
-        pytest.fail(f"{self._place(path)}: {text}\n    {command}{ending}", pytrace=False)
+    def _test_place(self) -> tuple[str, int]:
+        return self._place(self._test.path), (self._test.location[1] or 0) + 1
+
+    @property
+    def _test_id(self) -> str:
+        """What pytest is told to run this test; not the node's own id, to which xdist may have added a group."""
+        return "::".join([self._place(self._test.path), *self._names()])
+
+    def _fail(self, path: Path, wrong: str, remedy: str) -> NoReturn:
+        """Fail, and report so, where there is nothing that could be compared."""
+        self._note(Outcome(self._test_id, self._place(path), "failed", wrong, "", *self._test_place(), []))
+        self._fail_with(path, wrong, remedy)
+
+    def _fail_with(self, path: Path, wrong: str, remedy: str) -> NoReturn:
+        command = f"pytest {shlex.quote(self._test_id)} --quicsim-update"
+        pytest.fail(f"{self._place(path)}: {wrong}\n{remedy}\n    {command}\nand commit the file", pytrace=False)
 
 
-def _updated(path: Path, before: Baseline | None, now: Baseline) -> Baseline:
-    """The baseline as it is from now on; the file is left alone where it says the same."""
-    if before is not None and before.without_traces() == now.without_traces() and before.keeps_traces_of(now):
-        return before
-    write(path, now)
-    return now
+def state(finding: Finding) -> State:
+    """What a finding is, in a word."""
+    if finding.failed:
+        return "failed"
+    if finding.parted and finding.digest_mode != "off":
+        return "changed"
+    return "better" if any(each.verdict is Verdict.BETTER for each in finding.changes) else "same"
 
 
 def file_name(names: Sequence[str], check_name: str = "") -> str:

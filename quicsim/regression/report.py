@@ -10,7 +10,7 @@ from quicsim.regression.parting import DISTANCES_NS
 from quicsim.regression.tolerance import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from quicsim.analysis.statistics import Estimate
     from quicsim.regression.check import Finding
@@ -23,12 +23,12 @@ ORDER = (Verdict.WORSE, Verdict.BETTER, Verdict.WITHIN, Verdict.CHANGED, Verdict
 """In which order changes are shown."""
 
 
-def as_text(finding: Finding, c_line: Callable[[str], str]) -> str:
-    """All of a finding, the worst first. `c_line` says where the program of a section is: `tlp.c:38`, or nothing."""
+def as_text(finding: Finding, c_lines: Mapping[str, str]) -> str:
+    """All of a finding, the worst first. `c_lines` say where the program of a section is: `tlp.c:38`."""
     rows = [change_texts(each) for each in in_order(finding)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    lines += [text for variant in finding.parted for text in parting_lines(finding, variant, c_line)]
+    lines += [text for variant in finding.parted for text in parting_lines(finding, variant, c_lines)]
     lines += [f"plugin {name} is another one: {was} -> {is_}" for name, (was, is_) in finding.plugins.items()]
     was, is_ = finding.versions
     if was != is_:
@@ -37,12 +37,18 @@ def as_text(finding: Finding, c_line: Callable[[str], str]) -> str:
 
 
 def headline(finding: Finding) -> str:
-    """What is wrong in a line: every metric that is worse, or else the digest."""
-    worse = [
-        f"{each.metric} of {each.variant} is worse by {difference_text(each, with_interval=False)}"
-        for each in finding.worse
-    ]
-    return "; ".join(worse) or f"the traces of {', '.join(finding.parted)} are other ones"
+    """What there is to say in a line: every metric that is worse, else the digest, else every one that is better."""
+    for verdict in (Verdict.WORSE, Verdict.BETTER):
+        found = [
+            f"{each.metric} of {each.variant} is {verdict.value} by {difference_text(each, with_interval=False)}"
+            for each in finding.changes
+            if each.verdict is verdict
+        ]
+        if verdict is Verdict.BETTER and finding.parted:
+            found.append(f"the traces of {', '.join(finding.parted)} are other ones")
+        if found:
+            return "; ".join(found)
+    return "the same"
 
 
 def in_order(finding: Finding) -> list[Change]:
@@ -63,7 +69,7 @@ def change_texts(change: Change) -> list[str]:
     ]
 
 
-def parting_lines(finding: Finding, variant: str, c_line: Callable[[str], str]) -> list[str]:
+def parting_lines(finding: Finding, variant: str, c_lines: Mapping[str, str]) -> list[str]:
     """Where the traces of a variant part: the events on either side, and the C of the program that ran last."""
     numbers = finding.parted[variant]
     found = next((each for each in finding.partings if each.variant == variant), None)
@@ -77,7 +83,7 @@ def parting_lines(finding: Finding, variant: str, c_line: Callable[[str], str]) 
             f"    now     {found.after.text(last + 1) if last < len(found.after.records) else NO_EVENT}",
         ]
     for place in found.places:
-        where = c_line(place.section) if place.section else ""
+        where = c_lines.get(place.section)
         called = f', last program SEC("{place.section}")' if place.section else ""
         called += f" at {where}" if where else ""
         lines += [

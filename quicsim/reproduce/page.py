@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from html import escape
-from importlib.resources import files
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
 from quicsim.analysis.metrics import natural_view
+from quicsim.analysis.page import html_page
 from quicsim.analysis.statistics import quantiles
 from quicsim.reproduce.document import samples
 
@@ -55,38 +55,15 @@ def claim_texts(claim: Claim) -> dict[str, str]:
 
 def page(report: Report) -> str:
     """The report as HTML."""
-    style = (files("quicsim.reproduce") / "data" / "page.css").read_text(encoding="utf-8")
-    links = "".join(
-        f'<li><a href="#{part.reproduction.name}">{escape(part.reproduction.name)}</a></li>' for part in report.parts
-    )
     quick = f'<p><span class="badge">quick form</span> {QUICK}</p>' if report.quick else ""
     body = "\n".join(_section(part) for part in report.parts)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">
-<title>{TITLE}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
-<h1>{TITLE}</h1>
-<p>{INTRODUCTION}</p>
-{quick}
-<nav aria-label="Figures and tables"><ul>{links}</ul></nav>
-</header>
-<main>
-{_overview(report)}
-{body}
-</main>
-<footer>quicsim {escape(report.version)}. Raw samples of every run: <code>quicsim reproduce --json</code>.</footer>
-</body>
-</html>
-"""
+    return html_page(
+        TITLE,
+        f"<p>{INTRODUCTION}</p>\n{quick}",
+        [(part.reproduction.name, part.reproduction.name) for part in report.parts],
+        f"{_overview(report)}\n{body}",
+        f"quicsim {escape(report.version)}. Raw samples of every run: <code>quicsim reproduce --json</code>.",
+    )
 
 
 def _overview(report: Report) -> str:

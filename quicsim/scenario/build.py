@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from quicsim.clock import Clock
 from quicsim.events import Code, DatagramMarked, Event, PacketDropped, Recorder, Trace
 from quicsim.net.link import check_conservation
+from quicsim.plugin.host import ENGINES
 from quicsim.processing import check_conservation as check_endpoint
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
@@ -90,9 +91,12 @@ def simulate(
     variant: str,
     replication: int,
     subscribers: Sequence[Callable[[Event], None]] = (),
+    engine: str = ENGINES[0],
     trace: Trace | None = None,
 ) -> RunRecord:
-    """Run one replication of one variant to the end of its applications, into a trace of the caller's if there is one.
+    """Run one replication of one variant to the end of its applications, its plugins on an engine of the VM's.
+
+    The events go into a trace of the caller's, if there is one.
 
     Raises Unfinished at the time limit, ConnectionFailed where a connection gives up, ScenarioError for an object
     that is no plugin.
@@ -104,7 +108,7 @@ def simulate(
     streams = Streams(scenario.seed, replication)
     network = build_network(scenario, clock, streams, LinkTrace(recorders))
     notes: list[str] = []
-    talks = build_talks(scenario, network, trace, streams, notes)
+    talks = build_talks(scenario, network, trace, streams, notes, engine)
     recorders += [trace.component(direction.name) for direction in directions(network)]
     sharing = Sharing(clock, [(talk.sides, talk.application.finished, talk.started_ns) for talk in talks])
     run_to_the_end(scenario, clock, talks)
@@ -126,7 +130,7 @@ def simulate(
 
 
 def build_talks(
-    scenario: ResolvedScenario, network: Network, trace: Trace, streams: Streams, notes: list[str]
+    scenario: ResolvedScenario, network: Network, trace: Trace, streams: Streams, notes: list[str], engine: str
 ) -> list[Talk]:
     """Every connection of every flow, ready to start, in the file's order."""
     plugins = plugins_of(scenario)
@@ -134,7 +138,7 @@ def build_talks(
     for name, flow in scenario.every_flow.items():
         for index in range(flow.count):
             own = f"{name}.{index}" if name else ""
-            place = Place(scenario, flow, network, trace, streams, number=len(talks), name=own)
+            place = Place(scenario, flow, network, trace, streams, number=len(talks), name=own, engine=engine)
             start_ns = flow.start_ns + index * flow.spacing_ns
             talks.append(build_talk(name, place, start_ns, plugins, notes))
     return talks

@@ -9,17 +9,19 @@ from quicsim.cpu import Cpu
 from quicsim.endpoint import Endpoint
 from quicsim.operations import OperationTable
 from quicsim.plugin.cost import PluginPrices
-from quicsim.plugin.host import ConnectionPlugins
+from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import Bridge, profile_named
-from quicsim.scenario.build_network import client_paths
+from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
+from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.values import HOST_NAMES
 
 if TYPE_CHECKING:
-    from quicsim.events import Trace
+    from quicsim.endpoint import Stack
+    from quicsim.events import Recorder, Trace
     from quicsim.net.topology import Network
-    from quicsim.randomness import Streams
+    from quicsim.randomness import Stream, Streams
     from quicsim.scenario.schema import Flow, Host, ResolvedScenario
     from quicsim.scenario.values import HostName
 
@@ -31,7 +33,8 @@ class Side:
     """One host's end of the connection."""
 
     endpoint: Endpoint
-    plugins: ConnectionPlugins
+    plugins: ConnectionPlugins | None
+    """None: a foreign stack, which runs none."""
 
 
 Sides = dict["HostName", Side]
@@ -42,7 +45,7 @@ class Place:
     """Where a connection stands in a simulation.
 
     `number` is its own among all connections; `name` is what its components' names begin with, such as "bulk.0", and
-    empty where there is one connection only.
+    empty where there is one connection only. `engine` runs its plugins.
     """
 
     scenario: ResolvedScenario
@@ -52,6 +55,7 @@ class Place:
     streams: Streams
     number: int = 0
     name: str = ""
+    engine: str = ENGINES[0]
 
     def component(self, name: str) -> str:
         """The full name of a component of this connection, and of its random stream."""
@@ -71,9 +75,6 @@ def build_side(place: Place, name: HostName) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     hosts = place.flow.hosts
     host: Host = hosts.client if name == "client" else hosts.server
-    profile = profile_named(host.profile)
-    if host.bridge is not None:
-        profile = replace(profile, bridge=Bridge(host.bridge))
     settings = Settings(
         congestion_control=host.congestion_control,
         datagram_bytes=host.datagram_size_bytes,
@@ -86,17 +87,39 @@ def build_side(place: Place, name: HostName) -> Side:
         idle_timeout_ns=host.idle_timeout_ns,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
+    recorder = place.trace.component(place.component(name))
+    if host.profile in FOREIGN_STACKS:
+        stream = place.streams.stream(place.component(f"{host.profile}:{name}"))
+        foreign = foreign_connection(is_client=name == "client", settings=settings, recorder=recorder, stream=stream)
+        return Side(build_endpoint(place, name, host, foreign), None)
+    profile = profile_named(host.profile)
+    if host.bridge is not None:
+        profile = replace(profile, bridge=Bridge(host.bridge))
     connection = Connection(
         is_client=name == "client",
         profile=profile,
         operations=OperationTable(profile.name),
-        recorder=place.trace.component(place.component(name)),
+        recorder=recorder,
         settings=settings,
     )
-    return Side(build_endpoint(place, name, host, connection), ConnectionPlugins(connection, place.streams))
+    return Side(
+        build_endpoint(place, name, host, connection),
+        ConnectionPlugins(connection, place.streams, verify=host.verify, engine=place.engine),
+    )
 
 
-def build_endpoint(place: Place, name: HostName, host: Host, connection: Connection) -> Endpoint:
+def foreign_connection(*, is_client: bool, settings: Settings, recorder: Recorder, stream: Stream) -> Stack:
+    """One end of a connection of aioquic. Raises ScenarioError where that is not installed."""
+    try:
+        from quicsim.foreign.aioquic import AioquicConnection
+    except ModuleNotFoundError as error:
+        raise ScenarioError(
+            f'profile "aioquic" needs {error.name}; install quicsim\'s extra: pip install "quicsim[aioquic]"'
+        ) from None
+    return AioquicConnection(is_client=is_client, settings=settings, recorder=recorder, stream=stream)
+
+
+def build_endpoint(place: Place, name: HostName, host: Host, connection: Stack) -> Endpoint:
     """What joins a host's connection with the clock and the network, and with the host's core if that has one."""
     clock, number = place.network.clock, 2 * place.number + HOST_NAMES.index(name)
     own, peer = place.flow.between if name == "client" else reversed(place.flow.between)

@@ -33,6 +33,13 @@ __all__ = ["build_network", "client_paths", "directions", "host_names", "network
 
 BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
+FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
+"""Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
+NOT_OF_FOREIGN_STACKS = ("bridge", "ecn")
+"""Keys of a host that say nothing to them."""
+TOLD_ACK_DELAY_NS = 25_000_000
+"""aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""
+
 
 def build_network(scenario: Setup, clock: Clock, streams: Streams, observer: LinkObserver) -> Network:
     """The flows' hosts, the routers, and the links in the file's order."""
@@ -79,7 +86,7 @@ def network_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:
         return
     for name, flow in scenario.every_flow.items():
         place = ("flows", name) if name else ()
-        wrong += _flow_problems(place, flow, ends, hosts)
+        wrong += list(_foreign_problems(place, flow)) or _flow_problems(place, flow, ends, hosts)
     wrong += list(_shared_host_problems(scenario))
     yield from wrong
     if any(key == ("links",) or key[-1] == "between" for key, _sentence in wrong):  # there is no route to reckon with
@@ -133,9 +140,35 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
     key = (*place, "hosts", "client", "paths")
     wrong = list(_path_problems(key, flow, ends, hosts))
     yield from wrong
-    if not wrong and len(client.paths) > 1 and not PROFILES[client.profile].is_multipath:
-        several = " or ".join(f'"{name}"' for name, profile in PROFILES.items() if profile.is_multipath)
+    multipath = [name for name, profile in PROFILES.items() if profile.is_multipath]
+    if not wrong and len(client.paths) > 1 and client.profile not in multipath:
+        several = " or ".join(f'"{name}"' for name in multipath)
         yield key, f'profile "{client.profile}" uses one path; give one link, or take profile {several}'
+
+
+def _foreign_problems(place: Key, flow: Flow) -> Iterator[tuple[Key, str]]:
+    """What a foreign stack cannot do."""
+    client, server = flow.hosts.client, flow.hosts.server
+    foreign = [role for role in HOST_NAMES if _host(flow, role).profile in FOREIGN_STACKS]
+    if not foreign:
+        return
+    if client.profile != server.profile:
+        other = HOST_NAMES[1 - HOST_NAMES.index(foreign[0])]
+        stack = _host(flow, foreign[0]).profile
+        yield (*place, "hosts", other, "profile"), f'"{stack}" talks to itself only; give both hosts the profile'
+        return
+    if flow.plugins:
+        yield (*place, "plugins"), f'profile "{client.profile}" runs no plugins; leave them out'
+    for role in foreign:
+        written = _host(flow, role).model_dump(by_alias=True, exclude_unset=True)
+        for key in (key for key in NOT_OF_FOREIGN_STACKS if written.get(key)):
+            yield (*place, "hosts", role, key), f'profile "{client.profile}" has no such choice; leave it out'
+        if (_host(flow, role).max_ack_delay_ns or 0) > TOLD_ACK_DELAY_NS:
+            yield (*place, "hosts", role, "max_ack_delay"), "aioquic tells its peer 25 ms whatever it is; give no more"
+        known = FOREIGN_STACKS[client.profile]
+        if (controller := _host(flow, role).congestion_control) not in (None, *known):
+            wrong_key = (*place, "hosts", role, "congestion_control")
+            yield wrong_key, f'profile "{client.profile}" has no "{controller}"; write {" or ".join(map(repr, known))}'
 
 
 def _shared_host_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:

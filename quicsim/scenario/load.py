@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from quicsim import locate
+from quicsim.plugin.host import ENGINES
 from quicsim.plugin.package import PluginError, read_plugin
 from quicsim.scenario.build_network import network_problems
 from quicsim.scenario.cpu import with_costs
@@ -124,11 +125,12 @@ class Scenario:
         jobs: int = 1,
         plugin: str | None = None,
         progress: Progress | None = None,
+        engine: str = ENGINES[0],
     ) -> Results:
         """Simulate; see quicsim.scenario.run.run."""
         from quicsim.scenario.run import run
 
-        return run(self, variants, replications, seed, jobs, plugin, progress)
+        return run(self, variants, replications, seed, jobs, plugin, progress, engine)
 
 
 def load(name_or_path: str | PathLike[str], overrides: Sequence[str] = ()) -> Scenario:

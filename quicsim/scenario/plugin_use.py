@@ -10,7 +10,7 @@ from quicsim.plugin.errors import PluginError
 from quicsim.plugin.package import Plugin
 from quicsim.plugin.parameters import checked
 from quicsim.quic.profiles import profile_named
-from quicsim.scenario.build_network import client_paths
+from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
 from quicsim.scenario.errors import Key, suggestion
 from quicsim.scenario.values import Duration, HostName, Table
 
@@ -118,6 +118,8 @@ def path_problems(plugin: Plugin, numbers: Mapping[str, int], path_count: int) -
 def path_count(scenario: "Setup", flow: "Flow") -> int:
     """How many paths a connection will have: with several, path 0 is beside those that the client's links carry."""
     hosts = flow.hosts
+    if hosts.client.profile in FOREIGN_STACKS:
+        return 1
     if all(profile_named(host.profile).is_multipath for host in (hosts.client, hosts.server)):
         return min(1 + len(client_paths(scenario, flow)), MAXIMUM_PATHS)
     return 1

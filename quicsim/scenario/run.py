@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from quicsim.plugin.host import ENGINES
 from quicsim.results import Results, RunRecord
 from quicsim.scenario.errors import ScenarioError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Progress: TypeAlias = "Callable[[int, int], None]"
 """Called as `progress(runs done, runs in all)` after each run."""
 
-Simulate: TypeAlias = "Callable[[ResolvedScenario, str, int, Sequence[Callable[[Event], None]]], RunRecord]"
+Simulate: TypeAlias = "Callable[[ResolvedScenario, str, int, Sequence[Callable[[Event], None]], str], RunRecord]"
 """quicsim.scenario.build.simulate: one replication (the third argument) of one variant."""
 
 
@@ -58,7 +59,8 @@ class Plan:
     """What of a scenario is to run: None stands for what the scenario says.
 
     `plugin` is a name or the path of an ELF object, for the plugins of the variants that use any. `observer` makes what
-    observes one run; it crosses to worker processes, so it is a class or a function of a module.
+    observes one run; it crosses to worker processes, so it is a class or a function of a module. `engine` is one of the
+    virtual machine's.
     """
 
     scenario: Scenario
@@ -67,6 +69,7 @@ class Plan:
     seed: int | None = None
     plugin: str | None = None
     observer: Callable[[], Observer] | None = None
+    engine: str = ENGINES[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +81,15 @@ class _Task:
     variant: str
     replication: int
     observer: Callable[[], Observer] | None = None
+    engine: str = ENGINES[0]
 
     def __call__(self, subscribers: Sequence[Callable[[Event], None]] = ()) -> RunRecord:
         try:
             if self.observer is None:
-                return self.simulate(self.setup, self.variant, self.replication, subscribers)
+                return self.simulate(self.setup, self.variant, self.replication, subscribers, self.engine)
             observer = self.observer()
-            record = self.simulate(self.setup, self.variant, self.replication, [*subscribers, observer])
+            seen_by: list[Callable[[Event], None]] = [*subscribers, observer]
+            record = self.simulate(self.setup, self.variant, self.replication, seen_by, self.engine)
             return replace(record, metrics=record.metrics | observer.metrics())
         except (ScenarioError, BrokenPipeError):  # of a subscriber that prints: its reader has gone
             raise
@@ -103,14 +108,16 @@ def run(
     jobs: int = 1,
     plugin: str | None = None,
     progress: Progress | None = None,
+    engine: str = ENGINES[0],
 ) -> Results:
     """Simulate every replication of the chosen variants (all of them, unless named).
 
     `replications` and `seed` stand in for the scenario's own; `plugin`, a name or the path of an ELF object, for the
-    plugins of the variants that use any. `jobs` worker processes give the same results as one.
+    plugins of the variants that use any. `jobs` worker processes give the same results as one, and so does every
+    `engine` of the virtual machine.
     Raises ScenarioError for what cannot be asked for, SimulationFailed for a run that came to no result.
     """
-    [results] = run_all([Plan(scenario, variants, replications, seed, plugin)], jobs, progress)
+    [results] = run_all([Plan(scenario, variants, replications, seed, plugin, engine=engine)], jobs, progress)
     return results
 
 
@@ -140,11 +147,13 @@ def _tasks(plan: Plan) -> list[_Task]:
     for name, value, least in (("replications", replications, 1), ("seed", seed, 0)):
         if value < least:
             raise ScenarioError(f"{name} is {value}; give {least} or more")
+    if plan.engine not in ENGINES:
+        raise ScenarioError(f"engine is {plan.engine!r}; there are {', '.join(ENGINES)}")
     chosen = _chosen(scenario, plan.variants)
     replaced = scenario if plan.plugin is None else scenario.with_plugin(plan.plugin)
     setups = {variant: replaced.variant(variant).model_copy(update={"seed": seed}) for variant in chosen}
     return [
-        _Task(simulate, setups[variant], variant, number, plan.observer)
+        _Task(simulate, setups[variant], variant, number, plan.observer, plan.engine)
         for variant in chosen
         for number in range(replications)
     ]
@@ -191,7 +200,7 @@ def run_again(results: Results, variant: str, replication: int, trace: Trace) ->
     from quicsim.scenario.build import simulate
 
     [before] = [run for run in results.runs if (run.variant, run.replication) == (variant, replication)]
-    record = simulate(results.setups[variant], variant, replication, (), trace)
+    record = simulate(results.setups[variant], variant, replication, (), trace=trace)
     if record.digest != before.digest:
         raise SimulationFailed(
             f"{results.scenario}: variant {variant}, replication {replication}, seed {results.seed}: run again, its "

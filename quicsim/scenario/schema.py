@@ -27,7 +27,7 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
-ProfileName = Literal["picoquic", "rfc9002", "mp-quic"]
+ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "aioquic"]
 ControllerName = Literal["newreno", "cubic", "olia"]
 
 
@@ -86,6 +86,8 @@ class Host(Table):
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
     plugins: StrictBool = True
     """Whether this host takes part in the exchange of plugins."""
+    verify: StrictBool = True
+    """Whether a plugin must be proved safe before it runs here; if not, the checks at run time alone contain it."""
     max_data_bytes: PositiveSize | None = Field(None, alias="max_data")
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")

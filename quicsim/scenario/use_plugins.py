@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from simpy.events import Event
 
+    from quicsim.endpoint import Endpoint
     from quicsim.events import PluginTrouble
     from quicsim.plugin.attachment import Attachment
-    from quicsim.scenario.build_connection import Side, Sides
+    from quicsim.plugin.host import ConnectionPlugins
+    from quicsim.scenario.build_connection import Sides
     from quicsim.scenario.plugin_use import PluginUse
     from quicsim.scenario.schema import Flow, ResolvedScenario
 
@@ -47,27 +49,33 @@ def use_plugins(flow: Flow, plugins: Mapping[str, Plugin], sides: Sides, notes: 
     """Let each plugin of a connection be pushed, or attached by its own host, at its instant."""
     debug_objects = {each.data: each.debug for each in plugins.values() if each.debug is not None}
     for side in sides.values():
-        side.plugins.on_trouble = partial(note_trouble, notes)
-        side.plugins.debug_objects = debug_objects
+        if side.plugins is not None:
+            side.plugins.on_trouble = partial(note_trouble, notes)
+            side.plugins.debug_objects = debug_objects
     for use in flow.plugins:
         replaces = "" if use.replaces is None else plugins[use.replaces].name
-        Used(use, plugins[use.name], replaces, sides[use.sender]).schedule()
+        side = sides[use.sender]
+        assert side.plugins is not None  # of a foreign stack they have been refused
+        Used(use, plugins[use.name], replaces, side.endpoint, side.plugins).schedule()
 
 
 class Used:
     """One entry of a scenario's plugins, on the host that it comes from."""
 
-    def __init__(self, use: PluginUse, plugin: Plugin, replaces: str, side: Side) -> None:
+    def __init__(
+        self, use: PluginUse, plugin: Plugin, replaces: str, endpoint: Endpoint, host: ConnectionPlugins
+    ) -> None:
         self.use = use
         self.plugin = plugin
         self.replaces = replaces
-        self.side = side
+        self.endpoint = endpoint
+        self.host = host
         self.attachment: Attachment | None = None
         """What its own host attached."""
 
     def schedule(self) -> None:
         """Put it on now, or have a process do so at its instant; and have another take it off."""
-        clock = self.side.endpoint.clock
+        clock = self.endpoint.clock
         if self.use.at_ns is None:
             self.put_on()
         else:
@@ -77,7 +85,7 @@ class Used:
 
     def at(self, instant_ns: int, act: Callable[[], None]) -> Generator[Event, object, None]:
         """The process that acts at an instant, and sends what comes of it."""
-        endpoint = self.side.endpoint
+        endpoint = self.endpoint
         yield endpoint.clock.timeout(instant_ns - endpoint.clock.now)
         endpoint.connection.now_ns = endpoint.clock.now
         act()
@@ -85,7 +93,7 @@ class Used:
 
     def put_on(self) -> None:
         """Push it, or attach it. Raises ScenarioError where that cannot be."""
-        host, use = self.side.plugins, self.use
+        host, use = self.host, self.use
         try:
             if use.pushed:
                 host.push(self.plugin, use.parameters, replaces=self.replaces, both=use.both)
@@ -97,10 +105,10 @@ class Used:
 
     def take_off(self) -> None:
         """Ask the peer to give it up, or detach it; one that was detached for its faults has gone already."""
-        host = self.side.plugins
+        host = self.host
         if self.use.pushed:
             host.remove(self.plugin.name)
-        elif self.attachment in host.attachments:
+        elif self.attachment is not None and self.attachment in host.attachments:
             host.detach(self.attachment, "its time is over")
 
 

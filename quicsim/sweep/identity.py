@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from quicsim.scenario.plugin_use import PluginUse
 from quicsim.version import version
 
 if TYPE_CHECKING:
@@ -66,40 +67,40 @@ def _file_hash(path: Path, _modified_ns: int, _size_bytes: int) -> str:
 
 def effective(setup: ResolvedScenario) -> dict[str, Any]:
     """All that the simulation is built from, with each plugin's ELF hash in the place of where the file lies."""
-    configuration = {
-        name: _plain(getattr(setup, name))
-        for name in type(setup).model_fields
-        if name not in ("name", "plugin_objects", "plugins")
-    }
-    configuration["plugins"] = [
-        {
-            **_plain(use),
-            "name": Path(use.name).stem,
-            "replaces": None if use.replaces is None else file_hash(setup.plugin_objects[use.replaces]),
-            "elf": file_hash(setup.plugin_objects[use.name]),
-        }
-        for use in setup.plugins
-    ]
-    return configuration
+    hashes = {name: file_hash(path) for name, path in setup.plugin_objects.items()}
+    left_out = ("name", "plugin_objects")
+    return {name: _plain(getattr(setup, name), hashes) for name in type(setup).model_fields if name not in left_out}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, hashes: Mapping[str, str]) -> Any:
     """Tables as dicts and tuples as lists; unlike pydantic's own, it leaves exact fractions what they are."""
     match value:
         case BaseModel():
-            return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+            table = {name: _plain(getattr(value, name), hashes) for name in type(value).model_fields}
+            if isinstance(value, PluginUse):
+                replaced = None if value.replaces is None else hashes[value.replaces]
+                table |= {"name": Path(value.name).stem, "replaces": replaced, "elf": hashes[value.name]}
+            return table
         case Mapping():
-            return {key: _plain(each) for key, each in value.items()}
+            return {key: _plain(each, hashes) for key, each in value.items()}
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_plain(each, hashes) for each in value]
     return value
 
 
 def configuration_key(configuration: Mapping[str, Any]) -> str:
     """The key of an effective configuration. What a plugin's file is called is left out: its bytes are in."""
-    plugins = [{key: value for key, value in use.items() if key != "name"} for use in configuration["plugins"]]
     # The order of tables stays: the order of links decides ties between them.
-    return digest(json.dumps({**configuration, "plugins": plugins}, default=str))
+    return digest(json.dumps(_without_names(configuration), default=str))
+
+
+def _without_names(value: Any) -> Any:
+    match value:
+        case dict():
+            return {key: _without_names(each) for key, each in value.items() if key != "name" or "elf" not in value}
+        case list():
+            return [_without_names(each) for each in value]
+    return value
 
 
 def point_key(configuration: str, replication: int, made_by: str) -> str:

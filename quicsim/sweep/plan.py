@@ -199,7 +199,7 @@ def _recipes(sweep: Sweep, setting: Setting, resolver: Resolver) -> list[tuple[R
         try:
             scenario = resolver.scenario(sweep.scenario, overrides, plugin)
             for variant in sweep.content.variants or scenario.variants:
-                used = plugin if scenario.variant(variant).plugins else None  # a variant without plugins runs once
+                used = plugin if scenario.variant(variant).plugin_objects else None  # one without plugins runs once
                 if _allowed(sweep, setting, variant, used):
                     recipe = Recipe(sweep.scenario, overrides, variant, used, sweep.content.seed)
                     asked = Recipe(sweep.scenario, overrides, variant, plugin, sweep.content.seed)
@@ -270,9 +270,10 @@ def _inputs(setup: ResolvedScenario, directory: Path) -> Iterator[tuple[str, str
     """The files that one configuration was made from beside its scenario: ELF objects and calibrations."""
     for path in setup.plugin_objects.values():
         yield from _inputs_of(path)
-    for host in (setup.hosts.client, setup.hosts.server):
-        if host.cpu is not None and host.cpu.costs is not None:
-            yield from _inputs_of(locate.costs().get(host.cpu.costs, directory / host.cpu.costs))
+    for flow in setup.every_flow.values():
+        for host in (flow.hosts.client, flow.hosts.server):
+            if host.cpu is not None and host.cpu.costs is not None:
+                yield from _inputs_of(locate.costs().get(host.cpu.costs, directory / host.cpu.costs))
 
 
 def _inputs_of(path: Path) -> Iterator[tuple[str, str]]:

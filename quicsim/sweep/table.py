@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["PlanFile", "read_plan", "tidy"]
 
 CONFIG = "config."
+ROLES = b"quicsim"
+"""The table's own metadata: which columns are axes, and which metrics."""
 
 
 class PlanFile:
@@ -117,10 +119,12 @@ def tidy(store: Store, plan: Plan, *, mixed: bool = False) -> pa.Table:
     columns["replication"] = pa.array([point.replication for point in shown], pa.int64())
     columns["status"] = column(["done" if point.key in places else "failed" for point in shown])
     columns["reason"] = column([None if point.key in places else failures[point.key] for point in shown])
-    _add(columns, _of_results(results, at), plan)
+    measured = _of_results(results, at)
+    _add(columns, measured, plan)
     columns["key"] = column([point.key for point in shown])
     _add(columns, _configuration(store, configurations), plan)
-    return pa.table(columns)
+    roles = {"axes": plan.columns, "metrics": [name for name in measured if pa.types.is_floating(measured[name].type)]}
+    return pa.table(columns).replace_schema_metadata({ROLES: json.dumps(roles)})
 
 
 def _places(results: pa.Table, plan: Plan, *, mixed: bool) -> dict[str, int]:

@@ -31,6 +31,12 @@ def test_from_plan_to_table(quicsim, tmp_path):
     for place in ("sizes.toml", "results/sweeps/sizes"):
         state = json.loads(quicsim("status", place, "--json").stdout)
         assert (state["points"], state["done"], state["left"], state["corrupt"]) == (8, 8, 0, [])
+    told = quicsim("report", "results/sweeps/sizes")
+    assert told.stdout.splitlines()[-1] == "results/sweeps/sizes/report.html"
+    assert "completion (ms)" in told.stdout
+    assert "</html>" in (tmp_path / "results/sweeps/sizes/report.html").read_text()
+    said = json.loads(quicsim("report", "sizes.toml", "--json").stdout)
+    assert [row["metric"] for row in said["summary"]] == ["completion_s", "goodput_bps"]
     compacted = quicsim("compact", "results/sweeps/sizes")
     assert "0 points taken in, 1 parts" in compacted.stdout
     assert pq.read_table(tmp_path / "results/sweeps/sizes/table.parquet").equals(table)
@@ -61,7 +67,7 @@ def test_failed_points_are_counted_and_tried_again(quicsim, tmp_path):
     sweep.write_text(sweep.read_text().replace("[axes.size]", '[set]\ntime_limit = "100ms"\n[axes.size]'))
     failed = quicsim("run", "sizes.toml", "--jobs", "1")
     assert failed.exit_code == 1
-    assert "failed, 1: bulk_download: variant default, replication 0, seed 1: Unfinished" in failed.stdout
+    assert "bulk_download: variant default, replication 0, seed 1: Unfinished" in failed.stdout
     again = json.loads(quicsim("retry", "sizes.toml", "--jobs", "1", "--json").stdout)
     assert again["failed"] > 0
     assert sum(again["reasons"].values()) == again["failed"]

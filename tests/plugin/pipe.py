@@ -91,6 +91,7 @@ class Pipe:
     """A client and a server. `drops(sender, index, datagram)` says which datagrams the wire loses.
 
     Time advances by the earliest arrival or deadline; more than `MAXIMUM_STEPS` of them are taken for a livelock.
+    Plugins are not verified unless `verify` says so: most tests are about what contains those that nobody verified.
     """
 
     MAXIMUM_STEPS = 4_000
@@ -104,10 +105,12 @@ class Pipe:
         hosts: bool = True,
         watched: bool = True,
         bridge: Bridge | None = None,
+        verify: bool = False,
         drops: Callable[[str, int, Datagram], bool] = lambda sender, index, datagram: False,
     ) -> None:
         self.trace = Trace()
         self.bridge = bridge
+        self.verify = verify
         self.events: list[Event] = []
         if watched:
             self.trace.subscribers.append(self._take)
@@ -128,7 +131,7 @@ class Pipe:
             recorder=self.trace.component(name),
             settings=settings,
         )
-        plugins = ConnectionPlugins(connection)
+        plugins = ConnectionPlugins(connection, verify=self.verify)
         side = Side(connection, plugins, [])
         plugins.on_trouble = side.troubles.append
         if not hosts:

@@ -33,6 +33,7 @@ def driven(name, profile, lost=frozenset(), *, push=False):
     pipe = Pipe(
         profile,
         client=Settings(address_count=addresses),
+        verify=True,
         drops=lambda sender, index, datagram: (sender, index) in lost,
     )
     if push:

@@ -13,6 +13,12 @@ def figure3():
     return load("fig3_tlp")
 
 
+@pytest.fixture(scope="module")
+def unverified():
+    """What nobody proved safe may run here: the checks at run time contain it."""
+    return load("fig3_tlp", overrides=["hosts.client.verify=false"])
+
+
 def one(scenario, variant, replication=0):
     events = []
     record = simulate(scenario.variant(variant), variant, replication, [events.append])
@@ -54,8 +60,8 @@ def test_the_plugin_crosses_the_link_before_the_first_request(figure3):
         ("wild", 1, "region 66 (state), which has 16 bytes; wild.c:17:16: sum += ((volatile uint64_t *)my->words)[i];"),
     ],
 )
-def test_a_plugin_that_misbehaves_ends_alone(name, faults, reason, figure3):
-    record, events = one(figure3.with_plugin(str(OBJECTS / f"{name}.o")), "with-tlp")
+def test_a_plugin_that_misbehaves_ends_alone(name, faults, reason, unverified):
+    record, events = one(unverified.with_plugin(str(OBJECTS / f"{name}.o")), "with-tlp")
     assert len(record.samples["completion_s"]) == 20
     assert record.metrics["reaction_s"] == pytest.approx(0.050, rel=0.01)  # as without
     assert len(of(events, PluginFaulted)) == faults
@@ -63,6 +69,24 @@ def test_a_plugin_that_misbehaves_ends_alone(name, faults, reason, figure3):
     assert len(record.notes) == faults + 1
     assert all(reason in note and f"client: plugin {name} faulted" in note for note in record.notes[:-1])
     assert f"client: plugin {name} was detached: after {faults} fault" in record.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("endless", "replace/SetTimer: endless loop: the loop comes back to where it was with nothing changed"),
+        ("wild", "replace/SelectRetransmission: out of bounds: read of 8 bytes of state, which has 16"),
+    ],
+)
+def test_a_plugin_that_is_not_proved_safe_never_attaches(name, reason, figure3):
+    record, events = one(figure3.with_plugin(str(OBJECTS / f"{name}.o")), "with-tlp")
+    assert not of(events, PluginAttached)
+    assert record.counts["plugin_calls"] == 0
+    assert record.metrics["reaction_s"] == pytest.approx(0.050, rel=0.01)  # as without
+    assert record.notes == tuple(
+        f"{told}: plugin {name}: {reason}"
+        for told in (f"client: plugin {name} was refused", f"server: plugin {name} was refused: by the peer")
+    )
 
 
 def test_a_client_without_plugins_is_told_of_and_the_requests_complete():
@@ -73,10 +97,10 @@ def test_a_client_without_plugins_is_told_of_and_the_requests_complete():
     assert note.endswith("server: plugin tlp was refused: the peer does not take part in the exchange of plugins")
 
 
-def test_the_same_digest_twice_and_another_for_another_plugin(figure3):
+def test_the_same_digest_twice_and_another_for_another_plugin(figure3, unverified):
     first, again = one(figure3, "with-tlp")[0], one(figure3, "with-tlp")[0]
     assert first == again
     unwatched = simulate(figure3.variant("with-tlp"), "with-tlp", 0)
     assert unwatched == first
-    others = [one(figure3.with_plugin(str(OBJECTS / f"{name}.o")), "with-tlp")[0] for name in ("endless", "wild")]
+    others = [one(unverified.with_plugin(str(OBJECTS / f"{name}.o")), "with-tlp")[0] for name in ("endless", "wild")]
     assert len({each.digest for each in (first, *others)}) == 3

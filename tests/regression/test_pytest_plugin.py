@@ -8,53 +8,17 @@ import pytest
 
 from quicsim import locate
 from quicsim.regression.guard import file_name
+from tests.regression.guarded import FARTHER, HARDLY, KEPT, NEARER, TEST, as_if, guard, run
+
+__all__ = ["guard"]
 
 pytest_plugins = ["pytester"]
-
-TEST = """
-from quicsim.regression import Tolerance
-
-def test_reaction(scenario, baseline):
-    results = scenario("fig3_tlp", ["requests.count=2"], variants=["rfc9002"], replications=2)
-    baseline.check(results, {"reaction_s": Tolerance(0.02, worse="higher")})
-"""
-KEPT = "baselines/test_guard/test_reaction.json"
-
-
-@pytest.fixture
-def guard(pytester):
-    """A directory with one test, and a call of pytest in it."""
-    pytester.makepyfile(test_guard=TEST)
-    return pytester
-
-
-def run(guard, *options):
-    return guard.runpytest_inprocess("-p", "no:cacheprovider", *options)
-
-
-def as_if(guard, override):
-    """Let the baseline be of another behaviour: that of the same test with an override, said to be without."""
-    run(guard, "--quicsim-update")
-    file = guard.path / KEPT
-    own = json.loads(file.read_text())
-    guard.makepyfile(test_guard=TEST.replace('"requests.count=2"', f'"requests.count=2", "{override}"'))
-    run(guard, "--quicsim-update")
-    guard.makepyfile(test_guard=TEST)
-    other = json.loads(file.read_text())
-    assert other["digest"] != own["digest"]
-    other["variants"]["rfc9002"]["configuration"] = own["variants"]["rfc9002"]["configuration"]
-    file.write_text(json.dumps(other))
-    return own, other
-
-
-NEARER, FARTHER = "links.access.delay=4ms", "links.access.delay=7ms"
-HARDLY = "hosts.client.receive_jitter=21us"
 
 
 def test_a_missing_baseline_fails_with_the_command_that_makes_it(guard):
     done = run(guard)
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines([f"{KEPT}: there is no such baseline; make it with", "*--quicsim-update", "*commit*"])
+    done.stdout.fnmatch_lines([f"{KEPT}: there is no such baseline", "make it with", "*--quicsim-update", "*commit*"])
     (command,) = [line.strip() for line in done.outlines if line.strip().startswith("pytest ")]
     assert run(guard, *command.split()[1:]).ret == 0
     assert run(guard).ret == 0
@@ -247,7 +211,7 @@ def test_a_broken_baseline_is_named_with_the_command_that_makes_it_anew(guard):
     (guard.path / KEPT).write_text("{")
     done = run(guard)
     done.assert_outcomes(failed=1)
-    done.stdout.fnmatch_lines([f"*{KEPT}, line 1: not JSON*", "*--quicsim-update"])
+    done.stdout.fnmatch_lines([f"{KEPT}: line 1 is not JSON*", "*--quicsim-update"])
     run(guard, "--quicsim-update").assert_outcomes(passed=1)
     run(guard).assert_outcomes(passed=1)
 

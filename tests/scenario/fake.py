@@ -52,7 +52,7 @@ class MisbehaviourError(Exception):
     """What a simulation may fail with."""
 
 
-def simulate(setup, variant, replication, subscribers=()):
+def simulate(setup, variant, replication, subscribers=(), engine="jit"):
     """`requests.count` numbers drawn from (seed, replication), and never from the variant."""
     match setup.time_limit_ns:
         case 1:

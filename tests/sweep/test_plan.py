@@ -231,6 +231,17 @@ def test_the_key_knows_the_bytes_of_a_plugin_and_not_its_name(tmp_path):
     assert key_of(use.format(other)) == key_of(), "a file that changed is read again"
 
 
+def test_the_key_knows_the_plugins_of_every_flow(tmp_path):
+    use = "flows={{a={{plugins=[{{name='{}',from='server',to='client'}}]}}}}"
+    plugin = tmp_path / "mine.o"
+    keys = []
+    for name in ("tlp", "no_op", "tlp"):
+        plugin.write_bytes((locate.plugin(name) / f"{name}.o").read_bytes())
+        keys.append(key_of(use.format(plugin), scenario="bulk_download", variant="default"))
+    assert keys[0] == keys[2] == key_of(use.format("tlp"), scenario="bulk_download", variant="default")
+    assert keys[0] != keys[1]
+
+
 def test_the_key_of_a_point_knows_replication_and_simulator():
     keys = [point_key("c", 0, "1"), point_key("c", 1, "1"), point_key("c", 0, "2"), point_key("d", 0, "1")]
     assert len(set(keys)) == 4

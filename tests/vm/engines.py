@@ -6,11 +6,9 @@ from typing import Any
 
 import vm
 
-ENGINES = ("interpreter",)
+ENGINES = vm.ENGINES
 
 
 def machine(engine: str, program: vm.Program, helpers: vm.HelperTable | None = None, **options: Any) -> vm.Machine:
     """A machine that runs on the engine of this name."""
-    if engine not in ENGINES:
-        raise ValueError(f"no engine {engine!r}; there are {ENGINES}")
-    return vm.Machine(program, helpers, **options)
+    return vm.Machine(program, helpers, engine=engine, **options)

@@ -172,6 +172,10 @@ def relocation_patched(code_section, layout, value, at=8):
         (relocation_patched("replace/Sum", "I", 999, at=12), "symbol 999, but there are only 34"),
         (relocation_patched("replace/Sum", "I", 29, at=12), "undefined symbol 'add_two': external data"),
         (relocation_patched("replace/Sum", "I", 1, at=12), "'linking.c' is in section SHN_ABS, which is not loaded"),
+        (
+            section_patched(".rodata.str1.1", "flags", 0).replace(b".rodata.str1.1\0", b".jumptables\0.1\0"),
+            r"is in section '\.jumptables', which is not loaded: .* compile with -fno-jump-tables",
+        ),
         (relocation_patched("replace/Sum", "Q", 0x12, at=0), "relocation inside an instruction"),
         (relocation_patched("replace/Sum", "Q", 0x28, at=0), "relocation outside of the section"),
         (relocation_patched("replace/Sum", "Q", 0x00, at=0), "only taken by lddw"),

@@ -1,16 +1,20 @@
-"""Run a fuzzer: `python -m vm.fuzz elf --minutes 1` prints what it counted, and ends with 1 after a violation."""
+"""Run a fuzzer: `python -m vm.fuzz verifier --minutes 1` prints what it counted, and ends with 1 after a violation."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections import Counter
 from importlib import import_module
 
 from vm.errors import VmError
+from vm.jit.compiler import CACHE_VARIABLE
 
 SUBJECTS = {
+    "verifier": ("vm.fuzz.soundness", "accepted programs stay within memory, time, and what was known of them"),
+    "engines": ("vm.fuzz.differential", "every engine gives the same result, memory, count, fault and place"),
     "elf": ("vm.fuzz.objects", "damaged objects are refused with a LoadError, or load and run"),
 }
 """Module, with a function `attempt(seed, number) -> Outcome`, and what must hold. A module is imported when chosen."""
@@ -26,6 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--programs", type=int, help="stop after so many programs, however long they take")
     chosen = parser.parse_args(arguments)
     attempt = import_module(SUBJECTS[chosen.subject][0]).attempt
+    os.environ.setdefault(CACHE_VARIABLE, "")  # machine code of random programs is not worth keeping
     counts: Counter[str] = Counter()
     until = time.monotonic() + 60 * chosen.minutes
     number = 0

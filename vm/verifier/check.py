@@ -14,7 +14,7 @@ from vm.memory import FRAME_BYTES
 from vm.verifier import calls, transfer
 from vm.verifier.access import Regions
 from vm.verifier.cfg import JUMPS, flow_of, recursion
-from vm.verifier.contract import PointerTo, Range
+from vm.verifier.contract import PointerTo, Range, SizeOf
 from vm.verifier.points import Node, Point
 from vm.verifier.proof import Judged, Proof, Recorder
 from vm.verifier.report import Category, Rejected, Violation
@@ -100,7 +100,7 @@ class Exploration:
     def _proven(self, longest: int) -> Proof:
         recorder = self.recorder
         lowest = recorder.lowest_stack_offset
-        regions = {pc: next(iter(found)) for pc, found in self._touched.items() if len(found) == 1}
+        sized = {each.region.number for each in self.contract.arguments if isinstance(each, SizeOf)}
         return Proof(
             entry=self.entry,
             reads=recorder.read_effects(),
@@ -110,7 +110,14 @@ class Exploration:
             call_depth=recorder.call_depth,
             worst_case_instructions=longest,
             safe_accesses=frozenset(self._touched.keys() - self._unsafe),
-            access_regions=MappingProxyType(regions),
+            access_regions=MappingProxyType({pc: frozenset(found) for pc, found in self._touched.items()}),
+            assumed=MappingProxyType(
+                {
+                    number: (region.size, region.is_writable)
+                    for number, region in self.regions.by_number.items()
+                    if number not in sized
+                }
+            ),
             rules=tuple(Judged(rule.text, rule.when, is_proved=False) for rule in self.contract.rules),
             steps=self.steps,
             states=MappingProxyType(self._states or {}),

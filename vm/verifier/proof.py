@@ -47,8 +47,9 @@ class Judged:
 class Proof:
     """A program that was accepted at one entry, and what that says.
 
-    `safe_accesses` are pcs whose load, store or atomic is in bounds and permitted on every path; `access_regions` has
-    those that touch one region only. No run executes more than `worst_case_instructions`.
+    `access_regions` has, for the pc of each load, store and atomic that is reached, the regions that it may touch;
+    `safe_accesses` are those that are in bounds and permitted on every path, where the host maps each region of
+    `assumed` with so many bytes or more, writable if so. No run executes more than `worst_case_instructions`.
     """
 
     entry: str
@@ -59,7 +60,8 @@ class Proof:
     call_depth: int
     worst_case_instructions: int
     safe_accesses: frozenset[int]
-    access_regions: Mapping[int, int]
+    access_regions: Mapping[int, frozenset[int]]
+    assumed: Mapping[int, tuple[int, bool]]
     rules: tuple[Judged, ...]
     steps: int
     states: Mapping[int, list[State]] = field(default_factory=lambda: MappingProxyType({}), repr=False)

@@ -129,16 +129,16 @@ class State:
             for _, value in frame.slots.values():
                 yield value
 
-    def replace_all(self, old: Number | Pointer, new: Number | Pointer) -> None:
-        """Put `new` wherever something stands that equals `old` at run time."""
-        identity = old.identity
-        registers = self.registers
-        if not identity:
-            for index, value in enumerate(registers):
-                if value is old:
-                    registers[index] = new
+    def learn(self, register: int, new: Number | Pointer) -> None:
+        """Put `new` into a register, and wherever something stands that equals the register at run time."""
+        old = self.registers[register]
+        identity = 0 if old is None else old.identity
+        if not identity:  # one object may be the value of several registers that have nothing else in common
+            self.registers[register] = new
             return
-        self.registers = [new if value is not None and value.identity == identity else value for value in registers]
+        self.registers = [
+            new if value is not None and value.identity == identity else value for value in self.registers
+        ]
         for index, frame in enumerate(self.frames):
             if any(value is not None and value.identity == identity for value in frame.saved):
                 frame = self.own_frame(index + STACK_REGION)

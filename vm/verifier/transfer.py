@@ -175,12 +175,13 @@ def branch(state: State, instruction: Instruction) -> tuple[State | None, State 
     else:
         taken = _where_pointers(condition, first, second)
         not_taken = _where_pointers(OPPOSITE[condition], first, second)
+    registers = (dst, src) if is_register and dst != src else (dst,)
     if taken is None:
-        return None, _refined(state, first, second, not_taken)
+        return None, _refined(state, registers, not_taken)
     if not_taken is None:
-        return _refined(state, first, second, taken), None
+        return _refined(state, registers, taken), None
     other = state.copy()
-    return _refined(other, first, second, taken), _refined(state, first, second, not_taken)
+    return _refined(other, registers, taken), _refined(state, registers, not_taken)
 
 
 Pair = tuple[Number | Pointer, Number | Pointer] | None
@@ -230,13 +231,13 @@ def _with_offset(pointer: Pointer, offset: Number) -> Pointer:
     return pointer if offset is pointer.offset else Pointer(pointer.region, offset, pointer.identity)
 
 
-def _refined(state: State, first: Number | Pointer, second: Number | Pointer, pair: Pair) -> State | None:
+def _refined(state: State, registers: tuple[int, ...], pair: Pair) -> State | None:
     if pair is None:
         return None
-    for old, new in zip((first, second), pair, strict=True):
-        if new is not old:
-            state.replace_all(old, new)
-            if isinstance(old, Pointer) and isinstance(new, Pointer) and new.offset.identity < 0:
+    for register, new in zip(registers, pair, strict=False):  # an immediate learns nothing
+        if new is not state.registers[register]:
+            state.learn(register, new)
+            if isinstance(new, Pointer) and new.offset.identity < 0:
                 state.know_size(-new.offset.identity, new.offset.wide[2])
     return state
 

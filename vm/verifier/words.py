@@ -112,16 +112,16 @@ def contains(bits: int, a: Word, value: int) -> bool:
 
 def interval(bits: int, low: int, high: int) -> Word:
     """What is left in a word of the whole numbers from `low` to `high`, which may be negative or too large for it."""
-    size = 1 << bits
-    value, unknown, least, most, sleast, smost = anything(bits)
-    if high - low < size:
-        if low & size - 1 <= high & size - 1:
-            least, most = low & size - 1, high & size - 1
-        half = size >> 1
-        signed_low, signed_high = (low + half & size - 1) - half, (high + half & size - 1) - half
-        if signed_low <= signed_high:
-            sleast, smost = signed_low, signed_high
-    return reduced(bits, value, unknown, least, most, sleast, smost) or anything(bits)
+    return _built(bits, (0, (1 << bits) - 1), (low, high))
+
+
+def cut(first: int, last: int, low: int, size: int) -> tuple[int, int] | None:
+    """The numbers from `first` to `last` as they are modulo `size`, between `low` and `low + size - 1`: an interval.
+
+    None where they wrap around, or are all there are.
+    """
+    a, b = (first - low & size - 1) + low, (last - low & size - 1) + low
+    return None if last - first >= size or a > b else (a, b)
 
 
 def _built(bits: int, known: Tristate, *ranges: tuple[int, int]) -> Word:
@@ -130,36 +130,64 @@ def _built(bits: int, known: Tristate, *ranges: tuple[int, int]) -> Word:
     half = size >> 1
     low, high, slow, shigh = 0, size - 1, -half, half - 1
     for first, last in ranges:
-        if last - first >= size:
-            continue
-        a, b = first & size - 1, last & size - 1
-        if a <= b:
-            low, high = max(low, a), min(high, b)
-        a, b = (first + half & size - 1) - half, (last + half & size - 1) - half
-        if a <= b:
-            slow, shigh = max(slow, a), min(shigh, b)
+        if (found := cut(first, last, 0, size)) is not None:
+            low, high = max(low, found[0]), min(high, found[1])
+        if (found := cut(first, last, -half, size)) is not None:
+            slow, shigh = max(slow, found[0]), min(shigh, found[1])
     word = reduced(bits, known[0], known[1], low, high, slow, shigh)
     if word is None:
         raise AssertionError(f"no value at all: bits {known}, ranges {ranges} at width {bits}")
     return word
 
 
+# Known bits alone, without a branch, so that a solver can run the same code on bit vectors.
+
+
+def tristate_add(a: Tristate, b: Tristate, mask: int) -> Tristate:
+    """A bit of a sum is known where no carry into it can differ and both bits are known."""
+    least = a[0] + b[0]
+    unknown = (least + a[1] + b[1]) ^ least | a[1] | b[1]
+    return least & ~unknown & mask, unknown & mask
+
+
+def tristate_sub(a: Tristate, b: Tristate, mask: int) -> Tristate:
+    """The same of borrows."""
+    middle = a[0] - b[0]
+    unknown = (middle + a[1]) ^ (middle - b[1]) | a[1] | b[1]
+    return middle & ~unknown & mask, unknown & mask
+
+
+def tristate_and(a: Tristate, b: Tristate, mask: int) -> Tristate:
+    """A bit is known where one is known to be 0, or both are known."""
+    ones = a[0] & b[0]
+    return ones, (a[0] | a[1]) & (b[0] | b[1]) & ~ones & mask
+
+
+def tristate_or(a: Tristate, b: Tristate, mask: int) -> Tristate:
+    """A bit is known where one is known to be 1, or both are known."""
+    ones = a[0] | b[0]
+    return ones, (a[1] | b[1]) & ~ones & mask
+
+
+def tristate_xor(a: Tristate, b: Tristate, mask: int) -> Tristate:
+    """A bit is known where both are."""
+    unknown = a[1] | b[1]
+    return (a[0] ^ b[0]) & ~unknown & mask, unknown
+
+
+def _known(word: Word) -> Tristate:
+    return word[0], word[1]
+
+
 def add(bits: int, a: Word, b: Word) -> Word:
     """The sum."""
-    mask = (1 << bits) - 1
-    least = a[0] + b[0]
-    carried = (least + a[1] + b[1]) ^ least | a[1] | b[1]
-    return _built(
-        bits, (least & ~carried & mask, carried & mask), (a[2] + b[2], a[3] + b[3]), (a[4] + b[4], a[5] + b[5])
-    )
+    known = tristate_add(_known(a), _known(b), (1 << bits) - 1)
+    return _built(bits, known, (a[2] + b[2], a[3] + b[3]), (a[4] + b[4], a[5] + b[5]))
 
 
 def sub(bits: int, a: Word, b: Word) -> Word:
     """The difference."""
-    mask = (1 << bits) - 1
-    middle = a[0] - b[0]
-    borrowed = (middle + a[1]) ^ (middle - b[1]) | a[1] | b[1]
-    known = middle & ~borrowed & mask, borrowed & mask
+    known = tristate_sub(_known(a), _known(b), (1 << bits) - 1)
     return _built(bits, known, (a[2] - b[3], a[3] - b[2]), (a[4] - b[5], a[5] - b[4]))
 
 
@@ -175,13 +203,11 @@ def _product(bits: int, a: Word, b: Word) -> Tristate:
     mask = (1 << bits) - 1
     for factor, other in ((a, b), (b, a)):
         if factor[1] == 0 and factor[0].bit_count() <= MAXIMUM_PRODUCTS:
-            value = unknown = 0
+            sum_ = 0, 0
             for shift in range(factor[0].bit_length()):
                 if factor[0] >> shift & 1:
-                    least, more = value + (other[0] << shift), unknown + (other[1] << shift)
-                    unknown = (least + more) ^ least | unknown | other[1] << shift
-                    value = least & ~unknown
-            return value & mask, unknown & mask
+                    sum_ = tristate_add(sum_, (other[0] << shift & mask, other[1] << shift & mask), mask)
+            return sum_
     zeros = _trailing_zeros(bits, a) + _trailing_zeros(bits, b)
     return 0, mask & ~((1 << min(zeros, bits)) - 1)
 
@@ -233,21 +259,18 @@ def smod(bits: int, a: Word, b: Word) -> Word:
 
 def and_(bits: int, a: Word, b: Word) -> Word:
     """Bits that are set in both."""
-    possible = (a[0] | a[1]) & (b[0] | b[1])
-    known = a[0] & b[0]
-    return _built(bits, (known, possible & ~known), (0, min(a[3], b[3])))
+    return _built(bits, tristate_and(_known(a), _known(b), (1 << bits) - 1), (0, min(a[3], b[3])))
 
 
 def or_(bits: int, a: Word, b: Word) -> Word:
     """Bits that are set in either."""
-    known = a[0] | b[0]
-    return _built(bits, (known, (a[1] | b[1]) & ~known), (max(a[2], b[2]), (1 << bits) - 1))
+    mask = (1 << bits) - 1
+    return _built(bits, tristate_or(_known(a), _known(b), mask), (max(a[2], b[2]), mask))
 
 
 def xor(bits: int, a: Word, b: Word) -> Word:
     """Bits that are set in one."""
-    unknown = a[1] | b[1]
-    return _built(bits, ((a[0] ^ b[0]) & ~unknown, unknown))
+    return _built(bits, tristate_xor(_known(a), _known(b), (1 << bits) - 1))
 
 
 def _amounts(bits: int, b: Word) -> tuple[int, int]:
