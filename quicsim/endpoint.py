@@ -77,8 +77,8 @@ class PathLike(Protocol):
 class Stack(Protocol):
     """A protocol stack of which an application can make use: ours, or a foreign one in its clothes.
 
-    Its datagrams are what `receive` takes at the other end; they have `size_bytes`, `labels`, `path_id`, `ecn` and
-    `packets`.
+    Its datagrams are what `receive` takes at the other end; they have `size_bytes`, `labels`, `path_id`, `ecn`,
+    `address` and `packets`.
     """
 
     now_ns: int
@@ -124,6 +124,9 @@ class Stack(Protocol):
 
     def connect(self, now_ns: int) -> None:
         """Start the handshake (client)."""
+
+    def change_local_address(self, now_ns: int) -> None:
+        """Send from another address from now on. Raises QuicError where that cannot be."""
 
     def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
         """End the connection, with an error code of the application's own."""

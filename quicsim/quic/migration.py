@@ -189,7 +189,7 @@ class Addresses:
         if datagram is not None:
             datagram.address = to
             if to != self.current:
-                path.uncount(room_bytes)
+                path.leave_out(packet)
         return datagram
 
     def write(self, datagrams: list[Datagram]) -> None:

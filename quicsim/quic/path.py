@@ -24,6 +24,7 @@ from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState,
 if TYPE_CHECKING:
     from quicsim.quic.congestion.base import CongestionController
     from quicsim.quic.ecn import EcnMarking
+    from quicsim.quic.packet import Packet
     from quicsim.quic.profiles import Profile
 
 __all__ = ["AMPLIFICATION_FACTOR", "MAXIMUM_PATHS", "Path"]
@@ -248,9 +249,13 @@ class Path:
         self._uncounted_received = self.bytes_received - arrived_bytes
         self._uncounted_sent = self.bytes_sent
 
-    def uncount(self, sent_bytes: int) -> None:
-        """So many of the bytes sent went elsewhere."""
-        self._uncounted_sent += sent_bytes
+    def leave_out(self, packet: Packet) -> None:
+        """A probe that was just sent went elsewhere: whether and when it arrives says nothing of this address."""
+        self._uncounted_sent += packet.size_bytes
+        self.bytes_in_flight -= packet.size_bytes
+        self.application.ack_eliciting_in_flight -= 1
+        del self.application.outstanding[packet.number]
+        self.timer_is_stale = True
 
     def begin_anew(self, profile: Profile, congestion: CongestionController, now_ns: int) -> None:
         """Forget round-trip time and congestion: nothing is known of the way to another address (section 9.4).
