@@ -77,7 +77,7 @@ def report(
             {
                 "name": verdict.target.contestant,
                 "against": verdict.target.against,
-                "at_least": verdict.target.ratio,
+                "limit": verdict.limit,
                 "measured": round(verdict.measured, 2),
                 "met": verdict.met,
             }
@@ -96,13 +96,13 @@ def show(measurements: Sequence[Measurement], verdicts: Sequence[Verdict], facts
         speeds.add_row(measurement.contestant.name, thousands, measurement.contestant.unit)
     console.print(speeds)
     if verdicts:
-        ratios = Table("contestant", "against", "measured", "at least", "", title="Targets: median ratio of the rounds")
+        ratios = Table("contestant", "against", "measured", "promised", "", title="Targets: median ratio of the rounds")
         for verdict in verdicts:
             ratios.add_row(
                 verdict.target.contestant,
                 verdict.target.against or "units a second",
                 f"{verdict.measured:,.2f}",
-                f"{verdict.target.ratio:,.2f}",
+                verdict.limit,
                 "met" if verdict.met else "MISSED",
             )
         console.print(ratios)

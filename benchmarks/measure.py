@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Contestant", "Fact", "Measurement", "MissingPackageError", "Target", "Verdict", "judge", "measure"]
+__all__ = [
+    "Contestant",
+    "Fact",
+    "Measurement",
+    "MissingPackageError",
+    "Overhead",
+    "Target",
+    "Verdict",
+    "judge",
+    "measure",
+]
 
 
 class MissingPackageError(Exception):
@@ -50,6 +60,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Overhead:
+    """What is promised: a unit of `contestant` takes at most `at_most_ns` longer than one of `against`."""
+
+    contestant: str
+    against: str
+    at_most_ns: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One thing that is not a speed, measured once, such as memory: its name, its unit, and what measures it."""
 
@@ -73,15 +92,24 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target and the ratio that was measured."""
+    """A target and what was measured: a ratio, or nanoseconds more."""
 
-    target: Target
+    target: Target | Overhead
     measured: float
 
     @property
     def met(self) -> bool:
         """Whether the target was reached."""
+        if isinstance(self.target, Overhead):
+            return self.measured <= self.target.at_most_ns
         return self.measured >= self.target.ratio
+
+    @property
+    def limit(self) -> str:
+        """What was promised, for people."""
+        if isinstance(self.target, Overhead):
+            return f"at most {self.target.at_most_ns:,g} ns more"
+        return f"at least {self.target.ratio:,.2f}"
 
 
 def measure(contestants: Sequence[Contestant], rounds: int) -> list[Measurement]:
@@ -99,17 +127,22 @@ def measure(contestants: Sequence[Contestant], rounds: int) -> list[Measurement]
     return [Measurement(contestant, tuple(own)) for contestant, own in zip(contestants, figures, strict=True)]
 
 
-def judge(measurements: Sequence[Measurement], targets: Sequence[Target]) -> list[Verdict]:
+def judge(measurements: Sequence[Measurement], targets: Sequence[Target | Overhead]) -> list[Verdict]:
     """Hold the measurements to those targets whose contestants were all measured."""
     by_name: dict[str | None, tuple[float, ...]] = {
         measurement.contestant.name: measurement.per_second for measurement in measurements
     }
     by_name[None] = (1.0,) * len(measurements[0].per_second) if measurements else ()
-    return [
-        Verdict(target, median(a / b for a, b in zip(by_name[target.contestant], by_name[target.against], strict=True)))
-        for target in targets
-        if target.contestant in by_name and target.against in by_name
-    ]
+    verdicts = []
+    for target in targets:
+        if target.contestant in by_name and target.against in by_name:
+            rounds = list(zip(by_name[target.contestant], by_name[target.against], strict=True))
+            if isinstance(target, Overhead):
+                measured = median(1e9 / own - 1e9 / other for own, other in rounds)
+            else:
+                measured = median(own / other for own, other in rounds)
+            verdicts.append(Verdict(target, measured))
+    return verdicts
 
 
 def _once(contestant: Contestant) -> float:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from quicsim import locate
 from quicsim.plugin import build
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
+
+pytest_plugins = ["pytester"]
 
 HOUSE = Path(__file__).parents[1]
 
@@ -114,13 +117,41 @@ def test_the_script_of_the_readme_prints_and_saves(tmp_path):
     assert {path.name for path in (tmp_path / "results").iterdir()} == {"reaction.png", "reaction.svg"}
 
 
-def test_the_readme_shows_a_test_that_passes():
-    code = blocks("README.md", "python")[1]
-    digest = load("bulk_download", ["transfer.size=100kB"]).run().digest
-    assert "what it was when you committed it" in code
-    names: dict = {}
-    exec(code.replace("what it was when you committed it", digest), names)
-    names["test_a_small_download"]()
+def guarded(pytester, page, number):
+    """A directory with the plugin and the test that a page shows, and a call of pytest in it."""
+    (pytester.path / "plugins").mkdir()
+    (pytester.path / "plugins/tlp.c").write_text((locate.plugin("tlp") / "tlp.c").read_text())
+    (pytester.path / "tests").mkdir()
+    (pytester.path / "tests/test_tlp.py").write_text(blocks(page, "python")[number])
+    (pytester.path / "pytest.ini").write_text("[pytest]\n")
+    return lambda *options: pytester.runpytest_inprocess("-q", "-p", "no:cacheprovider", *options)
+
+
+def test_the_readme_shows_a_test_that_guards_a_plugin(pytester):
+    run = guarded(pytester, "README.md", 1)
+    run().assert_outcomes(failed=1)
+    run("--quicsim-update").assert_outcomes(passed=1)
+    run("--quicsim-digest=strict").assert_outcomes(passed=1)
+    test = pytester.path / "tests/test_tlp.py"
+    test.write_text(test.read_text().replace('"tlp"', '"no_op"'))
+    run().assert_outcomes(failed=1)
+
+
+@pytest.mark.long
+def test_the_guide_to_ci_shows_what_a_worse_plugin_says(pytester):
+    pytest.importorskip("ziglang", reason="the compiler comes with the extra `build`")
+    run = guarded(pytester, "docs/ci.md", 0)
+    run("--quicsim-update").assert_outcomes(passed=1)
+    plugin = pytester.path / "plugins/tlp.c"
+    plugin.write_text(plugin.read_text().replace("smoothed_rtt_ns * 3 / 2", "smoothed_rtt_ns * 3"))
+    said = run().outlines
+    promised = blocks("docs/ci.md", "text")[0].splitlines()
+    begin = next(number for number, line in enumerate(said) if line.startswith(promised[0].partition(":")[0]))
+
+    def words(lines):  # the figures are those of one version, the rest is what the page explains
+        return [re.sub(r"[0-9a-f]{16}|\d[\d,]*", "#", " ".join(line.split())) for line in lines]
+
+    assert words(said[begin : begin + len(promised)]) == words(promised)
 
 
 @pytest.fixture
@@ -210,7 +241,8 @@ def test_every_command_of_the_pages_exists():
     commands = {command.name for command in (*app.registered_commands, *app.registered_groups)}
     own = [page.relative_to(HOUSE).as_posix() for page in HOUSE.glob("docs/plugins/*.md")]
     assert len(own) > 1
-    for page in ("README.md", "docs/first_plugin.md", "docs/scenarios.md", "docs/sweeps.md", "docs/reproduce.md", *own):
+    guides = ("first_plugin", "scenarios", "sweeps", "reproduce", "ci")
+    for page in ("README.md", *(f"docs/{name}.md" for name in guides), *own):
         for used in re.findall(r"^\$ quicsim (\w+)", (HOUSE / page).read_text(), re.MULTILINE):
             assert used in commands, f"{page}: quicsim {used}"
 

@@ -356,7 +356,7 @@ struct congestion_control {
     uint64_t smoothed_rtt_ns; /* smoothed round-trip time */
     uint64_t minimum_window_bytes; /* the window never shrinks below this */
     uint32_t packet_bytes; /* that packet's size; the sum of all for packets lost at once */
-    uint8_t event; /* 1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet */
+    uint8_t event; /* 1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told */
     uint8_t path_id; /* the path */
     uint8_t padding_62[2];
     uint64_t result; /* congestion window, bytes */

@@ -1,6 +1,6 @@
 """The command line. One module a group of commands; what is heavy is imported by the command that needs it.
 
-Exit codes: 0 done, 1 a simulation failed, 2 the input is wrong, 130 interrupted.
+Exit codes: 0 done, 1 a simulation failed or what was compared is worse, 2 the input is wrong, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli import fsm, plugin, plugins, reproduce, run, scenarios, sweep, trace, validate
+from quicsim.cli import ci, compare, fsm, plugin, plugins, reproduce, run, scenarios, sweep, trace, validate
 from quicsim.version import version
 
 app = typer.Typer(
@@ -39,6 +39,8 @@ def _options(
 
 app.command("fsm")(fsm.fsm)
 app.add_typer(plugin.group, name="plugin")
+app.add_typer(ci.group, name="ci")
+app.command("compare")(compare.compare)
 app.command("plugins")(plugins.plugins)
 app.command("reproduce")(reproduce.reproduce)
 app.command("run")(run.run)

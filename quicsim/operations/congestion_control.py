@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.congestion.base import ACKED, LOST, MARKED, RTT, TIMEOUT
+from quicsim.quic.congestion.base import ACK_TOLD, ACKED, IDLE, LOST, MARKED, RTT, TIMEOUT
 from quicsim.quic.path import MAXIMUM_PATHS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ congestion_control = Operation(
         Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
         Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
         Field("packet_bytes", u32, "packet_bytes", "that packet's size; the sum of all for packets lost at once"),
-        Field("event", u8, "event", "1 acked, 2 lost, 4 RTT sample, 6 timeout; 3 marked and 5 idle are not told yet"),
+        Field("event", u8, "event", "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told"),
         Field("path_id", u8, "path.path_id", "the path", maximum=MAXIMUM_PATHS - 1),
     ),
     output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes", unit="bytes"),
@@ -56,6 +56,10 @@ def controller(connection: Connection, path: Path, event: int, packet_bytes: int
         path.congestion.congested(path, 0, packet_sent_ns, connection.now_ns)
     elif event == RTT:
         path.congestion.rtt_sampled(path, packet_sent_ns, connection.now_ns)
+    elif event == ACK_TOLD:
+        path.congestion.ack_told(path, connection.now_ns)
+    elif event == IDLE:
+        path.congestion.resumed(path, connection.now_ns)
     elif event == TIMEOUT:
         path.congestion.timed_out(path, connection.now_ns)
     return path.cwnd_bytes

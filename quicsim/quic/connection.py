@@ -26,7 +26,7 @@ from quicsim.quic.frames import (
     StreamDataBlockedFrame,
     StreamFrame,
 )
-from quicsim.quic.handshake import Handshake, HandshakeProgress
+from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
@@ -116,6 +116,7 @@ class Connection:
         )
         self._controller = settings.congestion_control or profile.congestion_control
         self._marks_ecn = settings.ecn
+        self._streams = settings.streams
         if settings.ecn and not profile.counts_ecn_marks:
             raise QuicError(f"profile {profile.name} has no ECN of its own; push the plugin ecn to both ends")
         if self._controller not in CONTROLLERS:
@@ -302,15 +303,15 @@ class Connection:
         return CONTROLLERS[self._controller](self.profile, self.paths)
 
     def _add_path(self) -> Path:
-        controller = self.new_controller()
-        path = Path(len(self.paths), self.profile, self._datagram_bytes, controller)
+        chance = self._streams.stream(f"{self.recorder.name}:path {len(self.paths)}")
+        path = Path(len(self.paths), self.profile, self._datagram_bytes, self.new_controller(), chance)
         path.size_to_probe_bytes = self._size_to_probe_bytes
         if self._marks_ecn:
             path.mark(EcnMarking())
         self.paths.append(path)
         return path
 
-    def _open_paths(self) -> None:
+    def open_paths(self) -> None:
         """A client uses a path on each of its addresses as soon as it has the keys."""
         parameters = self.handshake.peer_parameters
         if self.address_count > 1 and parameters is not None:
@@ -387,44 +388,7 @@ class Connection:
     def on_handshake_data(self, kind: Space, data: bytes) -> None:
         """Contiguous handshake bytes arrived in a space."""
         for progress in self.handshake.receive(kind, data):
-            self._on_handshake_progress(progress)
-
-    def _on_handshake_progress(self, progress: HandshakeProgress) -> None:
-        path = self.path
-        if progress is HandshakeProgress.CLIENT_HELLO:
-            self.move(ConnectionInput.START)
-            self._take_peer_parameters()
-            path.open(INITIAL)
-            path.open(HANDSHAKE)
-            path.open_for_sending(APPLICATION)
-            path.spaces[INITIAL].crypto.sending.write(self.handshake.server_hello(), fin=False)
-            path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.server_flight(), fin=False)
-        elif progress is HandshakeProgress.SERVER_HELLO:
-            path.open(HANDSHAKE)
-        elif progress is HandshakeProgress.SERVER_FINISHED:
-            self._take_peer_parameters()
-            path.open(APPLICATION)
-            path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
-            self._open_paths()
-            self.move(ConnectionInput.HANDSHAKE_COMPLETE)
-        else:
-            path.open(APPLICATION)
-            self.move(ConnectionInput.HANDSHAKE_COMPLETE)
-            path.application.pending.append(HandshakeDoneFrame())
-            self.confirm_handshake()
-
-    def _take_peer_parameters(self) -> None:
-        parameters = self.handshake.peer_parameters
-        if parameters is None:
-            raise ProtocolViolation("the peer's handshake carries no transport parameters")
-        self.flow.peer_limit = parameters.max_data
-        self.peer_max_stream_data = parameters.max_stream_data
-        for stream_id in self.sending_streams:
-            self.on_max_stream_data(stream_id, parameters.max_stream_data)
-        self.peer_accepts_plugins = parameters.accepts_plugins
-        self.idle.agree(parameters.idle_timeout_ns)
-        if parameters.max_ack_delay_ns is not None:
-            self.peer_max_ack_delay_ns = parameters.max_ack_delay_ns
+            advance_handshake(self, progress)
 
     def confirm_handshake(self) -> None:
         """The server at completion, the client with HANDSHAKE_DONE, once (RFC 9001 section 4.1.2)."""

@@ -36,6 +36,8 @@ def declare_lost(
         space.lost[packet.number] = packet
         packet.in_flight = False
         path.bytes_in_flight -= packet.size_bytes
+        if path.samples_delivery:
+            path.delivery.lost(packet)
         if packet.ack_eliciting:
             space.ack_eliciting_in_flight -= 1
         connection.counts.packets_lost += 1

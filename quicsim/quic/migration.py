@@ -36,7 +36,7 @@ PROBING = (PathChallengeFrame, PathResponseFrame, NewConnectionIdFrame, PaddingF
 class Addresses:
     """The peer's addresses as one connection knows them, and the validation that is under way."""
 
-    __slots__ = ("_challenge", "_challenge_ns", "_challenges", "_give_up_ns", "_is_short", "_responses",
+    __slots__ = ("_asked", "_challenge_ns", "_challenges", "_give_up_ns", "_is_short", "_responses",
                  "_to_previous", "_validated", "current", "have_changed", "is_busy")  # fmt: skip
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ class Addresses:
         self._responses: list[tuple[bytes, Address | None]] = []
         self._to_previous: list[Address | None] = []
         """Addresses that the peer has left and that are to be challenged once (section 9.3.3)."""
-        self._challenge = b""
-        """The bytes that the current address must send back; empty: none."""
+        self._asked: set[bytes] = set()
+        """Bytes of which the current address must send some back; a long way is no reason to ask in vain."""
         self._challenge_ns = 0
         """When the next challenge goes out."""
         self._challenges = 0
@@ -102,14 +102,14 @@ class Addresses:
 
     def answered(self, connection: Connection, data: bytes) -> None:
         """PATH_RESPONSE, whichever way it came (section 8.2.3)."""
-        if data != self._challenge:
+        if data not in self._asked:
             return
         path = connection.path
         path.move(PathInput.RESPONSE)
         path.is_limited = False
         path.timer_is_stale = True
         self._validated = self.current
-        self._challenge = b""
+        self._asked.clear()
         if self._is_short:
             self._challenge_ns = connection.now_ns
         else:
@@ -132,6 +132,7 @@ class Addresses:
         if not keeps_state:
             path.begin_anew(connection.profile, connection.new_controller(), now_ns)
         path.move(PathInput.ADDRESS_CHANGED)
+        self._asked.clear()
         path.timer_is_stale = True
         self._challenge_ns = now_ns
         self._give_up_ns = now_ns + ABANDONED_TIMEOUTS * self._timeout_ns(connection)
@@ -149,11 +150,12 @@ class Addresses:
         self._responses.clear()
         path, now_ns = connection.path, connection.now_ns
         if 0 < self._challenge_ns <= now_ns and not path.is_amplification_limited:
-            self._challenge = self._new_challenge()
+            challenge = self._new_challenge()
+            self._asked.add(challenge)
             path.move(PathInput.CHALLENGE_SENT)
             self._is_short = path.amplification_room_bytes < EXPANDED_BYTES
             self._challenge_ns = now_ns + probe_timeout_ns(connection, path, APPLICATION)
-            datagrams.append(self._probe(connection, PathChallengeFrame(self._challenge), self.current))
+            datagrams.append(self._probe(connection, PathChallengeFrame(challenge), self.current))
             datagrams += [
                 self._probe(connection, PathChallengeFrame(self._new_challenge()), to) for to in self._to_previous
             ]
@@ -213,7 +215,7 @@ class Addresses:
         if not 0 < self._give_up_ns <= connection.now_ns:
             return
         path = connection.path
-        self._challenge = b""
+        self._asked.clear()
         self._challenge_ns = self._give_up_ns = 0
         self.is_busy = bool(self._responses)
         if path.state is PathState.UNVALIDATED:  # there was no room for a challenge

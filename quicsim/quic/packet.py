@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from quicsim.quic.frames import AckFrame, PathAckFrame, StreamFrame
 
 if TYPE_CHECKING:
+    from quicsim.quic.congestion.delivery_rate import Sent
     from quicsim.quic.frames import Frame
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -75,6 +76,7 @@ class Packet:
     __slots__ = (
         "ack_eliciting",
         "carries_ack",
+        "delivery",
         "ecn",
         "frames",
         "in_flight",
@@ -104,6 +106,8 @@ class Packet:
         """False: it is for what its path has for itself, and no scheduler has chosen the path."""
         self.size_bytes = 0
         self.sent_ns = -1
+        self.delivery: Sent | None = None
+        """What had been delivered when it was sent, while that is sampled."""
         self.ack_eliciting = False
         self.carries_ack = False
         self.in_flight = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quicsim.quic.congestion.delivery_rate import DeliveryRate
 from quicsim.quic.packet import (
     APPLICATION,
     ECT_0,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from quicsim.quic.ecn import EcnMarking
     from quicsim.quic.packet import Packet
     from quicsim.quic.profiles import Profile
+    from quicsim.randomness import Stream
 
 __all__ = ["AMPLIFICATION_FACTOR", "MAXIMUM_PATHS", "Path"]
 
@@ -48,10 +50,12 @@ class Path:
         "bytes_in_flight",
         "bytes_received",
         "bytes_sent",
+        "chance",
         "congestion",
         "cwnd_bytes",
         "datagram_bytes",
         "deadline_ns",
+        "delivery",
         "ecn",
         "ecn_codepoint",
         "expired_ns",
@@ -67,6 +71,7 @@ class Path:
         "minimum_window_bytes",
         "open_spaces",
         "paced_until_ns",
+        "pacing_rate",
         "pacing_schedule_ns",
         "packets_sent",
         "path_id",
@@ -74,6 +79,8 @@ class Path:
         "probes_left",
         "pto_count",
         "rtt",
+        "samples_delivery",
+        "send_quantum_bytes",
         "sending_state",
         "size_to_probe_bytes",
         "spaces",
@@ -85,7 +92,9 @@ class Path:
         "window_margin_bytes",
     )
 
-    def __init__(self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController) -> None:
+    def __init__(
+        self, path_id: int, profile: Profile, datagram_bytes: int, congestion: CongestionController, chance: Stream
+    ) -> None:
         self.path_id = path_id
         self.trace_base = path_id << 56
         """What marks the path's packets in the digest."""
@@ -121,6 +130,11 @@ class Path:
         self.rtt = RttEstimator(profile.initial_rtt_ns)
         self.first_rtt_sample_ns = 0
         self.congestion = congestion
+        self.samples_delivery = congestion.samples_delivery
+        self.delivery = DeliveryRate()
+        """Kept where the controller asks for it."""
+        self.chance = chance
+        """What the controller draws from."""
         self.cwnd_bytes = profile.initial_window_bytes(datagram_bytes)
         self.minimum_window_bytes = profile.minimum_window_bytes(datagram_bytes)
         self.ssthresh_bytes = 1 << 62
@@ -141,6 +155,10 @@ class Path:
         self.probes_left = 0
         self.paced_until_ns = 0
         """What PacePacket said last: no packet in flight goes out before."""
+        self.pacing_rate = 0
+        """Bytes a second, where the controller has a rate of its own; 0: it follows from the window."""
+        self.send_quantum_bytes = 0
+        """What may leave at once at that rate."""
         self.pacing_schedule_ns = 0
         """When the packets sent so far would have gone out, evenly spaced."""
         self.ecn: EcnMarking | None = None
@@ -270,7 +288,9 @@ class Path:
         space.oldest = space.next_number
         space.ack_eliciting_in_flight = space.loss_time_ns = self.bytes_in_flight = 0
         self.rtt = RttEstimator(profile.initial_rtt_ns)
-        self.first_rtt_sample_ns = self.paced_until_ns = self.pacing_schedule_ns = self.pto_count = 0
+        self.first_rtt_sample_ns = self.pto_count = 0
+        self.paced_until_ns = self.pacing_schedule_ns = self.pacing_rate = self.send_quantum_bytes = 0
+        self.delivery = DeliveryRate()
         self.began_ns = now_ns
         self.congestion = congestion
         self.cwnd_bytes = profile.initial_window_bytes(self.datagram_bytes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
-from quicsim.quic.congestion.base import ACKED, RTT
+from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
 from quicsim.quic.ecn import count_mark
 from quicsim.quic.ending import peer_closed
 from quicsim.quic.errors import ProtocolViolation
@@ -234,6 +234,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         operations.detect_loss(connection, path, space)
     else:
         space.loss_time_ns = 0
+    if path.samples_delivery:
+        operations.congestion_control(connection, path, ACK_TOLD, 0, now_ns)
     recorder = connection.recorder
     if recorder.subscribers:
         rtt = path.rtt
@@ -254,6 +256,8 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         path.bytes_in_flight -= packet.size_bytes
         if packet.ack_eliciting:
             space.ack_eliciting_in_flight -= 1
+        if path.samples_delivery:
+            path.delivery.acknowledged(packet, connection.now_ns)
         connection.operations.congestion_control(connection, path, ACKED, packet.size_bytes, packet.sent_ns)
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):

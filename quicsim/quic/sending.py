@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
+from quicsim.quic.congestion.base import IDLE
 from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame, StreamFrame
 from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.mtu import probe
@@ -89,6 +90,8 @@ def begin(connection: Connection, path: Path) -> None:
 def finish(connection: Connection, path: Path, stopped_by: SendingProcessInput, has_sent: bool) -> None:
     """A run of the sending process ends: SetTimer, unless the last packet has set it."""
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
+    if path.samples_delivery and stopped_by is _NOTHING_LEFT and path.bytes_in_flight < path.cwnd_bytes:
+        path.delivery.ran_dry(path)
     path.timer_expired = False
     if not has_sent:
         set_timer(connection, path)
@@ -317,8 +320,12 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
     if path.ecn is not None:
         path.ecn.sent(connection, path, packet)
     if packet.in_flight:
+        if path.samples_delivery and not path.bytes_in_flight:
+            connection.operations.congestion_control(connection, path, IDLE, packet.size_bytes, now_ns)
         space.outstanding[packet.number] = packet
         path.bytes_in_flight += packet.size_bytes
+        if path.samples_delivery:
+            path.delivery.sent(path, packet)
         if packet.ack_eliciting:
             space.ack_eliciting_in_flight += 1
             space.last_ack_eliciting_sent_ns = now_ns

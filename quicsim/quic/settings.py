@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from quicsim.randomness import Streams
 
 __all__ = ["Settings", "chosen"]
 
@@ -22,6 +24,8 @@ class Settings:
     accepts_plugins: bool = True
     ecn: bool = False
     """Whether packets are marked as ECN-capable, where the path turns out to carry marks (RFC 9000 section 13.4)."""
+    streams: Streams = field(default_factory=lambda: Streams(0, 0))
+    """Where chance comes from, each path's under the endpoint's name."""
     idle_timeout_ns: int = 0
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: it waits for ever."""
     address_count: int = 1

@@ -11,14 +11,14 @@ from quicsim.regression.parting import part, record
 from quicsim.regression.tolerance import Change, Verdict, change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from quicsim.regression.baseline import Baseline, VariantBaseline
-    from quicsim.regression.parting import Parting
+    from quicsim.regression.parting import Parting, Recording
     from quicsim.regression.tolerance import Tolerance
     from quicsim.results import Results
 
-__all__ = ["DigestMode", "Finding", "check", "refuse_unknown"]
+__all__ = ["DigestMode", "Finding", "check", "compare", "refuse_unknown"]
 
 DigestMode = Literal["strict", "warn", "off"]
 """What another digest is: a failure, something to be told, or nothing."""
@@ -59,11 +59,50 @@ def check(
     now = baseline_of(results)
     refuse_unknown(tolerances, now)
     _must_be_of_the_same(baseline, now)
-    pairs = [(name, baseline.variants[name], variant) for name, variant in now.variants.items()]
+
+    def kept(variant: str, replication: int) -> Recording | None:
+        old = baseline.variants[variant]
+        return old.recording(replication) if replication < len(old.traces) else None
+
+    return _finding(baseline, now, results, kept, tolerances, digest_mode)
+
+
+def compare(before: Results, now: Results, tolerances: Mapping[str, Tolerance]) -> Finding:
+    """Hold results against others of the same variants; both are at hand, so every event of both is known.
+
+    Raises ValueError for a tolerance of what was not measured.
+    """
+    kept = baseline_of(now)
+    refuse_unknown(tolerances, kept)
+    return _finding(
+        baseline_of(before),
+        kept,
+        now,
+        lambda variant, replication: record(before, variant, replication)[1],
+        tolerances,
+        "warn",
+    )
+
+
+def _finding(
+    before: Baseline,
+    now: Baseline,
+    results: Results,
+    recording_of: Callable[[str, int], Recording | None],
+    tolerances: Mapping[str, Tolerance],
+    digest_mode: DigestMode,
+) -> Finding:
+    """What differs. `recording_of` gives the trace before of a replication, where there is one."""
+    pairs = [(name, before.variants[name], variant) for name, variant in now.variants.items()]
     changes = tuple(each for name, old, new in pairs for each in _changes(name, old, new, tolerances))
     parted: dict[str, tuple[int, ...]] = {}
     if digest_mode != "off" or any(each.verdict is Verdict.WORSE for each in changes):
         parted = {name: numbers for name, old, new in pairs if (numbers := _parted(old, new))}
+    partings = []
+    for name, numbers in parted.items():
+        if (recorded := recording_of(name, numbers[0])) is not None:
+            found = part(name, numbers[0], recorded, record(results, name, numbers[0])[1])
+            partings += [found] if found is not None else []
     return Finding(
         results.scenario,
         digest_mode,
@@ -73,22 +112,11 @@ def check(
             plugin: (old.plugins[plugin], new.plugins[plugin])
             for _name, old, new in pairs
             for plugin in new.plugins
-            if old.plugins.get(plugin, "") != new.plugins[plugin]
+            if plugin in old.plugins and old.plugins[plugin] != new.plugins[plugin]
         },
-        (baseline.quicsim, now.quicsim),
-        tuple(_partings(results, baseline, parted)),
+        (before.quicsim, now.quicsim),
+        tuple(partings),
     )
-
-
-def _partings(results: Results, baseline: Baseline, parted: Mapping[str, tuple[int, ...]]) -> Iterator[Parting]:
-    """Where the first parted run of each variant parts from the trace that was kept of it, if one was."""
-    for name, numbers in parted.items():
-        old = baseline.variants[name]
-        if numbers[0] < len(old.traces):
-            before = old.recording(numbers[0])
-            _data, after = record(results, name, numbers[0])
-            if (parting := part(name, numbers[0], before, after)) is not None:
-                yield parting
 
 
 def _must_be_of_the_same(baseline: Baseline, now: Baseline) -> None:

@@ -146,13 +146,7 @@ class Baselines:
 
     def _outcome(self, path: Path, finding: Finding, results: Results) -> Outcome:
         """A finding as it is reported."""
-        objects = {path for setup in results.setups.values() for path in setup.plugin_objects.values()}
-        lines = {
-            place.section: found
-            for parting in finding.partings
-            for place in parting.places
-            if (found := self._objects.line_of(objects, place.section)) is not None
-        }
+        lines = self._objects.lines_of(finding, results)
         text = as_text(
             finding, {section: f"{self._place(found.path)}:{found.line}" for section, found in lines.items()}
         )

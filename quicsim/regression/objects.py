@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from quicsim.regression.check import Finding
+    from quicsim.results import Results
+
 __all__ = ["CLine", "Objects"]
 
 
@@ -49,6 +52,19 @@ class Objects:
         built.write_bytes(data)
         self.sources[built.resolve()] = path
         return str(built)
+
+    def lines_of(self, finding: Finding, results: Results) -> dict[str, CLine]:
+        """By section, where the programs begin that ran last where traces part; in the order of the partings' places.
+
+        Sections of plugins whose source is not at hand are left out.
+        """
+        objects = {path for setup in results.setups.values() for path in setup.plugin_objects.values()}
+        return {
+            place.section: found
+            for parting in finding.partings
+            for place in parting.places
+            if (found := self.line_of(objects, place.section)) is not None
+        }
 
     def line_of(self, objects: Iterable[Path], section: str) -> CLine | None:
         """Where the program of a section begins, `SEC("replace/SetTimer")`, in the source of one of these objects.

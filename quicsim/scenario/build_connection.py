@@ -84,6 +84,7 @@ def build_side(place: Place, name: HostName) -> Side:
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
+        streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )

@@ -28,7 +28,7 @@ from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
 ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "aioquic"]
-ControllerName = Literal["newreno", "cubic", "olia"]
+ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
 
 
 def _datagram_size(value: Any) -> int:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.path import Path
 from quicsim.quic.profiles import profile_named
+from quicsim.randomness import Streams
 
 PACKET_BYTES = 1_200
 MILLISECOND_NS = 1_000_000
@@ -23,7 +24,7 @@ def paths_under(controller, count, of=None, **values):
     of = of or profile()
     paths = []
     for path_id in range(1 if count == 1 else count + 1):
-        path = Path(path_id, of, PACKET_BYTES, CONTROLLERS[controller](of, paths))
+        path = Path(path_id, of, PACKET_BYTES, CONTROLLERS[controller](of, paths), Streams(0, 0).stream("path"))
         path.rtt.begin(50 * MILLISECOND_NS)
         path.ssthresh_bytes = path.cwnd_bytes
         for name, value in values.items():

@@ -58,6 +58,7 @@ def test_it_names_every_kind_of_error():
     ("row", "first", "last"),
     [
         ("1 to 8", memory.STACK_REGION, memory.STACK_REGION + memory.MAX_CALL_DEPTH - 1),
+        ("9", memory.HEAP_REGION, memory.HEAP_REGION),
         ("15", memory.CODE_REGION, memory.CODE_REGION),
         ("16 to 63", memory.DATA_REGION, memory.HOST_REGION - 1),
         ("64 and up", memory.HOST_REGION, None),

@@ -85,7 +85,7 @@ def tried(data: bytes) -> Counter[str]:
 def ran(program: Program, entry: str) -> bool:
     """Whether an entry could be started at all, with numbers for pointers."""
     try:
-        machine = Machine(program, HELPERS, budget=BUDGET)
+        machine = Machine(program, HELPERS, budget=BUDGET, engine="interpreter")
     except UnknownHelper:
         return False
     try:

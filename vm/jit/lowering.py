@@ -19,13 +19,15 @@ from vm.jit.native import TABLE_ENTRY_BYTES, TABLE_REGIONS, Status, TableEntry, 
 from vm.memory import CODE_REGION, FRAME_BYTES, MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     from vm.jit.facts import Facts
     from vm.program import Function, Program
 
 ENDS_BLOCK = (Form.JUMP, Form.JUMP_LONG, Form.JUMP_IMMEDIATE, Form.JUMP_REGISTER, Form.CALL_LOCAL, Form.EXIT)
 _CALLS_UNKNOWN = Form.CALL_REGISTER
+CALLS = (Form.CALL_HELPER, Form.CALL_LOCAL, Form.CALL_REGISTER)
+_OVERWRITES = ("mov", "movsx", "load", "load_signed", "lddw")
 RESULT = "{i64, i64}"
 _SIGNATURE = ", ".join(f"i64 %a{register}" for register in range(FRAME_POINTER))
 MASK32 = 0xFFFF_FFFF
@@ -69,6 +71,27 @@ def blocks(program: Program, function: Function) -> list[tuple[int, int]]:
     return list(zip(ordered, [*ordered[1:], function.end], strict=True))
 
 
+def read_first(instructions: Iterable[Instruction]) -> set[int]:
+    """The registers that are read before they are written, in instructions one after the other."""
+    read: set[int] = set()
+    written: set[int] = set()
+    for instruction in instructions:
+        opcode, form = instruction.opcode, instruction.opcode.form
+        uses: set[int] = set()
+        if form in CALLS:
+            uses.update(range(FRAME_POINTER))
+        if "dst" in form.fields and opcode.operation not in _OVERWRITES:
+            uses.add(instruction.dst)
+        if "src" in form.fields:
+            uses.add(instruction.src)
+        if form in (Form.COMPARE_EXCHANGE, Form.EXIT):
+            uses.add(0)
+        read |= uses - written
+        if form.writes_dst or form is Form.UNARY:
+            written.add(instruction.dst)
+    return read
+
+
 class _Lowering:
     """One function's IR, line by line."""
 
@@ -85,18 +108,19 @@ class _Lowering:
         start = self._function.start
         self._put(f"define {RESULT} @f{start}(ptr %context, {_SIGNATURE}) {{")
         self._put("entry:")
-        for name in (*(f"r{register}" for register in range(FRAME_POINTER + 1)), "remaining", "at", "after"):
+        for name in (*(f"r{register}" for register in range(FRAME_POINTER + 1)), "remaining"):
             self._put(f"%{name} = alloca i64")
         for register in range(FRAME_POINTER):
             self._put(f"store i64 %a{register}, ptr %r{register}")
-        self._put("store i64 0, ptr %at")
-        self._put("store i64 0, ptr %after")
+        self._put(f"%table = getelementptr i8, ptr %context, i64 {offset_of('table')}")
         self._take_up_count()
         self._begin_frame()
         self._put(f"br label %b{start}")
         for first, end in blocks(self._program, self._function):
             self._block(first, end)
-        self._endings()
+        for ending in (Status.RAISED, Status.TOO_DEEP, Status.ILLEGAL_CALL):
+            self._put(f"{ending.name}:")
+            self._put(f"ret {RESULT} {{ i64 0, i64 {ending.value} }}")
         self._put("}")
         return "\n".join(self._lines)
 
@@ -134,9 +158,8 @@ class _Lowering:
         self._put(f"store i64 {value}, ptr {self._field(name)}")
 
     def _table_field(self, region: str, name: str) -> str:
-        entry = self._new(f"shl i64 {region}, {_ENTRY_SHIFT}")
-        offset = self._new(f"add i64 {entry}, {offset_of('table') + getattr(TableEntry, name).offset}")
-        return self._new(f"getelementptr i8, ptr %context, i64 {offset}")
+        field = getattr(TableEntry, name).offset // 8
+        return self._new(f"getelementptr [{TABLE_ENTRY_BYTES // 8} x i64], ptr %table, i64 {region}, i64 {field}")
 
     # Beginning and end.
 
@@ -151,30 +174,20 @@ class _Lowering:
         base = self._new(f"load ptr, ptr {self._table_field(depth, 'base')}")
         self._put(f"call void @llvm.memset.p0.i64(ptr align 16 {base}, i8 0, i64 {FRAME_BYTES}, i1 false)")
 
-    def _endings(self) -> None:
-        """The ways out that all blocks share; `at` and `after` say where they were taken."""
-        self._put("short:")
-        for register in range(FRAME_POINTER + 1):
+    def _mark(self, pc: int) -> None:
+        """What is called next, if it fails, failed at `pc`, with so many instructions left."""
+        self._store_field("pc", str(pc))
+        remaining = self._new("load i64, ptr %remaining")
+        self._store_field("remaining", self._new(f"add i64 {remaining}, {self._following}"))
+
+    def _fall_short(self, first: int, instructions: Sequence[tuple[int, Instruction]]) -> None:
+        """Leave the block to the interpreter, which stops in it; it gets the registers that it may read there."""
+        for register in sorted(read_first(instruction for _, instruction in instructions)):
             field = self._new(f"getelementptr i8, ptr %context, i64 {offset_of('registers') + 8 * register}")
             self._put(f"store i64 {self._get(register)}, ptr {field}")
-        self._leave(Status.BUDGET_SHORT)
-        self._put("raised:")
-        self._leave(Status.RAISED)
-        self._put("deep:")
-        self._leave(Status.TOO_DEEP)
-        self._put("illegal:")
-        self._leave(Status.ILLEGAL_CALL)
-
-    def _leave(self, status: Status) -> None:
-        self._store_field("pc", self._new("load i64, ptr %at"))
-        after, remaining = self._new("load i64, ptr %after"), self._new("load i64, ptr %remaining")
-        self._store_field("remaining", self._new(f"add i64 {remaining}, {after}"))
-        self._put(f"ret {RESULT} {{ i64 0, i64 {status.value} }}")
-
-    def _mark(self, pc: int) -> None:
-        """From here on an ending means the instruction at `pc`."""
-        self._put(f"store i64 {pc}, ptr %at")
-        self._put(f"store i64 {self._following}, ptr %after")
+        self._store_field("pc", str(first))
+        self._store_field("remaining", self._new("load i64, ptr %remaining"))
+        self._put(f"ret {RESULT} {{ i64 0, i64 {Status.BUDGET_SHORT.value} }}")
 
     # Blocks and instructions.
 
@@ -187,12 +200,12 @@ class _Lowering:
         self._put(f"b{first}:")
         remaining = self._new("load i64, ptr %remaining")
         if self._facts.compares_with_budget:
-            self._following = 0
-            self._mark(first)
             short = self._new(f"icmp ult i64 {remaining}, {len(instructions)}")
-            counted = self._label()
-            self._put(f"br i1 {short}, label %short, label %{counted}, !prof !0")
-            self._put(f"{counted}:")
+            falls_short, lasts = self._label(), self._label()
+            self._put(f"br i1 {short}, label %{falls_short}, label %{lasts}, !prof !0")
+            self._put(f"{falls_short}:")
+            self._fall_short(first, instructions)
+            self._put(f"{lasts}:")
         self._put(f"store i64 {self._new(f'sub i64 {remaining}, {len(instructions)}')}, ptr %remaining")
         for number, (pc, instruction) in enumerate(instructions, 1):
             self._following = len(instructions) - number
@@ -363,16 +376,16 @@ class _Lowering:
         self._put(f"{slow}:")
         self._mark(pc)
         asked, both = ask()
-        self._go_on_unless(both, "raised", done)
+        self._go_on_unless(both, Status.RAISED, done)
         if not found:
             return ""
         return self._new(f"phi i{bits} [ {found}, %{fast} ], [ {asked}, %{slow} ]")
 
-    def _go_on_unless(self, both: str, failed: str, following: str) -> None:
-        """Branch to `failed` if the status of a call's result says so, else to `following`, which begins here."""
+    def _go_on_unless(self, both: str, failed: Status, following: str) -> None:
+        """Leave if the status of a call's result is not `DONE`, else go on at `following`, which begins here."""
         status = self._new(f"extractvalue {RESULT} {both}, 1")
         bad = self._new(f"icmp ne i64 {status}, 0")
-        self._put(f"br i1 {bad}, label %{failed}, label %{following}, !prof !0")
+        self._put(f"br i1 {bad}, label %{failed.name}, label %{following}, !prof !0")
         self._put(f"{following}:")
 
     # Calls.
@@ -381,7 +394,7 @@ class _Lowering:
         arguments = ", ".join(f"i64 {self._get(register)}" for register in range(1, 6))
         self._mark(pc)
         both = self._new(f"call {RESULT} @helper_{instruction.imm}(ptr %context, {arguments})")
-        self._go_on_unless(both, "raised", self._label())
+        self._go_on_unless(both, Status.RAISED, self._label())
         self._returned(both)
 
     def _returned(self, both: str) -> None:
@@ -399,7 +412,7 @@ class _Lowering:
         depth = self._load_field("depth")
         deepest = self._new(f"icmp eq i64 {depth}, {MAX_CALL_DEPTH}")
         go_on = self._label()
-        self._put(f"br i1 {deepest}, label %deep, label %{go_on}, !prof !0")
+        self._put(f"br i1 {deepest}, label %{Status.TOO_DEEP.name}, label %{go_on}, !prof !0")
         self._put(f"{go_on}:")
         inner = self._new(f"add i64 {depth}, 1")
         self._store_field("depth", inner)
@@ -439,16 +452,13 @@ class _Lowering:
         self._put(f"{other}:")
         is_number = self._new(f"icmp ule i64 {target}, {MASK32}")
         self._put(f"store i64 {target}, ptr {self._field('registers')}")
-        self._put(f"br i1 {is_number}, label %{number}, label %illegal")
+        self._put(f"br i1 {is_number}, label %{number}, label %{Status.ILLEGAL_CALL.name}")
         self._put(f"{number}:")
         arguments = ", ".join(f"i64 {self._get(register)}" for register in range(1, 6))
         both = self._new(f"call {RESULT} @call_any(ptr %context, i64 {target}, {arguments})")
-        self._go_on_unless(both, "raised", self._label())
+        self._go_on_unless(both, Status.RAISED, self._label())
         self._returned(both)
         self._put(f"br label %{following}")
-
-
-_ENTRY_SHIFT = TABLE_ENTRY_BYTES.bit_length() - 1
 
 
 def _signed(value: int, bits: int = 64) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.quic.congestion.base import CongestionController, CongestionEvent
+from quicsim.quic.congestion.bbr import Bbr
 from quicsim.quic.congestion.cubic import Cubic
 from quicsim.quic.congestion.newreno import NewReno
 from quicsim.quic.congestion.olia import Olia
@@ -20,6 +21,7 @@ __all__ = ["CONTROLLERS", "CongestionController", "CongestionEvent"]
 CONTROLLERS: dict[str, Callable[[Profile, list[Path]], CongestionController]] = {
     "newreno": NewReno,
     "cubic": Cubic,
+    "bbr": Bbr,
     "olia": Olia,
 }
 """Each makes the controller of one path out of the profile and the connection's paths, its own among them once it is

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quicsim.quic.congestion.base import CongestionController
 from quicsim.quic.congestion.hystart import HyStart
 from quicsim.quic.states import SendingProcessState
 
@@ -49,7 +50,7 @@ def cubic_window_bytes(elapsed_ns: int, plateau_ns: int, maximum_bytes: int, dat
     return maximum_bytes + datagram_bytes * C[0] * (elapsed_ns - plateau_ns) ** 3 // (C[1] * CUBED_SECOND)
 
 
-class Cubic:
+class Cubic(CongestionController):
     """One path's window. Instants and durations are nanoseconds."""
 
     __slots__ = (

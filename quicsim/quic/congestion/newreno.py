@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quicsim.quic.congestion.base import CongestionController
 from quicsim.quic.states import SendingProcessState
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = ["NewReno"]
 _CONGESTION_LIMITED = SendingProcessState.CONGESTION_LIMITED
 
 
-class NewReno:
+class NewReno(CongestionController):
     """Slow start, congestion avoidance by one datagram a round trip, half the window on loss."""
 
     __slots__ = ("_avoided_bytes", "_back_off", "_growth_restarts", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
@@ -65,9 +66,6 @@ class NewReno:
         path.cwnd_bytes = path.ssthresh_bytes
         if self._growth_restarts:
             self._avoided_bytes = 0
-
-    def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
-        """NewReno does not go by delay."""
 
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Collapse to the minimum window (section 7.6.2); the loss behind it has set the threshold already."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from quicsim.quic.congestion.base import CongestionController
 from quicsim.quic.congestion.hybrid_slow_start import HybridSlowStart
 from quicsim.quic.congestion.prr import ProportionalRateReduction
 
@@ -70,7 +71,7 @@ def increase(loads: list[Load], packet_bytes: int, fraction_bits: int) -> int:
     return magnitude if numerator >= 0 else -magnitude
 
 
-class Olia:
+class Olia(CongestionController):
     """One path's part. A window grows and shrinks by whole packets; until then, `increase` adds up."""
 
     __slots__ = (
