@@ -88,10 +88,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Put a test's outcomes on its report, with which they reach the controller."""
     report = yield
-    if report.when == "call" and "quicsim.regression.guard" in sys.modules:
+    if (report.when == "call" or report.failed) and "quicsim.regression.guard" in sys.modules:
         from quicsim.regression.guard import OUTCOMES
 
         setattr(report, _OUTCOMES, item.stash.get(OUTCOMES, []))
+        item.stash[OUTCOMES] = []
     return report
 
 

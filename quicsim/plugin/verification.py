@@ -41,7 +41,7 @@ TERMS = MappingProxyType(
     {
         HELPERS.by_name[name].number: terms
         for name, terms in {
-            "run_default": Terms(at_most_once=True),
+            "run_default": Terms(at_most_once=True, is_hosts_own=True),
             "set_ecn": Terms(arguments={1: Range(SENDERS_CODEPOINTS[0], SENDERS_CODEPOINTS[-1])}),
             "path_index": Terms(result=Range(0, MAXIMUM_PATHS - 1)),
             "get_ecn": Terms(result=Range(0, 3)),

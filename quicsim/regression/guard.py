@@ -133,14 +133,14 @@ class Baselines:
         __tracebackhide__ = True
         now = with_traces(baseline_of(results), results)
         finding = check(results, now, tolerances)
-        if before is not None and before.without_traces() == now.without_traces() and before.keeps_traces_of(now):
-            self._note(self._outcome(path, finding, results), finding)
-            return finding
-        try:
-            write(path, now)
-        except BaselineError as error:
-            raise error.with_traceback(None) from None
-        outcome = replace(self._outcome(path, finding, results), state="written", headline="written; commit the file")
+        outcome = self._outcome(path, finding, results)
+        if before is None or before.without_traces() != now.without_traces() or not before.keeps_traces_of(now):
+            try:
+                write(path, now)
+            except BaselineError as error:
+                raise error.with_traceback(None) from None
+            change = _changed_by_the_update(before, results, tolerances)
+            outcome = replace(outcome, state="written", headline=f"written{change}; commit the file")
         self._note(outcome, finding)
         return finding
 
@@ -215,6 +215,16 @@ class Baselines:
     def _fail_with(self, path: Path, wrong: str, remedy: str) -> NoReturn:
         command = f"pytest {shlex.quote(self._test_id)} --quicsim-update"
         pytest.fail(f"{self._place(path)}: {wrong}\n{remedy}\n    {command}\nand commit the file", pytrace=False)
+
+
+def _changed_by_the_update(before: Baseline | None, results: Results, tolerances: Mapping[str, Tolerance]) -> str:
+    """What somebody accepts who commits the new file."""
+    if before is None:
+        return ""
+    try:
+        return f" ({headline(check(results, before, tolerances, 'warn'))})"
+    except BaselineError as error:
+        return f" ({error})"
 
 
 def state(finding: Finding) -> State:

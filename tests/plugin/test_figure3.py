@@ -74,7 +74,7 @@ def test_a_plugin_that_misbehaves_ends_alone(name, faults, reason, unverified):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("endless", "replace/SetTimer: endless loop: the loop comes back to where it was with nothing changed"),
+        ("endless", "replace/SetTimer: endless loop: the loop comes back with nothing known to have changed"),
         ("wild", "replace/SelectRetransmission: out of bounds: read of 8 bytes of state, which has 16"),
     ],
 )

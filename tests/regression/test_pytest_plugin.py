@@ -216,6 +216,14 @@ def test_a_broken_baseline_is_named_with_the_command_that_makes_it_anew(guard):
     run(guard).assert_outcomes(passed=1)
 
 
+def test_where_no_baseline_can_be_written_the_file_is_named(guard):
+    (guard.path / "baselines").write_text("")
+    done = run(guard, "--quicsim-update")
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines(["*baselines/test_guard/test_reaction.json cannot be written: *"])
+    assert (guard.path / "baselines").read_text() == ""
+
+
 WRONG = [  # what the test says wrongly, what is said of it
     ('{"reaction_s": Tolerance(0.02, worse="higher")}', '{"reaction": Tolerance()}', "*did you mean 'reaction_s'*"),
     ('{"reaction_s": Tolerance(0.02, worse="higher")}', "{}", "*nothing that could fail*"),

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from quicsim.regression.outcome import Outcome, annotation, as_markdown, terminal_lines
-from tests.regression.guarded import HARDLY, KEPT, NEARER, as_if, guard, run
+from tests.regression.guarded import HARDLY, KEPT, NEARER, TEST, as_if, guard, run
 
 __all__ = ["guard"]
 
@@ -107,9 +107,36 @@ def test_another_digest_within_the_tolerances_is_told_at_the_end(guard, monkeypa
     assert "= quicsim =" not in run(guard, "--quicsim-digest=off").stdout.str()
 
 
-def test_what_was_written_is_told(guard):
+def test_what_was_written_is_told_with_what_that_accepts(guard):
     run(guard, "--quicsim-update").stdout.fnmatch_lines([f"{KEPT}: written; commit the file"])
     assert "= quicsim =" not in run(guard, "--quicsim-update").stdout.str()
+    as_if(guard, NEARER)
+    run(guard, "--quicsim-update").stdout.fnmatch_lines(
+        [f"{KEPT}: written (reaction_s of rfc9002 is worse by +* ms, +* %); commit the file"]
+    )
+    (guard.path / "test_guard.py").write_text(TEST.replace("requests.count=2", "requests.count=3"))
+    run(guard, "--quicsim-update").stdout.fnmatch_lines([f"{KEPT}: written (it is of something else: *); commit *"])
+
+
+def test_a_check_that_fails_in_a_fixture_is_reported_once(guard):
+    guard.makeconftest(
+        """
+        import pytest
+        from quicsim.regression import Tolerance
+
+        @pytest.fixture
+        def results(scenario, baseline):
+            results = scenario("fig3_tlp", ["requests.count=2"], variants=["rfc9002"], replications=1)
+            baseline.check(results, {"reaction_s": Tolerance(0.02, worse="higher")})
+        """
+    )
+    guard.makepyfile(test_guard="def test_reaction(results): pass")
+    done = run(guard, "--quicsim-summary=summary.md")
+    done.assert_outcomes(errors=1)
+    assert "1 checks, 1 failed" in (guard.path / "summary.md").read_text()
+    run(guard, "--quicsim-update")
+    run(guard, "--quicsim-summary=summary.md").assert_outcomes(passed=1)
+    assert "1 checks, 0 failed" in (guard.path / "summary.md").read_text()
 
 
 @pytest.mark.long

@@ -29,6 +29,17 @@ def test_the_engines_agree_on_many_random_programs():
     assert violations == []
 
 
+def test_a_large_program_is_compiled_in_a_time_that_grows_with_it(monkeypatch):
+    """At the level of code generation that does: how long it took is for benchmarks."""
+    levels = []
+    original = compiler._compile
+    monkeypatch.setattr(compiler, "_compile", lambda text, level: levels.append(level) or original(text, level))
+    for slots in (compiler.LARGE, compiler.LARGE + 1):
+        code = program(*[make("add", 0, imm=slots)] * (slots - 1), EXIT)
+        assert vm.Machine(code).run("main") == slots * (slots - 1)
+    assert levels == [1, 0]
+
+
 def test_an_unknown_engine():
     with pytest.raises(vm.VmError, match="no engine 'llvm'; there are jit, interpreter"):
         vm.Machine(program(EXIT), engine="llvm")
@@ -228,7 +239,7 @@ def compilations(monkeypatch, *programs):
     """How many of these programs LLVM had to compile."""
     compiled = []
     original = compiler._compile
-    monkeypatch.setattr(compiler, "_compile", lambda text: compiled.append(text) or original(text))
+    monkeypatch.setattr(compiler, "_compile", lambda *how: compiled.append(how) or original(*how))
     for each in programs:
         assert vm.Machine(each).run("main") == 0
     return len(compiled)

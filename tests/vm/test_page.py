@@ -24,7 +24,7 @@ def test_its_examples_print_what_it_says(tmp_path, monkeypatch):
     (tmp_path / "average.o").write_bytes((OBJECTS / "average.o").read_bytes())
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
-    assert len(examples) == PAGE.count("```python") == 2
+    assert len(examples) == PAGE.count("```python") > 0
     names: dict = {}
     for code, promised in examples:
         printed = io.StringIO()

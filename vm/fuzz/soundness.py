@@ -8,6 +8,7 @@ among the effects. "Never faults" alone finds few bugs: most programs have more 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,7 +24,7 @@ from vm.verifier import Array, Contract, Field, PointerTo, Range, RegionType, Re
 from vm.verifier.values import Number, Pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from vm.verifier.proof import Proof
     from vm.verifier.state import State
@@ -65,12 +66,32 @@ def _helpers() -> HelperTable:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class FieldRule:
+    """A rule on the result and fields of the structure."""
+
+    text: str
+    names: frozenset[str]
+    when: str = ""
+
+    def broken_by(self, values: Mapping[str, int]) -> bool:
+        """Whether concrete numbers break it."""
+        return bool(eval(self.when or "1", {}, dict(values))) and not eval(self.text, {}, dict(values))
+
+
+RULES = (
+    FieldRule("result >= index", frozenset({"result", "index"})),
+    FieldRule("result != small or result == value", frozenset({"result", "small", "value"})),
+    FieldRule("result < 1 << 40 or not spread", frozenset({"result", "spread", "flag"}), when="flag > 0"),
+)
 CONTRACT = Contract(
     arguments=(PointerTo(MEMORY), PointerTo(FIELDS), PointerTo(PACKET), SizeOf(PACKET), Range()),
     helpers=_helpers(),
     terms={5: Terms(result=PointerTo(FOUND, is_nullable=True))},
     limit=LIMIT,
 )
+RULED = replace(CONTRACT, rules=RULES, ruled=FIELDS)
+"""The same with rules: what they are about is followed more closely, and a rule that is proved must hold."""
 
 
 def attempt(seed: int, number: int) -> Outcome:
@@ -80,7 +101,7 @@ def attempt(seed: int, number: int) -> Outcome:
     code = Generator(rng).program()
     try:
         program = Program.from_bytes(b"".join(encode(each) for each in code), source=f"program {number} of seed {seed}")
-        proof = verify(program, "main", CONTRACT, keep_states=True)
+        proof = verify(program, "main", RULED if number % 2 else CONTRACT, keep_states=True)
     except LoadError as refusal:
         if not isinstance(refusal, Rejected):
             raise
@@ -128,14 +149,21 @@ def random_fields(rng: Random) -> bytearray:
 
 
 def run_once(program: Program, proof: Proof, rng: Random) -> str:
-    """Run a program on random inputs; what it did that it should not, or nothing."""
+    """Run a program on random inputs; what it did that it should not, or nothing.
+
+    Where the proof kept no states, only faults, counts and effects are looked at.
+    """
     machine = Machine(program, CONTRACT.helpers, budget=LIMIT)
     size = rng.choice((0, 1, PACKET_BYTES, rng.randint(0, PACKET_BYTES)))
     memory = bytearray(b"".join(interesting(rng).to_bytes(8, "little") for _ in range(MEMORY_BYTES // 8)))
+    fields = random_fields(rng)
+    given = {
+        each.name: int.from_bytes(fields[each.offset : each.offset + each.size], "little") for each in FIELDS.fields
+    }
     touched: set[tuple[str, str]] = set()
     for region, data, writable in (
         (MEMORY, memory, True),
-        (FIELDS, random_fields(rng), True),
+        (FIELDS, fields, True),
         (PACKET, rng.randbytes(size), False),
         (FOUND, bytearray(rng.randbytes(FOUND.size)), True),
     ):
@@ -147,16 +175,20 @@ def run_once(program: Program, proof: Proof, rng: Random) -> str:
         if not problems and (problem := outside(machine, proof.states.get(pc, []), registers, {PACKET.number: size})):
             problems.append(f"instruction {pc}: {problem}")
 
-    machine.on_step = on_step
+    if proof.states:
+        machine.on_step = on_step
     arguments = (*(address(each.number) for each in (MEMORY, FIELDS, PACKET)), size, interesting(rng))
     try:
-        machine.run("main", *arguments, context=rng)
+        result = machine.run("main", *arguments, context=rng)
     except Fault as fault:
         return problems[0] if problems else f"a fault: {fault}"
     if problems:
         return problems[0]
     if machine.instructions > proof.worst_case_instructions:
         return f"{machine.instructions} instructions; the worst case is {proof.worst_case_instructions}"
+    for rule, judged in zip(RULES, proof.rules, strict=False):
+        if judged.is_proved and rule.broken_by(given | {"result": result}):
+            return f"the rule {rule.text} was proved; the result {result} breaks it with {given}"
     allowed = {("read", str(each)) for each in proof.reads} | {("write", str(each)) for each in proof.writes}
     if more := touched - allowed:
         return f"{', '.join(f'{kind} of {name}' for kind, name in sorted(more))}, which is not among the effects"

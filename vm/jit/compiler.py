@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 CACHE_VARIABLE = "QUICSIM_VM_CACHE"
 """The environment variable that names another directory for compiled objects; empty: none is kept."""
 
+LARGE = 1_024
+"""Slots above which code is generated at level 0: level 1 took 27 s for 16,000, and this takes 2."""
+
 _METH_FASTCALL = 0x0080
 _DIGEST_BYTES = 16
 
@@ -42,7 +45,7 @@ class Compiled:
 
     def __init__(self, machine_code: bytes, names: Mapping[int, str]) -> None:
         llvm = _llvm()
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine(1))
         engine.add_object_file(llvm.ObjectFileRef.from_data(machine_code))
         engine.finalize_object()
         self._engine = engine
@@ -67,7 +70,8 @@ def compile_program(program: Program, helpers: Sequence[Helper], facts: Facts) -
             stubs = [helper_stub(number, n, kinds, given) for n, (number, kinds, given) in enumerate(signatures)]
             return "\n".join((DECLARATIONS, slow_paths(), *stubs, lower(program, facts)))
 
-        machine_code = _object([described, code, repr(starts).encode()], text)
+        level = 1 if len(program.instructions) <= LARGE else 0
+        machine_code = _object([described, code, repr(starts).encode()], text, level)
         compiled = variants[key] = Compiled(machine_code, {start: f"f{start}" for start in starts})
     return compiled
 
@@ -75,7 +79,7 @@ def compile_program(program: Program, helpers: Sequence[Helper], facts: Facts) -
 @cache
 def entry_function() -> Callable[[object], Callable[..., int]]:
     """A function that makes, from an entry's record, the Python callable that enters there."""
-    compiled = Compiled(_object([b"entry"], lambda: DECLARATIONS + entry()), {0: ENTRY})
+    compiled = Compiled(_object([b"entry"], lambda: DECLARATIONS + entry(), 1), {0: ENTRY})
 
     class MethodDefinition(ctypes.Structure):
         _fields_ = (
@@ -105,7 +109,7 @@ def is_available() -> bool:
     return find_spec("llvmlite") is not None and sys.byteorder == "little" and sys.maxsize > 1 << 32
 
 
-def _object(parts: Sequence[bytes], text: Callable[[], str]) -> bytes:
+def _object(parts: Sequence[bytes], text: Callable[[], str], level: int) -> bytes:
     """The object file for what `parts` describe: from the disk, or compiled from `text()` and then kept there."""
     digest = blake2b(_environment(), digest_size=_DIGEST_BYTES)
     for part in parts:
@@ -114,17 +118,17 @@ def _object(parts: Sequence[bytes], text: Callable[[], str]) -> bytes:
     path = directory / f"{digest.hexdigest()}.o" if directory else None
     if path is not None and (kept := _read(path)) is not None:
         return kept
-    machine_code = _compile(text())
+    machine_code = _compile(text(), level)
     if path is not None:
         _write(path, machine_code)
     return machine_code
 
 
-def _compile(text: str) -> bytes:
-    """LLVM at its cheapest that is still fast: SROA makes values of stack slots, then code generation level 1."""
+def _compile(text: str, level: int) -> bytes:
+    """LLVM at its cheapest that is still fast: SROA makes values of stack slots, then code generation of a level."""
     llvm = _llvm()
     module = llvm.parse_assembly(text)
-    target_machine = _target_machine()
+    target_machine = _target_machine(level)
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.run(module, llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options(speed_level=1)))
@@ -141,9 +145,9 @@ def _llvm() -> Any:
     return llvm
 
 
-def _target_machine() -> Any:
+def _target_machine(level: int) -> Any:
     """For the baseline of this architecture. An engine takes its own along when it goes."""
-    return _llvm().Target.from_default_triple().create_target_machine(opt=1, jit=True)
+    return _llvm().Target.from_default_triple().create_target_machine(opt=level, jit=True)
 
 
 @cache

@@ -9,7 +9,7 @@ from vm.memory import FRAME_BYTES, MAX_CALL_DEPTH, OFFSET_MASK, STACK_REGION
 from vm.verifier.contract import Array, Field, RegionType
 from vm.verifier.report import Category, Violation
 from vm.verifier.state import bytes_mask
-from vm.verifier.values import Number, Pointer, Value, arithmetic, between, constant, range_text
+from vm.verifier.values import Number, Pointer, Value, arithmetic, between, bound_text, constant, range_text
 
 if TYPE_CHECKING:
     from vm.program import Program
@@ -102,7 +102,7 @@ class Regions:
             help_text = f"stay within the {length} bytes"
         return Violation(
             Category.OUT_OF_BOUNDS,
-            f"{what} of {size} byte{'' if size == 1 else 's'} of {name}, which has {length}",
+            f"{what} of {bound_text(size)} byte{'' if size == 1 else 's'} of {name}, which has {length}",
             subject=f"r{register}",
             region=name,
             seen=f"offset {range_text(offset)}",

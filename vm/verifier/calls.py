@@ -11,7 +11,7 @@ from vm.verifier import access
 from vm.verifier.access import STACK_REGIONS
 from vm.verifier.contract import PointerTo, Range, Terms
 from vm.verifier.report import Category, Violation
-from vm.verifier.state import Frame, State, bytes_mask
+from vm.verifier.state import HOSTS_OWN, Frame, State, bytes_mask
 from vm.verifier.transfer import leak, read
 from vm.verifier.values import ANYTHING, MASK32, ZERO, Number, Pointer, Value, between, constant, range_text
 
@@ -51,6 +51,7 @@ def helper_call(exploration: Exploration, state: State, number: int) -> None:
     exploration.recorder.helpers.add(helper.name)
     state.registers[1:6] = [None] * 5
     state.registers[0] = _result(exploration, helper, terms)
+    state.fields = {}
 
 
 def _result(exploration: Exploration, helper: Helper, terms: Terms) -> Value:
@@ -58,8 +59,10 @@ def _result(exploration: Exploration, helper: Helper, terms: Terms) -> Value:
         region = terms.result.region.number
         return Pointer(region, ZERO, exploration.fresh_identity(), terms.result.is_nullable)
     if isinstance(terms.result, Range):
-        return between(terms.result.low, terms.result.high)
-    return ZERO if helper.returns is None else SCALAR_RANGES[helper.returns]
+        number = between(terms.result.low, terms.result.high)
+    else:
+        number = ZERO if helper.returns is None else SCALAR_RANGES[helper.returns]
+    return number.identified(HOSTS_OWN) if terms.is_hosts_own and terms.at_most_once else number
 
 
 def _check_arguments(exploration: Exploration, state: State, helper: Helper, terms: Terms) -> None:

@@ -1,4 +1,4 @@
-"""Where does control go? Successors, join points, live registers, the graph of local calls."""
+"""Where does control go, and what still matters there? Successors, join points, registers, the graph of local calls."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from vm.isa import FRAME_POINTER, Form
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vm.isa import Instruction
     from vm.program import Program
 
 ARGUMENTS = 0b111110
 CALL_CLOBBERS = 0b111111
 JUMPS = frozenset({Form.JUMP_IMMEDIATE, Form.JUMP_REGISTER})
+ARITHMETIC = frozenset({Form.ALU_IMMEDIATE, Form.ALU_REGISTER, Form.UNARY})
 CALLS = frozenset({Form.CALL_HELPER, Form.CALL_LOCAL, Form.CALL_REGISTER})
 _READS_DST = frozenset(
     {Form.STORE_IMMEDIATE, Form.STORE_REGISTER, Form.ATOMIC, Form.ATOMIC_FETCH, Form.COMPARE_EXCHANGE}
@@ -49,28 +52,49 @@ class Flow:
                     backward.add(after)
         self.joins = frozenset(pc for pc, count in edges.items() if count > 1) | backward
         """Where paths meet, and where loops begin: states are compared here."""
-        self.live = self._live()
+        self.live = self._backward(live_before)
         """By pc: a bit for each register whose value may still be read."""
+        self._deciding: dict[int | None, list[int]] = {}
 
-    def _live(self) -> list[int]:
-        program = self.program
-        live = [0] * (len(program.instructions) + 2)
+    def deciding(self, entry: int | None) -> list[int]:
+        """By pc: a bit for each register whose number may still decide where control goes, which memory is touched, or
+        what a call gets. What the function that begins at `entry` returns decides nothing; that of others may.
+        """
+        if entry not in self._deciding:
+            end = -1 if entry is None else self.program.function_at(entry).end
+            start = -1 if entry is None else entry
+
+            def before(pc: int, instruction: Instruction, after: int) -> int:
+                if instruction.opcode.form is Form.EXIT:
+                    return 0 if start <= pc < end else 1
+                return deciding_before(instruction, after)
+
+            self._deciding[entry] = self._backward(before)
+        return self._deciding[entry]
+
+    def _backward(self, before: Callable[[int, Instruction, int], int]) -> list[int]:
+        """By pc, the registers that `before` says of an instruction and those behind it, until nothing changes."""
+        instructions = self.program.instructions
+        after_each = [
+            () if each.opcode.form is Form.SECOND_HALF else successors(self.program, pc)
+            for pc, each in enumerate(instructions)
+        ]
+        found = [0] * (len(instructions) + 2)
         changed = True
         while changed:
             changed = False
-            for pc in range(len(program.instructions) - 1, -1, -1):
-                instruction = program.instructions[pc]
+            for pc in range(len(instructions) - 1, -1, -1):
+                instruction = instructions[pc]
                 if instruction.opcode.form is Form.SECOND_HALF:
                     continue
                 after = 0
-                for each in successors(program, pc):
-                    after |= live[each]
-                uses, sets = uses_and_sets(instruction)
-                before = uses | (after & ~sets) | 1 << FRAME_POINTER
-                if before != live[pc]:
-                    live[pc] = before
+                for each in after_each[pc]:
+                    after |= found[each]
+                registers = before(pc, instruction, after)
+                if registers != found[pc]:
+                    found[pc] = registers
                     changed = True
-        return live
+        return found
 
 
 @lru_cache(maxsize=64)
@@ -96,9 +120,29 @@ def uses_and_sets(instruction: Instruction) -> tuple[int, int]:
         return uses, 1 << src
     if not form.writes_dst:
         return uses, 0
-    if form in (Form.ALU_IMMEDIATE, Form.ALU_REGISTER, Form.UNARY) and opcode.operation not in ("mov", "movsx"):
+    if form in ARITHMETIC and opcode.operation not in ("mov", "movsx"):
         uses |= 1 << dst
     return uses, 1 << dst
+
+
+def live_before(pc: int, instruction: Instruction, after: int) -> int:
+    """The registers that may still be read before an instruction, given those after it."""
+    uses, sets = uses_and_sets(instruction)
+    return uses | (after & ~sets) | 1 << FRAME_POINTER
+
+
+def deciding_before(instruction: Instruction, after: int) -> int:
+    """The registers that may decide something before an instruction, given those after it."""
+    opcode, dst, src, _, _ = instruction
+    form = opcode.form
+    if form not in ARITHMETIC:
+        uses, sets = uses_and_sets(instruction)
+        return uses | (after & ~sets)
+    if not after >> dst & 1:
+        return after
+    if opcode.operation in ("mov", "movsx"):
+        after &= ~(1 << dst)
+    return after | 1 << src if form is Form.ALU_REGISTER else after
 
 
 def recursion(program: Program, entry: int) -> tuple[int, list[str]] | None:

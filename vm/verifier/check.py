@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 from vm.isa import Form
 from vm.memory import FRAME_BYTES
-from vm.verifier import calls, transfer
+from vm.verifier import calls, transfer, witness
 from vm.verifier.access import Regions
 from vm.verifier.cfg import JUMPS, flow_of, recursion
 from vm.verifier.contract import PointerTo, Range, SizeOf
 from vm.verifier.points import Node, Point
-from vm.verifier.proof import Judged, Proof, Recorder
+from vm.verifier.proof import Proof, Recorder
 from vm.verifier.report import Category, Rejected, Violation
-from vm.verifier.state import State, Trail
-from vm.verifier.values import ZERO, Number, Pointer, Value, between, constant
+from vm.verifier.rules import Judge
+from vm.verifier.state import HOSTS_OWN, State, Trail
+from vm.verifier.values import ANYTHING, ZERO, Number, Pointer, Value, between, constant, range_text
 
 if TYPE_CHECKING:
     from vm.isa import Instruction
@@ -50,10 +51,14 @@ class Exploration:
         self.contract = contract
         self.regions = Regions(program, contract)
         self.recorder = Recorder()
+        self.judge = Judge(contract)
         self.steps = 0
         self.pc = program.pc_of(entry)
         self._flow = flow_of(program)
-        self._identities = 0
+        self._deciding = self._flow.deciding(None if contract.rules else self.pc)
+        self._identities = HOSTS_OWN
+        self._searched: set[str] = set()
+        """Rules that no run was found to break."""
         self._points: dict[tuple[int, ...], Point] = {}
         self._pending: list[tuple[int, State, Node, int, int]] = []
         self._touched: dict[int, set[int]] = {}
@@ -118,7 +123,7 @@ class Exploration:
                     if number not in sized
                 }
             ),
-            rules=tuple(Judged(rule.text, rule.when, is_proved=False) for rule in self.contract.rules),
+            rules=self.judge.verdicts(recorder),
             steps=self.steps,
             states=MappingProxyType(self._states or {}),
         )
@@ -230,11 +235,7 @@ class Exploration:
 
     def _is_known(self, pc: int, state: State, node: Node, distance: int, length: int) -> bool:
         """Whether what follows was explored already; if not, the state is kept, as `_kept`."""
-        live = self._flow.live[pc]
-        registers = state.registers
-        for register in range(10):
-            if not live >> register & 1:
-                registers[register] = None
+        self._forget(pc, state.registers)
         place = (pc, *[frame.return_pc for frame in state.frames])
         point = self._points.get(place)
         if point is None:
@@ -243,7 +244,7 @@ class Exploration:
         if is_endless:
             raise Violation(
                 Category.ENDLESS_LOOP,
-                "the loop comes back to where it was with nothing changed",
+                "the loop comes back with nothing known to have changed",
                 suggestion="count the iterations, and end at a bound",
             )
         if found is not None:
@@ -255,6 +256,17 @@ class Exploration:
         point.keep(kept)
         self._kept = kept
         return False
+
+    def _forget(self, pc: int, registers: list[Value]) -> None:
+        """Forget what nothing is read from any more, and of numbers that decide nothing what they are: states that
+        differ in nothing else need not be told apart.
+        """
+        live, deciding = self._flow.live[pc], self._deciding[pc]
+        for register in range(10):
+            if not live >> register & 1:
+                registers[register] = None
+            elif not deciding >> register & 1 and isinstance(registers[register], Number):
+                registers[register] = ANYTHING
 
     def _call(self, pc: int, state: State, instruction: Instruction) -> int:
         """A call; the pc to go on at."""
@@ -271,7 +283,25 @@ class Exploration:
         return target
 
     def _end(self, state: State) -> None:
-        calls.check_result(self, state)
+        broken = self.judge.at_exit(calls.check_result(self, state), state.given)
+        if broken is None:
+            return
+        if broken.text in self._searched:
+            return
+        self._searched.add(broken.text)
+        found = witness.find(self.program, self.entry, self.contract, broken)
+        if found is None:
+            return  # it may be that nothing leads here; the host looks at every run
+        when = f" when {broken.when}" if broken.when else ""
+        raise Violation(
+            Category.RULE,
+            f"the host asks for {broken.text}{when}",
+            subject="r0",
+            seen=f"result {range_text(calls.check_result(self, state))}",
+            allowed=broken.text,
+            suggestion="return what the rule asks for, or what the host's own behaviour returns",
+            counterexample=found,
+        )
 
     def _too_long(self, limit: int) -> Violation:
         return Violation(

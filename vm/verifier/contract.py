@@ -93,16 +93,18 @@ Argument = PointerTo | Range | SizeOf
 class Terms:
     """What holds of a helper beyond its signature: ranges of its arguments, by register, and what it returns.
 
-    `at_most_once`: a second call in one run is refused.
+    `at_most_once`: a second call in one run is refused. `is_hosts_own`: it runs the host's own behaviour, and what it
+    returned then is no matter of rules where the program returns it as well.
     """
 
     arguments: Mapping[int, Range] = field(default_factory=lambda: MappingProxyType({}))
     result: Range | PointerTo | None = None
     at_most_once: bool = False
+    is_hosts_own: bool = False
 
 
 class Rule(Protocol):
-    """A rule on what a program returns and writes, which the host checks at run time as well."""
+    """A rule on what a program returns (`result`) and on fields, which the host checks at run time as well."""
 
     @property
     def text(self) -> str:
@@ -112,13 +114,21 @@ class Rule(Protocol):
     def when(self) -> str:
         """In which case it must; empty: always."""
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Fields that it is about, and perhaps `result`."""
+
+    def broken_by(self, values: Mapping[str, int], /) -> bool:
+        """Whether concrete numbers break it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
     """Everything that a program entered at one place can rely on.
 
     `arguments` are r1, r2, ... `unavailable` says why a helper of `helpers` may not be called here. `data` describes
-    data sections whose bytes the host chooses, by name. `limit` is the most instructions that a run may take.
+    data sections whose bytes the host chooses, by name. `rules` are about the fields of `ruled`, or of r1's region
+    where that is None. `limit` is the most instructions that a run may take.
     """
 
     arguments: tuple[Argument, ...] = ()
@@ -127,8 +137,16 @@ class Contract:
     unavailable: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
     data: Mapping[str, RegionType] = field(default_factory=lambda: MappingProxyType({}))
     rules: tuple[Rule, ...] = ()
-    rule_fields: RegionType | None = None
+    ruled: RegionType | None = None
     limit: int = DEFAULT_LIMIT
+
+    @property
+    def rule_region(self) -> RegionType | None:
+        """The region whose fields rules are about."""
+        if self.ruled is not None or not self.arguments:
+            return self.ruled
+        first = self.arguments[0]
+        return first.region if isinstance(first, PointerTo) else None
 
     def regions(self) -> dict[int, RegionType]:
         """The regions that it speaks of, by number."""

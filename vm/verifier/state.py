@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 ALL_WRITTEN = (1 << FRAME_BYTES) - 1
 UNKNOWN_BYTES = {size: extracted(ANYTHING, 0, size) for size in (1, 2, 4, 8)}
+HOSTS_OWN = 1
+"""The identity of what the host's own behaviour returned in this run: it answers for that itself."""
 KeyItem = tuple[object, ...]
 
 
@@ -84,13 +86,17 @@ class Frame:
 class State:
     """Everything that is known on a path at its next instruction."""
 
-    __slots__ = ("called", "frames", "registers", "sizes", "token", "trail")
+    __slots__ = ("called", "fields", "frames", "given", "registers", "sizes", "token", "trail")
 
     def __init__(self) -> None:
         self.registers: list[Value] = [None] * 11
         self.frames: list[Frame] = []
         self.sizes: dict[int, int] = {}
         """By region whose size varies: how many bytes it has at least."""
+        self.given: dict[str, Number] = {}
+        """By name: what the fields that rules are about held when the program was entered, as far as it looked."""
+        self.fields = self.given
+        """The same of what they hold now; a helper may change them."""
         self.called = 0
         """A bit for each helper, by number, that may be called at most once and has been."""
         self.trail: Trail | None = None
@@ -103,6 +109,8 @@ class State:
         other.registers = self.registers.copy()
         other.frames = self.frames.copy()
         other.sizes = self.sizes
+        other.given = self.given
+        other.fields = self.fields
         other.called = self.called
         other.trail = self.trail
         self.token, other.token = object(), object()
@@ -139,6 +147,8 @@ class State:
         self.registers = [
             new if value is not None and value.identity == identity else value for value in self.registers
         ]
+        if isinstance(new, Number):
+            self._learn_of_fields(identity, new)
         for index, frame in enumerate(self.frames):
             if any(value is not None and value.identity == identity for value in frame.saved):
                 frame = self.own_frame(index + STACK_REGION)
@@ -156,6 +166,21 @@ class State:
                     slots[at] = size, new
         if identity < 0 and isinstance(new, Number):
             self.know_size(-identity, new.wide[2])
+
+    def load_field(self, name: str, number: Number) -> Number:
+        """A field that a rule is about is loaded: what is known of it already, or this from now on."""
+        if name in self.fields:
+            return self.fields[name]
+        is_given = self.fields is self.given
+        self.fields = {**self.fields, name: number}
+        if is_given:
+            self.given = self.fields
+        return number
+
+    def _learn_of_fields(self, identity: int, new: Number) -> None:
+        is_given = self.fields is self.given
+        self.given = _with(self.given, identity, new)
+        self.fields = self.given if is_given else _with(self.fields, identity, new)
 
     def know_size(self, region: int, at_least: int) -> None:
         """A comparison told that a region has at least so many bytes."""
@@ -176,6 +201,13 @@ class State:
                 if size >= 4 and isinstance(value, Number) and value.wide[1] == 0:
                     key[depth, at] = value.wide[0]
         return key
+
+
+def _with(fields: dict[str, Number], identity: int, new: Number) -> dict[str, Number]:
+    """The same fields; what has this identity is `new`."""
+    if all(number.identity != identity for number in fields.values()):
+        return fields
+    return {name: new if number.identity == identity else number for name, number in fields.items()}
 
 
 class Trail:
@@ -199,7 +231,17 @@ def covers(old: State, new: State) -> bool:
             return False
     if old.sizes is not new.sizes and any(size > new.sizes[region] for region, size in old.sizes.items()):
         return False
-    return all(_frame_covers(mine, other, identities) for mine, other in zip(old.frames, new.frames, strict=True))
+    if not all(_frame_covers(mine, other, identities) for mine, other in zip(old.frames, new.frames, strict=True)):
+        return False
+    if (old.fields is old.given) != (new.fields is new.given):
+        return False
+    return _fields_cover(old.given, new.given, identities) and (
+        old.fields is old.given or _fields_cover(old.fields, new.fields, identities)
+    )
+
+
+def _fields_cover(old: dict[str, Number], new: dict[str, Number], identities: dict[int, object]) -> bool:
+    return all(name in new and _value_covers(number, new[name], identities) for name, number in old.items())
 
 
 def _value_covers(old: Number | Pointer, new: Value, identities: dict[int, object]) -> bool:
@@ -212,7 +254,7 @@ def _value_covers(old: Number | Pointer, new: Value, identities: dict[int, objec
     if not old.identity:
         return True
     assert new is not None
-    if old.identity < 0:
+    if old.identity < 0 or old.identity == HOSTS_OWN:
         return new.identity == old.identity
     same: object = new.identity
     if not same and isinstance(new, Number) and new.wide[1] == 0:

@@ -282,6 +282,9 @@ def loaded(exploration: Exploration, state: State, pointer: Pointer, size: int, 
         recorder.reads_bytes(region, pointer.offset, size)
     else:
         known = access.check_read(region, pointer.offset, size, recorder)
+        name = exploration.judge.field_at(region, pointer.offset, size)
+        if name is not None:
+            return state.load_field(name, (known or UNKNOWN_BYTES[size]).identified(exploration.fresh_identity()))
     return known or UNKNOWN_BYTES[size]
 
 
@@ -306,8 +309,8 @@ def stored(
         exploration.touched(pointer.region, is_safe=True)
         recorder.uses_stack(pointer.region, low)
         if isinstance(value, Pointer) and (low != high or size != 8):
-            how = f"its low {size} bytes are stored" if size != 8 else "is stored at a place that is not known"
-            raise pointer_arithmetic(exploration, f"{how}:", src, value)
+            how = f"a store of {size} bytes cuts" if size != 8 else "a store at a place that is not known, of"
+            raise pointer_arithmetic(exploration, how, src, value)
         frame = state.own_frame(pointer.region)
         if low != high:
             frame.blur(low, high - low + size)

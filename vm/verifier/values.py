@@ -259,10 +259,11 @@ def range_text(number: Number) -> str:
     _, _, low, high, slow, shigh = number.wide
     if shigh - slow < high - low:
         low, high = slow, shigh
-    return f"{_bound(low)}" if low == high else f"{_bound(low)} to {_bound(high)}"
+    return f"{bound_text(low)}" if low == high else f"{bound_text(low)} to {bound_text(high)}"
 
 
-def _bound(value: int) -> str:
+def bound_text(value: int) -> str:
+    """A number as a message shows it, by a power of two where it is at one."""
     for exponent in (63, 62, 32, 31):
         for base, sign in ((1 << exponent, ""), (-(1 << exponent), "-")):
             if value == base:
