@@ -7,6 +7,8 @@
 PYTHON ?= python3
 JOBS ?= 2
 ARGS ?=
+MINUTES ?= 1
+SEED ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,7 +25,7 @@ extras_benchmarks := [benchmarks]
 .DELETE_ON_ERROR:
 # Two pips at work in one environment break it.
 .NOTPARALLEL:
-.PHONY: help demo test test-long baselines lint format plugins plugins-check notebooks benchmarks clean stale
+.PHONY: help demo test test-long baselines fuzz lint format plugins plugins-check notebooks benchmarks clean stale
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +42,10 @@ baselines: $(VENV)/for-test ## what the scenarios do now becomes what they shoul
 # pytest ends with 5 where no test bears the mark.
 test-long: $(VENV)/for-test ## the long tests
 	@$(BIN)/python -m pytest -m long -n $(JOBS) $(ARGS) || test $$? -eq 5
+
+fuzz: $(VENV)/for-test ## every fuzzer of the virtual machine, a minute each (MINUTES=10 for longer, SEED=2 for others)
+	@for subject in verifier unchecked engines elf; do \
+	  $(BIN)/python -m vm.fuzz $$subject --minutes $(MINUTES) --seed $(SEED) || exit 1; done
 
 lint: $(VENV)/for-lint ## ruff and mypy --strict
 	@$(BIN)/ruff check .

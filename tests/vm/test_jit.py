@@ -5,11 +5,13 @@ import os
 import subprocess
 import sys
 import weakref
+from collections import Counter
 
 import pytest
 
 import vm
 from tests.vm.assembled import EXIT, constant, program
+from vm.fuzz import unchecked
 from vm.fuzz.differential import attempt
 from vm.isa import make
 from vm.jit import compiler
@@ -21,6 +23,13 @@ HOST = vm.address(vm.HOST_REGION)
 @pytest.mark.parametrize("number", range(40))
 def test_the_engines_agree_on_random_programs(number):
     assert attempt(20261, number).violation == ""
+
+
+def test_machine_code_without_needless_checks_agrees():
+    outcomes = [unchecked.attempt(20263, number) for number in range(30)]
+    assert [outcome.violation for outcome in outcomes if outcome.violation] == []
+    counts = sum((outcome.counts for outcome in outcomes), Counter())
+    assert counts["left_out"] > counts["accesses"] / 2 > 50
 
 
 @pytest.mark.long

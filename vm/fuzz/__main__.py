@@ -14,6 +14,7 @@ from vm.jit.compiler import CACHE_VARIABLE
 
 SUBJECTS = {
     "verifier": ("vm.fuzz.soundness", "accepted programs stay within memory, time, and what was known of them"),
+    "unchecked": ("vm.fuzz.unchecked", "machine code without the checks that were proved needless is right"),
     "engines": ("vm.fuzz.differential", "every engine gives the same result, memory, count, fault and place"),
     "elf": ("vm.fuzz.objects", "damaged objects are refused with a LoadError, or load and run"),
 }

@@ -9,13 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vm.isa import Instruction, encode, make
-from vm.memory import MASK64
+from vm.memory import DATA_REGION, MASK64
 
 if TYPE_CHECKING:
     from random import Random
 
 MEMORY_BYTES = 64
 PACKET_BYTES = 48
+RODATA, RODATA_BYTES = DATA_REGION, 32
+BSS, BSS_BYTES = DATA_REGION + 1, 16
 STACK_SLOTS = (-8, -16, -24, -32)
 SCRATCH_BYTES = 64
 """Of the stack, from the frame's end, beside the slots below it."""
@@ -136,7 +138,8 @@ class Generator:
 
     def _gadget(self, depth: int) -> Code:
         rng = self._rng
-        choices = [self._arithmetic, self._arithmetic, self._access, self._access, self._spill, self._renew, self._scan]
+        choices = [self._arithmetic, self._arithmetic, self._access, self._access, self._spill, self._renew, self._scan,
+                   self._atomic, self._data]  # fmt: skip
         if depth:
             choices += [self._branch, self._branch, self._loop, self._call]
         return rng.choice(choices)(depth)
@@ -198,6 +201,40 @@ class Generator:
         again = letter if rng.random() < 0.7 else rng.choice(tuple(SIZES))
         offset = at if rng.random() < 0.7 else at + rng.choice((0, 1, 2, 4))
         return [*code, make(f"ldx{again}", self._free(), src=10, offset=offset)]
+
+    def _atomic(self, depth: int) -> Code:
+        """An atomic operation on memory or on the stack, with or without what was there."""
+        rng = self._rng
+        name = rng.choice(("lock_add", "lock_or", "lock_and", "lock_xor", "lock_xchg", "lock_cmpxchg"))
+        if name not in ("lock_xchg", "lock_cmpxchg") and rng.random() < 0.5:
+            name = name.replace("lock_", "lock_fetch_")
+        narrow = "32" if rng.random() < 0.5 else ""
+        base, offset = rng.choice(((6, rng.choice((0, 8, MEMORY_BYTES - 8, 13))), (10, rng.choice(STACK_SLOTS))))
+        begin = [make("stdw", 10, offset=offset, imm=rng.choice((0, 5, -1)))] if base == 10 else []
+        if name == "lock_cmpxchg" and 0 in self._busy:  # it would write r0
+            name = "lock_xchg"
+        operation = make(name + narrow, base, src=self._free(), offset=offset)
+        return [*begin, operation, make("ldxdw", self._free(), src=base, offset=offset)]
+
+    def _data(self, depth: int) -> Code:
+        """Read-only data at an index, or a store into the program's own data and back."""
+        rng = self._rng
+        index = self._free()
+        pointer = rng.choice([each for each in range(6) if each != index and each not in self._busy])
+        letter = rng.choice(tuple(SIZES))
+        size = SIZES[letter]
+        if rng.random() < 0.5:
+            mask = rng.choice((7, 15, 31, 24))
+            code = [
+                make("and", index, imm=mask),
+                make("lddw", pointer, imm=RODATA << 32),
+                make("add", pointer, src=index),
+            ]
+            return [*code, make(f"ldx{letter}", index, src=pointer, offset=min(RODATA_BYTES - size, 32) - mask % 32),
+                    make("mov", pointer, imm=4)]  # fmt: skip
+        at = rng.randint(0, BSS_BYTES - size)
+        return [make("lddw", pointer, imm=BSS << 32), make(f"stx{letter}", pointer, src=index, offset=at),
+                make(f"ldx{rng.choice(('b', letter))}", pointer, src=pointer, offset=at)]  # fmt: skip
 
     def _clamped(self, index: int, most: int) -> tuple[Code, int]:
         """Code that brings a register into 0 to `most`, and how many instructions at its end jump over what follows."""

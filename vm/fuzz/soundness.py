@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from vm.errors import Fault, LoadError
 from vm.fuzz.outcome import Outcome
-from vm.fuzz.programs import MEMORY_BYTES, PACKET_BYTES, Generator, interesting
+from vm.fuzz.programs import BSS, BSS_BYTES, MEMORY_BYTES, PACKET_BYTES, RODATA, RODATA_BYTES, Generator, interesting
 from vm.helpers import Buffer, Helper, HelperTable, Scalar
 from vm.isa import Instruction, encode
 from vm.machine import Machine
 from vm.memory import HOST_REGION, MASK64, MAX_CALL_DEPTH, STACK_REGION, Region, address
-from vm.program import Program
+from vm.program import DataSection, Program
 from vm.verifier import Array, Contract, Field, PointerTo, Range, RegionType, Rejected, SizeOf, Terms, verify
 from vm.verifier.values import Number, Pointer
 
@@ -49,6 +49,12 @@ FIELDS = RegionType(
 )
 PACKET = RegionType(HOST_REGION + 2, "packet", PACKET_BYTES)
 FOUND = RegionType(HOST_REGION + 3, "found", 16, is_writable=True)
+
+
+DATA = (
+    DataSection(".rodata", RODATA, bytes(range(RODATA_BYTES)), writable=False),
+    DataSection(".bss", BSS, bytes(BSS_BYTES), writable=True),
+)
 
 
 def _helpers() -> HelperTable:
@@ -100,7 +106,8 @@ def attempt(seed: int, number: int) -> Outcome:
     rng = Random(f"{seed}:{number}")
     code = Generator(rng).program()
     try:
-        program = Program.from_bytes(b"".join(encode(each) for each in code), source=f"program {number} of seed {seed}")
+        name = f"program {number} of seed {seed}"
+        program = Program.from_bytes(b"".join(encode(each) for each in code), source=name, data=DATA)
         proof = verify(program, "main", RULED if number % 2 else CONTRACT, keep_states=True)
     except LoadError as refusal:
         if not isinstance(refusal, Rejected):

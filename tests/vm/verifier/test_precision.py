@@ -13,11 +13,10 @@ from random import Random
 import pytest
 
 import vm
-from vm.fuzz.soundness import CONTRACT, run_once
+from vm.fuzz.soundness import CONTRACT, DATA, run_once
 from vm.verifier import Rejected, verify
 
 CASES = Path(__file__).parent / "cases"
-DATA = (vm.DataSection(".rodata", 16, bytes(range(32)), False), vm.DataSection(".bss", 17, bytes(16), True))
 
 
 def cases():
