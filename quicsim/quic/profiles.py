@@ -75,6 +75,8 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    hystart: bool = False
+    """Whether the first slow start of NewReno and CUBIC ends when the delay grows (RFC 9406)."""
     growth_restarts_on_loss: bool = False
     """Whether what was acknowledged towards the next datagram of NewReno's window is forgotten at a loss."""
     migrates: bool = False
@@ -105,13 +107,14 @@ RFC9002 = Profile(
     datagram_bytes=1_200,  # RFC 9000 section 14: what every path carries
     max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
     assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
-    max_data_bytes=1 << 20,  # assumed: aioquic's
-    max_stream_data_bytes=1 << 20,  # assumed: aioquic's
+    max_data_bytes=15 << 20,  # assumed: Chromium's, kQuicSessionMaxRecvWindowSize,
+    max_stream_data_bytes=6 << 20,  # and kQuicStreamMaxRecvWindowSize
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
     migrates=True,
     counts_ecn_marks=True,
+    hystart=True,
     announces_limits_met=True,
 )
 
