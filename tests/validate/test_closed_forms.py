@@ -23,26 +23,26 @@ def runs(*overrides, replications=1):
     return load("bulk_download", [*wide, *overrides]).run(replications=replications).runs
 
 
-def windows(*overrides, rtt_s, megabytes, control, replications=1):
-    """The mean window in packets of each run: what got through in a round trip of its second half.
+def mean_window(*overrides, rtt_s, megabytes, control, replications=1):
+    """In packets: what gets through in a round trip of the second half of a download, over all runs.
 
-    That is what a download of twice the size takes more, the start the same for both.
+    That half is what a download of twice the size takes more, for the start is the same for both.
     """
-    halves = [
-        runs(
-            f"quic.congestion_control={control}",
-            f"links.bottleneck.delay={rtt_s * 500}ms",
-            "links.bottleneck.rate=1Gbps",
-            f"transfer.size={size}MB",
-            *overrides,
-            replications=replications,
+    half_s, whole_s = (
+        mean(
+            run.metrics["completion_s"]
+            for run in runs(
+                f"quic.congestion_control={control}",
+                f"links.bottleneck.delay={rtt_s * 500}ms",
+                "links.bottleneck.rate=1Gbps",
+                f"transfer.size={size}MB",
+                *overrides,
+                replications=replications,
+            )
         )
         for size in (megabytes, 2 * megabytes)
-    ]
-    return [
-        megabytes * 1_000_000 / PAYLOAD_BYTES * rtt_s / (whole.metrics["completion_s"] - half.metrics["completion_s"])
-        for half, whole in zip(*halves, strict=True)
-    ]
+    )
+    return megabytes * 1_000_000 / PAYLOAD_BYTES * rtt_s / (whole_s - half_s)
 
 
 @pytest.mark.parametrize("size_bytes", [10_000, 30_000, 100_000, 500_000])
@@ -60,11 +60,13 @@ def test_slow_start_takes_the_logarithm_of_the_size(control, size_bytes):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("percent", [0.2, 0.5, 1])
+@pytest.mark.parametrize("percent", [0.5, 1])
 def test_newreno_under_random_loss_is_mathis_s(percent):
     """W = sqrt(3 / 2p)."""
-    found = windows(f"links.bottleneck.loss={percent}%", rtt_s=0.05, megabytes=2, control="newreno", replications=RUNS)
-    assert mean(found) == pytest.approx(sqrt(1.5 / (percent / 100)), rel=0.1)
+    window = mean_window(
+        f"links.bottleneck.loss={percent}%", rtt_s=0.05, megabytes=6, control="newreno", replications=RUNS
+    )
+    assert window == pytest.approx(sqrt(1.5 / (percent / 100)), rel=0.1)
 
 
 @pytest.mark.long
@@ -72,15 +74,17 @@ def test_newreno_under_random_loss_is_mathis_s(percent):
 def test_newreno_under_heavier_loss_is_pftk_s(percent):
     """One acknowledged packet adds to the window whether acknowledged alone or not (b = 1); T0 is the probe timeout."""
     loss, timeout = percent / 100, 1.5  # in round trips: srtt + 4 rttvar, and the granularity
-    found = windows(f"links.bottleneck.loss={percent}%", rtt_s=0.05, megabytes=1, control="newreno", replications=RUNS)
+    window = mean_window(
+        f"links.bottleneck.loss={percent}%", rtt_s=0.05, megabytes=2, control="newreno", replications=RUNS
+    )
     expected = 1 / (sqrt(2 * loss / 3) + timeout * min(1, 3 * sqrt(3 * loss / 8)) * loss * (1 + 32 * loss**2))
-    assert mean(found) == pytest.approx(expected, rel=0.1)
+    assert window == pytest.approx(expected, rel=0.1)
 
 
 @pytest.mark.parametrize("period", [100, 200, 400])
 def test_newreno_under_periodic_loss_is_a_sawtooth(period):
     """From W / 2 to W = sqrt(8 P / 3), on average three quarters of it; recovery adds a round trip to each tooth."""
-    [window] = windows(f"links.bottleneck.drop_every={period}", rtt_s=0.05, megabytes=8, control="newreno")
+    window = mean_window(f"links.bottleneck.drop_every={period}", rtt_s=0.05, megabytes=8, control="newreno")
     tooth = sqrt(8 * period / 3)
     assert window == pytest.approx(0.75 * tooth * (tooth / 2) / (tooth / 2 + 1), rel=0.1)
 
@@ -91,7 +95,7 @@ def test_cubic_in_its_friendly_region_is_as_fast_as_reno(period):
 
     A tooth from beta W to W takes (1 - beta) W / alpha round trips, and recovery adds one.
     """
-    [window] = windows(f"links.bottleneck.drop_every={period}", rtt_s=0.01, megabytes=8, control="cubic")
+    window = mean_window(f"links.bottleneck.drop_every={period}", rtt_s=0.01, megabytes=8, control="cubic")
     alpha, beta = 9 / 17, 0.7
     expected = sqrt(alpha * (1 + beta) / (2 * (1 - beta)) * period)
     rising = (1 - beta) / alpha * expected / ((1 + beta) / 2)
