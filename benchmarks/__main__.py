@@ -15,13 +15,23 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import clock, many, net, nspy, plugins, quic, vm
+from benchmarks import clock, many, net, nspy, plugins, quic, sweep, verifier, vm
 from benchmarks.measure import Fact, Measurement, MissingPackageError, Verdict, judge, measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SUBJECTS = {"clock": clock, "net": net, "nspy": nspy, "quic": quic, "many": many, "plugins": plugins, "vm": vm}
+SUBJECTS = {
+    "clock": clock,
+    "net": net,
+    "nspy": nspy,
+    "quic": quic,
+    "many": many,
+    "plugins": plugins,
+    "sweep": sweep,
+    "vm": vm,
+    "verifier": verifier,
+}
 """The registry: each subject is a module with CONTESTANTS and TARGETS; a target may name another's contestant.
 
 It may have FACTS too, which are no contest.

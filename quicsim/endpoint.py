@@ -139,7 +139,7 @@ class Endpoint:
 
     `header_bytes` are what UDP and IP add to each datagram; `number` orders this endpoint's timers among others', and
     `flow` tells its datagrams from those of other connections between the same hosts, as ports do.
-    `links` are the client's links that carry a path each, the first one also path 0; empty: as the network routes.
+    `links` are the client's links by path; empty: as the network routes.
     """
 
     def __init__(
@@ -217,7 +217,7 @@ class Endpoint:
         send(WireDatagram(datagram, size_bytes, datagram.labels, source, destination, datagram.ecn, self.flow))
 
     def _first_way(self, path_id: int) -> tuple[Callable[[WireDatagram], object], str, str]:
-        link = self._links[max(path_id - 1, 0)] if self._links else None
+        link = self._links[path_id] if self._links else None
         send, source = self.host.way(self.peer, via=link)
         way = self._ways[path_id] = (send, source, self.peer)
         return way

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import many, nspy, quic
+from benchmarks import many, nspy, quic, sweep
 from benchmarks.measure import Contestant, Fact, Measurement, Target, judge, measure
 from benchmarks.three_hops import PACKET_HOPS
 
@@ -38,9 +38,12 @@ def test_a_target_may_be_units_a_second():
 
 
 @pytest.mark.parametrize("module", command.SUBJECTS.values(), ids=command.SUBJECTS)
-def test_every_contestant_does_the_work_that_it_counts(module):
+def test_every_contestant_does_the_work_that_it_counts(module, monkeypatch):
     if module is nspy:
         pytest.importorskip("ns")
+    if module is sweep:
+        monkeypatch.setattr(sweep, "POINTS", 8)
+        monkeypatch.setattr(sweep, "SIZE", "20kB")
     for each in module.CONTESTANTS:
         units = each.prepare()()
         assert units > 0

@@ -41,6 +41,10 @@ Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="What one worke
 _PREVIEWED = 8
 """Configurations in a preview."""
 
+Dask = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Run on the workers of this Dask scheduler, for instance tcp://host:8786."),
+]
 MixVersions = Annotated[
     bool, typer.Option("--mix-versions", help="Keep results of another version of quicsim in the table.")
 ]
@@ -102,11 +106,13 @@ def run(
         bool, typer.Option("--no-cache", help="Simulate anew what sweeps beside this one have already.")
     ] = False,
     mix_versions: MixVersions = False,
+    dask: Dask = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a sweep, or what is left of it: one tidy table in DIR/table.parquet."""
     with reported():
-        _run(name, output, _executor(jobs, timeout, retries, memory), shard, not no_cache, mix_versions, as_json)
+        executor = _executor(jobs, timeout, retries, memory, dask)
+        _run(name, output, executor, shard, not no_cache, mix_versions, as_json)
 
 
 @app.command()
@@ -117,16 +123,22 @@ def retry(
     timeout: Timeout = 600.0,
     retries: Retries = 1,
     memory: Memory = None,
+    mix_versions: MixVersions = False,
+    dask: Dask = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the points again that were set aside as failed."""
     with reported():
         from quicsim.sweep.file import read
-        from quicsim.sweep.run import stored
+        from quicsim.sweep.run import opened, stored
 
-        store, _, _ = stored(_home(read(name).name, output))
+        sweep = read(name)
+        home = _home(sweep.name, output)
+        stored(home)  # there must be one
+        store, _, _ = opened(sweep, home, mix_versions=mix_versions)
         store.forgive(store.failures())
-        _run(name, output, _executor(jobs, timeout, retries, memory), "1/1", cache=True, mix=True, as_json=as_json)
+        executor = _executor(jobs, timeout, retries, memory, dask)
+        _run(name, output, executor, "1/1", cache=True, mix=mix_versions, as_json=as_json)
 
 
 @app.command()
@@ -231,7 +243,8 @@ def _damaged(path: Path, why: str) -> None:
     typer.echo(f"quicsim: damaged part set aside as {path} ({why}); its points run again", err=True)
 
 
-def _executor(jobs: int, timeout_s: float, retries: int, memory: str | None) -> Executor:
+def _executor(jobs: int, timeout_s: float, retries: int, memory: str | None, dask: str | None) -> Executor:
+    from quicsim.sweep.cluster import DaskCluster
     from quicsim.sweep.execute import Limits, LocalPool
     from quicsim.sweep.file import SweepError
     from quicsim.units import UnitError, size_bytes
@@ -244,7 +257,8 @@ def _executor(jobs: int, timeout_s: float, retries: int, memory: str | None) -> 
         memory_bytes = None if memory is None else size_bytes(memory)
     except UnitError as error:
         raise SweepError(f"--memory: {error}") from None
-    return LocalPool(jobs, Limits(timeout_s, retries, memory_bytes))
+    limits = Limits(timeout_s, retries, memory_bytes)
+    return LocalPool(jobs, limits) if dask is None else DaskCluster(dask, limits)
 
 
 def _home(name: str, output: Path | None) -> Path:

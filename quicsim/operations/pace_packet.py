@@ -20,7 +20,8 @@ __all__ = ["pace_packet"]
 
 SECOND_NS = 1_000_000_000
 LONGEST_PAUSE_NS = 60_000_000_000  # assumed: longer is silence, not pacing
-LARGEST_BURST_DATAGRAMS = 10  # RFC 9002 section 7.7: the initial window, section 7.2
+# A packet may leave while anything is left of the burst, so that one more than these leaves at once.
+LARGEST_BURST_DATAGRAMS = 9  # RFC 9002 section 7.7: with that one the initial window, section 7.2
 SMALLEST_BURST_DATAGRAMS = 2  # as picoquic and aioquic have it today,
 BURST_SHARE = (1, 4)  # which let a part of the window out at once
 PACING_GAIN = (5, 4)  # RFC 9002 section 7.7: N = 1.25
@@ -54,15 +55,15 @@ pace_packet = Operation(
 
 @pace_packet.default()
 def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
-    """1.25 windows a round trip, after bursts of a quarter of the window: two datagrams or more, at most ten. Or at the
-    controller's own rate, by its quantum.
+    """1.25 windows a round trip, after bursts of a quarter of the window: three datagrams or more, at most ten. Or
+    at the controller's own rate, by its quantum.
     """
     rtt = path.rtt
     if not rtt.has_sample or packet.space is not APPLICATION:
         return 0
     if path.pacing_rate:
         full_ns = path.datagram_bytes * SECOND_NS // path.pacing_rate
-        burst_ns = path.send_quantum_bytes * SECOND_NS // path.pacing_rate
+        burst_ns = (path.send_quantum_bytes - path.datagram_bytes) * SECOND_NS // path.pacing_rate
     else:
         window_ns = rtt.smoothed_ns * PACING_GAIN[1] // PACING_GAIN[0]
         full_ns = window_ns * path.datagram_bytes // path.cwnd_bytes
@@ -71,8 +72,8 @@ def five_quarters_of_the_window(connection: Connection, path: Path, packet: Pack
             burst_ns = SMALLEST_BURST_DATAGRAMS * full_ns
         elif burst_ns > LARGEST_BURST_DATAGRAMS * full_ns:
             burst_ns = LARGEST_BURST_DATAGRAMS * full_ns
-    ready_ns = schedule_ns(connection, path, packet, full_ns) + full_ns - burst_ns
-    return ready_ns if ready_ns > connection.now_ns else 0
+    ready_ns = schedule_ns(connection, path, packet, full_ns) - burst_ns
+    return ready_ns if ready_ns >= connection.now_ns else 0
 
 
 @pace_packet.default("picoquic")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["retransmission_timeout"]
 
 MAXIMUM_BACK_OFF = 32  # assumed: 2**32 times any timeout is longer than any run
+TIMEOUTS_OF_A_BROKEN_PATH = 2  # assumed: one may be a loss of the tail
 MP_QUIC_GIVEN_UP = 2  # packets a timeout, while the path is heard of; mp-quic (2017)
 
 retransmission_timeout = Operation(
@@ -79,6 +80,16 @@ def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
         if other.ack_eliciting_in_flight and other.kind is not APPLICATION:
             other.ping_needed = True
     return path.pto_count
+
+
+@retransmission_timeout.default("multipath")
+def probe_or_suspect(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """The same. A path that times out twice in a row seems broken: another one repeats what is in flight there."""
+    count = probe(connection, path, space)
+    if count >= TIMEOUTS_OF_A_BROKEN_PATH and space.kind is APPLICATION and not path.is_potentially_failed:
+        path.is_potentially_failed = True
+        space.duplicates.extend(space.outstanding)
+    return count
 
 
 @retransmission_timeout.default("picoquic")

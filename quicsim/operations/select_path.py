@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8
 from quicsim.quic.path import MAXIMUM_PATHS
+from quicsim.quic.schedulers import schedule
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -66,6 +67,12 @@ def lowest_latency(connection: Connection, path: Path, retransmits: bool) -> int
         if rank < lowest:
             chosen, lowest = candidate.path_id + 1, rank
     return chosen
+
+
+@select_path.default("multipath")
+def by_scheduler(connection: Connection, path: Path, retransmits: bool) -> int:
+    """What the scheduler that the endpoint's owner chose says: lowest round-trip time, unless another was chosen."""
+    return schedule(connection, path, retransmits)
 
 
 def may_send(connection: Connection, path: Path) -> bool:

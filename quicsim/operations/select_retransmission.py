@@ -126,6 +126,26 @@ def lost_or_tail_or_duplicated(connection: Connection, path: Path, space: Packet
                 connection.operations.retransmission_timeout(connection, path, space)
     if lost := first_lost(connection, space):
         return lost
+    return first_duplicate(connection, space)
+
+
+@select_retransmission.default("multipath")
+def lost_or_probed_or_copied(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
+    """As RFC 9002 has it, but what is lost is not held by its own path's window: another one may take it. Then what is
+    to go out on another path too.
+    """
+    if not connection.is_confirmed or path.timer_expired or space.ping_needed:
+        if selected := lost_or_probed(connection, path, space):
+            return selected
+        if not connection.is_confirmed:
+            return 0
+    if lost := first_lost(connection, space):
+        return lost
+    return first_duplicate(connection, space)
+
+
+def first_duplicate(connection: Connection, space: PacketNumberSpace) -> int:
+    """Packet number + 1 of the first one that is to go out on a second path too and that the peer may lack."""
     while space.duplicates:
         packet = space.outstanding.get(number := space.duplicates.popleft())
         if packet is not None and still_needed(connection, space, packet):

@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
-from quicsim.quic import ending, multipath, receiving, sending
+from quicsim.quic import ending, multipath, path_control, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
@@ -23,6 +23,9 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    PathAbandonFrame,
+    PathAvailableFrame,
+    PathBackupFrame,
     StreamDataBlockedFrame,
     StreamFrame,
 )
@@ -31,6 +34,7 @@ from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, Plug
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import MAXIMUM_PATHS, Path
+from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
 from quicsim.quic.states import (
     CONNECTION,
@@ -97,6 +101,16 @@ class Connection:
         self.accepts_plugins = settings.accepts_plugins
         self.maximum_paths = MAXIMUM_PATHS if profile.is_multipath else 1
         self.address_count = settings.address_count
+        self.backup_paths = settings.backup_paths
+        self.scheduler = settings.scheduler
+        self.scheduler_waits = False
+        """ECF holds data back for a faster path."""
+        self.scheduled_packets = 0
+        self.copied: dict[tuple[int, int], int] = {}
+        """By path and the one that carries its copies: the last packet that was copied."""
+        self.abandoned_paths: set[int] = set()
+        if settings.scheduler not in SCHEDULERS:
+            raise QuicError(f"there is no scheduler {settings.scheduler!r}; there are {', '.join(SCHEDULERS)}")
         if settings.address_count >= MAXIMUM_PATHS:
             raise QuicError(f"{settings.address_count} addresses; a connection has at most {MAXIMUM_PATHS - 1}")
         advertised_ns = self.max_ack_delay_ns if profile.max_ack_delay_ns else settings.max_ack_delay_ns
@@ -154,7 +168,9 @@ class Connection:
         try:
             if not datagram.path_id:
                 receiving.receive(self, self.path, datagram)
-            elif self.is_complete:  # without the keys a packet cannot be read (RFC 9000 section 12.2)
+            elif (
+                self.is_complete and datagram.path_id not in self.abandoned_paths
+            ):  # without the keys a packet cannot be read (RFC 9000 section 12.2)
                 receiving.receive(self, self.open_path(datagram.path_id), datagram)
         finally:
             self._in_call = False
@@ -283,7 +299,9 @@ class Connection:
         return path
 
     def _open_paths(self) -> None:
-        """A client uses a path on each of its addresses as soon as it has the keys."""
+        """A client of mp-quic uses a path on each of its addresses as soon as it has the keys."""
+        if self.profile.uses_first_path:
+            return
         parameters = self.handshake.peer_parameters
         if self.address_count > 1 and parameters is not None:
             for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
@@ -302,7 +320,8 @@ class Connection:
             self._add_path()
         path = paths[path_id]
         path.is_open = True
-        path.validate()  # mp-quic (2017) takes a protected packet for proof
+        if not self.profile.uses_first_path:
+            path.validate()  # mp-quic (2017) takes a protected packet for proof
         path.open(APPLICATION)
         return path
 
@@ -324,7 +343,11 @@ class Connection:
         return self.is_confirmed or self.state is ConnectionState.COMPLETE
 
     def announce(self, frame: Frame) -> None:
-        """Have a control frame go out: on the only path, or on every open path beside the first (mp-quic)."""
+        """Have a control frame go out: on the best path, or on every open path beside the first (mp-quic)."""
+        if self.profile.uses_first_path:
+            best = min(candidates(self), key=lambda path: (path.rtt.smoothed_ns, path.path_id), default=self.path)
+            best.application.pending.append(frame)
+            return
         for path in self.paths[1:] or self.paths:
             if path.is_open:
                 path.application.pending.append(frame)
@@ -405,6 +428,8 @@ class Connection:
         self.move(ConnectionInput.HANDSHAKE_CONFIRMED)
         self.peer_validated_us = True
         self.path.discard(HANDSHAKE)
+        if self.profile.uses_first_path:
+            path_control.open_all(self)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
 
@@ -455,6 +480,10 @@ class Connection:
             return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
         if isinstance(frame, DataBlockedFrame | StreamDataBlockedFrame):
             return is_still_met(self, frame)
+        if isinstance(frame, PathBackupFrame | PathAvailableFrame):
+            return frame.sequence_number == self.paths[frame.path_id].status_sequence
+        if isinstance(frame, PathAbandonFrame):
+            return True
         return isinstance(frame, HandshakeDoneFrame) and not self.peer_knows_confirmation
 
     def on_max_stream_data(self, stream_id: int, maximum: int) -> None:

@@ -23,7 +23,10 @@ __all__ = [
     "NewConnectionIdFrame",
     "NewTokenFrame",
     "PaddingFrame",
+    "PathAbandonFrame",
     "PathAckFrame",
+    "PathAvailableFrame",
+    "PathBackupFrame",
     "PathChallengeFrame",
     "PathResponseFrame",
     "PathsFrame",
@@ -85,6 +88,27 @@ class PathAckFrame(NamedTuple):
     def range_count(self) -> int:
         """How many ranges the frame carries."""
         return len(self.ranges)
+
+
+class PathAbandonFrame(NamedTuple):
+    """The sender gives a path up. draft-ietf-quic-multipath, PATH_ABANDON."""
+
+    path_id: int
+    error_code: int
+
+
+class PathBackupFrame(NamedTuple):
+    """A path is to be used only where no other is. draft-ietf-quic-multipath, PATH_STATUS_BACKUP."""
+
+    path_id: int
+    sequence_number: int
+
+
+class PathAvailableFrame(NamedTuple):
+    """A path is to be used as any other. draft-ietf-quic-multipath, PATH_STATUS_AVAILABLE."""
+
+    path_id: int
+    sequence_number: int
 
 
 class PathsFrame(NamedTuple):
@@ -246,5 +270,6 @@ Frame = (
     PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | ResetStreamFrame | StopSendingFrame | CryptoFrame
     | NewTokenFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame | MaxStreamsFrame | DataBlockedFrame
     | StreamDataBlockedFrame | StreamsBlockedFrame | NewConnectionIdFrame | RetireConnectionIdFrame | PathChallengeFrame
-    | PathResponseFrame | ConnectionCloseFrame | HandshakeDoneFrame | PluginFrame
+    | PathResponseFrame | PathAbandonFrame | PathBackupFrame | PathAvailableFrame | ConnectionCloseFrame
+    | HandshakeDoneFrame | PluginFrame
 )  # fmt: skip

@@ -26,7 +26,10 @@ from quicsim.quic.frame_values import (
     NewConnectionIdFrame,
     NewTokenFrame,
     PaddingFrame,
+    PathAbandonFrame,
     PathAckFrame,
+    PathAvailableFrame,
+    PathBackupFrame,
     PathChallengeFrame,
     PathResponseFrame,
     PathsFrame,
@@ -63,7 +66,10 @@ __all__ = [
     "NewConnectionIdFrame",
     "NewTokenFrame",
     "PaddingFrame",
+    "PathAbandonFrame",
     "PathAckFrame",
+    "PathAvailableFrame",
+    "PathBackupFrame",
     "PathChallengeFrame",
     "PathResponseFrame",
     "PathsFrame",
@@ -90,6 +96,7 @@ class FrameRow:
     """
 
     types: tuple[int, ...]
+    """Numbers; of plugins' frames, the first byte alone."""
     frame: type[Any]
     name: str
     packets: str
@@ -115,10 +122,14 @@ def decode_frames(data: bytes) -> list[Frame]:
     frames: list[Frame] = []
     offset = 0
     while offset < len(data):
-        row = _BY_TYPE.get(data[offset])
+        frame_type, behind = data[offset], offset + 1
+        row = _BY_TYPE.get(frame_type)
+        if row is None and frame_type >= 0x40:  # the type takes several bytes
+            frame_type, behind = decode_varint(data, offset)
+            row = _BY_TYPE.get(frame_type)
         if row is None:
-            raise FrameEncodingError(f"byte {offset}: {data[offset]:#04x} is no frame type known here")
-        frame, offset = row.decode(data, data[offset], offset + 1)
+            raise FrameEncodingError(f"byte {offset}: {frame_type:#04x} is no frame type known here")
+        frame, offset = row.decode(data, frame_type, behind)
         frames.append(frame)
     return frames
 
@@ -147,11 +158,14 @@ def _row(
     `check` raises FrameEncodingError for values that do not go together.
     """
 
+    encoded_type = encode_varint(frame_type)
+    type_bytes = len(encoded_type)
+
     def size(value: Any) -> int:
-        return 1 + sum(part.size(field) for part, field in zip(parts, value, strict=True))
+        return type_bytes + sum(part.size(field) for part, field in zip(parts, value, strict=True))
 
     def encode(value: Any) -> bytes:
-        return bytes([frame_type]) + b"".join(part.encode(field) for part, field in zip(parts, value, strict=True))
+        return encoded_type + b"".join(part.encode(field) for part, field in zip(parts, value, strict=True))
 
     def decode(data: bytes, _: int, offset: int) -> tuple[Any, int]:
         values = []
@@ -362,6 +376,7 @@ def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
 
 MAXIMUM_STREAMS = 1 << 60  # RFC 9000 section 4.6
 _PATH_ACK = 0x3E  # draft-ietf-quic-multipath-15
+_PATH_ABANDON, _PATH_STATUS_BACKUP, _PATH_STATUS_AVAILABLE = 0x3E75, 0x3E76, 0x3E77  # draft-ietf-quic-multipath-17
 _PATHS = 0x3D  # assumed
 
 _ROWS = (
@@ -375,6 +390,9 @@ _ROWS = (
     FrameRow(
         (_PATH_ACK,), PathAckFrame, "path_ack", "1", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack
     ),
+    _row(_PATH_ABANDON, PathAbandonFrame, "path_abandon", "1", NUMBER, NUMBER),
+    _row(_PATH_STATUS_BACKUP, PathBackupFrame, "path_status_backup", "1", NUMBER, NUMBER),
+    _row(_PATH_STATUS_AVAILABLE, PathAvailableFrame, "path_status_available", "1", NUMBER, NUMBER),
     _row(0x04, ResetStreamFrame, "reset_stream", "01", NUMBER, NUMBER, NUMBER),
     _row(0x05, StopSendingFrame, "stop_sending", "01", NUMBER, NUMBER),
     _row(0x06, CryptoFrame, "crypto", "IH1", NUMBER, BYTES, check=_check_end),

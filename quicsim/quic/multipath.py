@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from quicsim.quic import sending
 from quicsim.quic.frames import PathsFrame
 from quicsim.quic.packet import APPLICATION, Datagram, Packet
+from quicsim.quic.path_control import seek_validation
+from quicsim.quic.schedulers import queue_copy
 from quicsim.quic.sending import has_stream_data, larger_datagram, window_or_nothing
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ def run(connection: Connection) -> list[Datagram]:
         datagrams += sending.run(connection, paths.pop(0))
     for path in paths:
         sending.begin(connection, path)
+        if connection.profile.uses_first_path and path.challenges:
+            seek_validation(connection, path)
     report_paths(connection)
     sent = [False] * len(connection.paths)
     held_on: Path | None = None
@@ -68,10 +72,14 @@ def run(connection: Connection) -> list[Datagram]:
 def next_on_any(connection: Connection) -> tuple[Path, Packet] | None:
     """The next packet with a retransmission or with stream data, on the path that SelectPath chooses for it."""
     must_wait = False
+    if connection.scheduler == "redundant":
+        queue_copy(connection)
     for origin, selected in retransmissions(connection):
         path = select_path(connection, origin, True)
         if path is not None:
             return packet_on(connection, path, origin, selected)
+        if connection.profile.uses_first_path and selected - 1 not in origin.application.lost:
+            origin.application.duplicates.appendleft(selected - 1)  # a copy, for which there will be room later
         must_wait = True
     if must_wait or not has_stream_data(connection):
         return None
@@ -113,8 +121,8 @@ def retransmissions(connection: Connection) -> Iterator[tuple[Path, int]]:
         is_probing = path.timer_expired or space.ping_needed
         if is_default and not (space.lost or space.duplicates or is_probing):
             continue
-        if path.paced_until_ns > connection.now_ns and not is_probing:
-            continue
+        if path.paced_until_ns > connection.now_ns and not is_probing and not connection.profile.uses_first_path:
+            continue  # else the path that takes it is asked
         selected = operations.select_retransmission(connection, path, space)
         if selected:
             yield path, selected
@@ -163,12 +171,21 @@ def note_duplicate(connection: Connection, path: Path, packet: Packet) -> None:
 
     mp-quic (2017): a path of unknown round-trip time may be slow or broken, and the data on it must not wait for that.
     """
+    if connection.profile.uses_first_path:
+        note_scheduled(connection, path)
+        return
     if path.rtt.has_sample or not packet.ack_eliciting or len(connection.paths) == 1:
         return
     for other in connection.paths[1:]:
         if other.is_open and other.packets_sent < path.packets_sent and other is not path and other.window_is_open:
             path.application.duplicates.append(packet.number)
             return
+
+
+def note_scheduled(connection: Connection, path: Path) -> None:
+    """Count a packet with data, for schedulers that take turns."""
+    connection.scheduled_packets += 1
+    path.last_scheduled = connection.scheduled_packets
 
 
 def report_paths(connection: Connection) -> None:

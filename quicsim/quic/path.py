@@ -42,10 +42,12 @@ class Path:
     __slots__ = (
         "_fills_window_beyond_its_end",
         "accepted_past_deadline_ns",
+        "acknowledged_on",
         "application",
         "bytes_in_flight",
         "bytes_received",
         "bytes_sent",
+        "challenges",
         "chance",
         "congestion",
         "cwnd_bytes",
@@ -57,20 +59,24 @@ class Path:
         "expired_ns",
         "expiries",
         "first_rtt_sample_ns",
+        "is_backup",
         "is_open",
         "is_potentially_failed",
         "last_progress_ns",
         "last_received_ns",
         "last_report_ns",
+        "last_scheduled",
         "last_sent_ns",
         "minimum_window_bytes",
         "open_spaces",
+        "opened_here",
         "paced_until_ns",
         "pacing_rate",
         "pacing_schedule_ns",
         "packets_sent",
         "path_id",
         "peer_rtt_ns",
+        "peer_status_sequence",
         "probes_left",
         "pto_count",
         "rtt",
@@ -81,6 +87,7 @@ class Path:
         "spaces",
         "ssthresh_bytes",
         "state",
+        "status_sequence",
         "timer_expired",
         "timer_is_stale",
         "trace_base",
@@ -97,6 +104,18 @@ class Path:
         """Both ends know the path: packets may be sent on it."""
         self.is_potentially_failed = False
         """A retransmission timeout came and nothing has arrived since (mp-quic's scheduler leaves such a path out)."""
+        self.opened_here = False
+        """This end asked for it: the limit that keeps others from being flooded is not for it."""
+        self.is_backup = False
+        """It is used only where no other is."""
+        self.status_sequence = self.peer_status_sequence = 0
+        """Number of the last status frame of either end."""
+        self.challenges = 0
+        """How many PATH_CHALLENGE frames went out on it."""
+        self.acknowledged_on = -1
+        """The path that its acknowledgements last came by; -1: none has."""
+        self.last_scheduled = 0
+        """Which of all packets with data was the last to take it, counted from 1."""
         self.last_progress_ns = 0
         """When a packet that was sent on it was last acknowledged, on whichever path; 0: none was."""
         self.last_received_ns = -1
@@ -186,7 +205,7 @@ class Path:
     @property
     def amplification_room_bytes(self) -> int:
         """What may be sent before the peer's address is validated; the whole of a datagram afterwards."""
-        if self.state is PathState.VALIDATED:
+        if self.state is PathState.VALIDATED or self.opened_here:
             return self.datagram_bytes
         return AMPLIFICATION_FACTOR * self.bytes_received - self.bytes_sent
 

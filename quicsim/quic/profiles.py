@@ -1,12 +1,12 @@
 """Which host stack does an endpoint imitate? Its constants; its behaviour is in the operations' defaults.
 
 `rfc9002`: RFC 9000 and 9002 as written. `picoquic`: the C stack of August 2018 that the paper instrumented. `mp-quic`:
-the multipath Go stack of 2017, its other one.
+the multipath Go stack of 2017, its other one. `multipath`: `rfc9002` with the IETF's multipath extension.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from quicsim.quic.errors import QuicError
@@ -53,6 +53,10 @@ class Profile:
     """The size that is tried once the handshake is over; 0: none (RFC 9000 section 14.3)."""
     is_multipath: bool = False
     """Whether the stack opens a path on each of the client's addresses."""
+    uses_first_path: bool = False
+    """Of a stack with several paths: the handshake's carries data as any other, and paths come, rank and go by frames
+    (draft-ietf-quic-multipath); else it is left alone once there are more (mp-quic).
+    """
     largest_max_data_bytes: int = 0
     """How far the connection's receive window grows by itself; 0: it does not."""
     largest_max_stream_data_bytes: int = 0
@@ -75,6 +79,8 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    hystart: bool = False
+    """Whether the first slow start of NewReno and CUBIC ends when the delay grows (RFC 9406)."""
     growth_restarts_on_loss: bool = False
     """Whether what was acknowledged towards the next datagram of NewReno's window is forgotten at a loss."""
     counts_ecn_marks: bool = False
@@ -103,12 +109,13 @@ RFC9002 = Profile(
     datagram_bytes=1_200,  # RFC 9000 section 14: what every path carries
     max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
     assumed_peer_max_ack_delay_ns=25 * MILLISECOND_NS,  # RFC 9000 section 18.2
-    max_data_bytes=1 << 20,  # assumed: aioquic's
-    max_stream_data_bytes=1 << 20,  # assumed: aioquic's
+    max_data_bytes=15 << 20,  # assumed: Chromium's, kQuicSessionMaxRecvWindowSize,
+    max_stream_data_bytes=6 << 20,  # and kQuicStreamMaxRecvWindowSize
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
     counts_ecn_marks=True,
+    hystart=True,
     announces_limits_met=True,
 )
 
@@ -160,7 +167,10 @@ MP_QUIC = Profile(
     bridge=Bridge.COPIED,  # into a structure for cgo (paper section 3.3)
 )
 
-PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC)}
+MULTIPATH = replace(RFC9002, name="multipath", is_multipath=True, uses_first_path=True)
+"""The same with draft-ietf-quic-multipath."""
+
+PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC, MULTIPATH)}
 
 
 def profile_named(name: str) -> Profile:

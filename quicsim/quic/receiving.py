@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
+from quicsim.quic import path_control
 from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
 from quicsim.quic.ecn import count_mark
 from quicsim.quic.ending import peer_closed
@@ -22,7 +23,12 @@ from quicsim.quic.frames import (
     MaxDataFrame,
     MaxStreamDataFrame,
     PaddingFrame,
+    PathAbandonFrame,
     PathAckFrame,
+    PathAvailableFrame,
+    PathBackupFrame,
+    PathChallengeFrame,
+    PathResponseFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -132,8 +138,30 @@ def _on_crypto(connection: Connection, path: Path, space: PacketNumberSpace, fra
 
 def _on_path_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathAckFrame) -> None:
     """Acknowledges packets of any path, whichever this frame came by."""
+    if frame.path_id in connection.abandoned_paths:
+        return
     acknowledged = connection.open_path(frame.path_id)
+    if connection.profile.uses_first_path:
+        path_control.acknowledged_by(acknowledged, path)
     connection.operations.process_ack(connection, acknowledged, acknowledged.application, frame)
+
+
+def _on_path_challenge(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathChallengeFrame) -> None:
+    path_control.challenged(connection, path, frame)
+
+
+def _on_path_response(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathResponseFrame) -> None:
+    path_control.answered(connection, path, frame)
+
+
+def _on_path_status(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame
+) -> None:
+    path_control.ranked(connection, frame)
+
+
+def _on_path_abandon(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathAbandonFrame) -> None:
+    path_control.abandoned(connection, frame)
 
 
 def _on_paths(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathsFrame) -> None:
@@ -177,6 +205,11 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     StreamDataBlockedFrame: _on_stream_data_blocked,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
+    PathChallengeFrame: _on_path_challenge,
+    PathResponseFrame: _on_path_response,
+    PathBackupFrame: _on_path_status,
+    PathAvailableFrame: _on_path_status,
+    PathAbandonFrame: _on_path_abandon,
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,

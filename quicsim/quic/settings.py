@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from quicsim.randomness import Streams
 
-__all__ = ["Settings", "chosen"]
+__all__ = ["DEFAULT_SCHEDULER", "Settings", "chosen"]
+
+DEFAULT_SCHEDULER = "lowest-rtt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,10 @@ class Settings:
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: it waits for ever."""
     address_count: int = 1
     """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
+    scheduler: str = DEFAULT_SCHEDULER
+    """Of `quicsim.quic.schedulers`, for a stack whose paths are scheduled so."""
+    backup_paths: tuple[int, ...] = ()
+    """Which of a client's additional paths are to be used only where no other is."""
 
 
 def chosen(setting: int | None, of_profile: int) -> int:

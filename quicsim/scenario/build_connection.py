@@ -13,6 +13,7 @@ from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import Bridge, profile_named
+from quicsim.quic.settings import DEFAULT_SCHEDULER
 from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.values import HOST_NAMES
@@ -86,6 +87,8 @@ def build_side(place: Place, name: HostName) -> Side:
         ecn=host.ecn,
         streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
+        scheduler=host.scheduler or DEFAULT_SCHEDULER,
+        backup_paths=tuple(hosts.client.paths.index(link) for link in hosts.client.backup),
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
     recorder = place.trace.component(place.component(name))
@@ -127,6 +130,8 @@ def build_endpoint(place: Place, name: HostName, host: Host, connection: Stack) 
     ends = (clock, place.network.host(own), peer, connection)
     header_bytes = place.scenario.udp_ip_header_bytes
     links = client_paths(place.scenario, place.flow) if name == "client" else ()
+    if len(links) > 1 and not profile_named(host.profile).uses_first_path:
+        links = (links[0], *links)  # path 0 is beside those that the links carry
     if (cpu := host.cpu) is None:
         return Endpoint(*ends, number=number, header_bytes=header_bytes, links=links, flow=place.number)
     plugins = PluginPrices(cpu.anchor_call_ps, cpu.byte_marshalled_ps, cpu.instruction_ps)

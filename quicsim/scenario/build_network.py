@@ -140,6 +140,16 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
     key = (*place, "hosts", "client", "paths")
     wrong = list(_path_problems(key, flow, ends, hosts))
     yield from wrong
+    scheduled = [name for name, profile in PROFILES.items() if profile.uses_first_path]
+    for role in HOST_NAMES:
+        host = _host(flow, role)
+        if host.scheduler is not None and host.profile not in scheduled:
+            which = " or ".join(f'"{name}"' for name in scheduled)
+            yield (*place, "hosts", role, "scheduler"), f'profile "{host.profile}" has its own; take profile {which}'
+    for number, link in enumerate(client.backup):
+        if link not in client.paths[1:] or client.profile not in scheduled:
+            known = suggestion(link, client.paths[1:] if client.profile in scheduled else ())
+            yield (*place, "hosts", "client", "backup", str(number)), f'"{link}" carries no additional path; {known}'
     multipath = [name for name, profile in PROFILES.items() if profile.is_multipath]
     if not wrong and len(client.paths) > 1 and client.profile not in multipath:
         several = " or ".join(f'"{name}"' for name in multipath)

@@ -116,10 +116,11 @@ def path_problems(plugin: Plugin, numbers: Mapping[str, int], path_count: int) -
 
 
 def path_count(scenario: "Setup", flow: "Flow") -> int:
-    """How many paths a connection will have: with several, path 0 is beside those that the client's links carry."""
+    """How many paths a connection will have: of mp-quic, path 0 is beside those that the client's links carry."""
     hosts = flow.hosts
     if hosts.client.profile in FOREIGN_STACKS:
         return 1
     if all(profile_named(host.profile).is_multipath for host in (hosts.client, hosts.server)):
-        return min(1 + len(client_paths(scenario, flow)), MAXIMUM_PATHS)
+        beside = 0 if profile_named(hosts.client.profile).uses_first_path else 1
+        return min(beside + len(client_paths(scenario, flow)), MAXIMUM_PATHS)
     return 1

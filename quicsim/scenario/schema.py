@@ -27,7 +27,7 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
-ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "aioquic"]
+ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "multipath", "aioquic"]
 ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
 
 
@@ -96,6 +96,8 @@ class Host(Table):
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False
     """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
+    scheduler: Literal["lowest-rtt", "round-robin", "redundant", "ecf"] | None = None
+    """Which of several paths a packet takes; None: the one of the lowest round-trip time."""
     bridge: Literal["shared", "copied"] | None = None
     """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
@@ -118,6 +120,8 @@ class ClientHost(Host):
     """The instant of connecting is drawn uniformly below this: hosts are not started on the same nanosecond."""
     paths: tuple[str, ...] = ()
     """Links of this host that carry a path each, in order; none: one path, as routed."""
+    backup: tuple[str, ...] = ()
+    """Which of them are to be used only where no other is."""
 
 
 class ServerHost(Host):

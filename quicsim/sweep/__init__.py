@@ -5,7 +5,8 @@
 file.py     what a sweep file may say          axes.py  quantities.py  conditions.py   its parts
 plan.py     every point, with its key          sample.py    designs        identity.py   what a key is made of
 run.py      from plan to table                 worker.py    a batch of points       pilot.py   what it will take
-execute.py  supervised workers here            store.py  parts.py    where results lie     table.py   the tidy table
+execute.py  supervised workers here            cluster.py   workers of Dask         work.py    what to give out
+store.py  parts.py    where results lie     table.py   the tidy table
 face.py     from Python      result.py  what it gives back     study.py  what the rows say      report.py  one page
 """
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,10 +17,11 @@ from quicsim.scenario import run as runs
 from quicsim.scenario.run import SimulationFailed
 from quicsim.sweep.file import SweepError
 from quicsim.sweep.stopwatch import seconds
+from quicsim.sweep.work import Outcome, Work
 from quicsim.sweep.worker import OUT_OF_MEMORY, Batch, Done, NotStored, Started, run_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkServerContext, SpawnContext
     from multiprocessing.process import BaseProcess
@@ -29,11 +29,8 @@ if TYPE_CHECKING:
     from quicsim.sweep.plan import Plan, Point
     from quicsim.sweep.store import Store
 
-__all__ = ["Executor", "Limits", "LocalPool", "Outcome", "batch_of", "next_size"]
+__all__ = ["Executor", "Limits", "LocalPool", "batch_of"]
 
-_BATCH_S = 1.0
-"""What a batch should take. Storing one takes some 10 ms with its fsync, 1 % of it; a kill costs a second's work."""
-_LARGEST_BATCH = 500
 _GRACE_S = 10.0
 """How long workers may finish their points after an interrupt. assumed."""
 _LOOK_S = 0.5
@@ -54,16 +51,6 @@ class Limits:
     """Address space of a worker; None: no limit of ours."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of some points: stored keys, and reasons of those that came to no result."""
-
-    stored: tuple[str, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
-    took_s: float = 0.0
-    """Seconds of one worker."""
-
-
 class Executor(Protocol):
     """Makes points somewhere."""
 
@@ -77,14 +64,6 @@ def batch_of(plan: Plan, store: Store, points: tuple[Point, ...]) -> Batch:
     return Batch(str(store.directory.absolute()), plan.simulator, plan.keep, points, runs.replicate)
 
 
-def next_size(per_point_s: float | None, last: int, left: int, workers: int) -> int:
-    """How many points the next batch should have: a second's work, growing by steps, and a share of what is left."""
-    if per_point_s is None:
-        return 1
-    wanted = min(int(_BATCH_S / max(per_point_s, 1e-6)), last * 4, _LARGEST_BATCH)
-    return max(1, min(wanted, left // (2 * workers)))
-
-
 @dataclass(slots=True)
 class _Worker:
     """One worker process and what it is doing."""
@@ -95,48 +74,6 @@ class _Worker:
     at: int | None = None
     """The place in `points` of the one that it is making."""
     since_s: float = 0.0
-
-
-@dataclass(slots=True)
-class _Work:
-    """What is still to be given out."""
-
-    points: Iterator[Point]
-    left: int
-    again: deque[Point] = field(default_factory=deque)
-    """Points of a batch that broke off, which had no part in it."""
-    alone: deque[Point] = field(default_factory=deque)
-    """Points to be tried again, each in a batch of its own."""
-    deaths: dict[str, int] = field(default_factory=dict)
-    """By key: how often a point's worker died or hung."""
-    per_point_s: float | None = None
-    last_size: int = 1
-
-    def take(self, workers: int) -> tuple[Point, ...]:
-        """The next batch; empty when there is nothing to give out."""
-        if self.alone:
-            batch: tuple[Point, ...] = (self.alone.popleft(),)
-        else:
-            size = next_size(self.per_point_s, self.last_size, self.left, workers)
-            batch = tuple(point for _ in range(size) if (point := self._next()) is not None)
-        self.left -= len(batch)
-        return batch
-
-    def _next(self) -> Point | None:
-        return self.again.popleft() if self.again else next(self.points, None)
-
-    def give_back(self, points: Sequence[Point]) -> None:
-        """Take back points that were not made."""
-        self.again.extendleft(reversed(points))
-        self.left += len(points)
-
-    def learn(self, done: Done, size: int) -> None:
-        """Note how long points take: the mean of the last batches, the latest counting half."""
-        made = len(done.stored) + len(done.failed)
-        if made:
-            now_s = done.took_s / made
-            self.per_point_s = now_s if self.per_point_s is None else (self.per_point_s + now_s) / 2
-            self.last_size = size
 
 
 class LocalPool:
@@ -155,7 +92,7 @@ class LocalPool:
         if getattr(multiprocessing.current_process(), "_inheriting", False):
             sys.exit(1)  # a worker that imports an unguarded script; the process that started it says what to do
         todo = list(points)
-        work = _Work(iter(todo), len(todo))
+        work = Work(iter(todo), len(todo))
         try:
             while True:
                 self._give_out(work, plan, store)
@@ -173,7 +110,7 @@ class LocalPool:
         finally:
             self._stop()
 
-    def _give_out(self, work: _Work, plan: Plan, store: Store) -> None:
+    def _give_out(self, work: Work, plan: Plan, store: Store) -> None:
         """See that every worker has something to do."""
         while len(self._workers) < min(self.jobs, work.left + sum(bool(each.points) for each in self._workers)):
             self._workers.append(_started(self.limits.memory_bytes))
@@ -185,7 +122,7 @@ class LocalPool:
                 except ConnectionError:
                     continue  # it is dead, which its sentinel tells
 
-    def _hear(self, worker: _Worker, work: _Work, store: Store) -> Iterator[Outcome]:
+    def _hear(self, worker: _Worker, work: Work, store: Store) -> Iterator[Outcome]:
         """Take what a worker says; or its death, once it has nothing more to say."""
         try:
             while worker.connection.poll():
@@ -213,7 +150,7 @@ class LocalPool:
         elif not worker.process.is_alive():
             self._drop(worker)
 
-    def _lose(self, worker: _Worker, work: _Work, reason: str) -> Iterator[Outcome]:
+    def _lose(self, worker: _Worker, work: Work, reason: str) -> Iterator[Outcome]:
         """A worker is dead or hangs: its point is tried again, or set aside; the rest of the batch is not at fault."""
         points, at = worker.points, worker.at
         self._drop(worker)
@@ -223,15 +160,8 @@ class LocalPool:
                 raise SimulationFailed(f"no worker process comes to work: the last one {reason}")
             work.give_back(points)
             return
-        guilty = points[at]
-        work.give_back([point for point in points if point.key != guilty.key])
-        work.deaths[guilty.key] = work.deaths.get(guilty.key, 0) + 1
-        if work.deaths[guilty.key] <= self.limits.retries:
-            work.alone.append(guilty)
-            work.left += 1
-        else:
-            tries = work.deaths[guilty.key]
-            yield Outcome(failed=((guilty.key, f"its worker {reason}{f', {tries} times' if tries > 1 else ''}"),))
+        work.give_back([point for point in points if point.key != points[at].key])
+        yield from work.blame(points[at], f"its worker {reason}", self.limits.retries)
 
     def _drop(self, worker: _Worker) -> None:
         worker.process.kill()

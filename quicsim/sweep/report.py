@@ -8,17 +8,21 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from quicsim.analysis.page import html_page, html_table
+from quicsim.analysis.statistics import Spread
 from quicsim.sweep.identity import simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from quicsim.analysis.effects import Picture
+    from quicsim.analysis.metrics import View
     from quicsim.sweep.result import SweepResult
     from quicsim.sweep.study import Study
 
 __all__ = ["page"]
 
+_CONFIGURATIONS = 500
+"""Configurations that are listed; the table has all."""
 _SHOWN = 20
 """Failed points that are listed."""
 
@@ -80,7 +84,30 @@ def _metric(study: Study, metric: str) -> str:
         ("Distributions", "Of all runs.",
          (study.distribution(metric, axis, arm) for axis in study.axes for arm in arms)),
     ]  # fmt: skip
-    return "".join(_pictures(heading, says, pictures) for heading, says, pictures in parts)
+    return "".join(_pictures(heading, says, pictures) for heading, says, pictures in parts) + _each(study, metric)
+
+
+def _each(study: Study, metric: str) -> str:
+    """The configurations one by one, folded up."""
+    rows = study.configurations(metric)
+    view = study.view(metric)
+    headings = [(study.axis_view(axis).label, True) for axis in study.axes]
+    headings += [("arm", False), ("n", True), (view.label, True), ("95 % interval", True)]
+    cells = []
+    for row in rows[:_CONFIGURATIONS]:
+        axes = [_place(study.axis_view(axis), row[axis]) for axis in study.axes]
+        interval = row["spread"]
+        if interval == Spread.INTERVAL.value:
+            interval = f"{view.text(row['low'])} to {view.text(row['high'])}"
+        cells.append([*axes, row["arm"], str(row["n"]), view.text(row["mean"]), interval])
+    more = f"<p>The first {_CONFIGURATIONS} of {len(rows)}.</p>" if len(rows) > _CONFIGURATIONS else ""
+    return f"<details><summary>Each configuration</summary>{more}{html_table(headings, cells)}</details>"
+
+
+def _place(view: View, value: float | str | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, (str, bool)) else f"{value * view.factor:g}"
 
 
 def _pictures(heading: str, says: str, pictures: Iterable[Picture]) -> str:

@@ -192,6 +192,16 @@ class SweepResult:
                     rows.append(Row(metric, view, arm, len(study.values(metric, arm)), estimate, compared))
         return SweepSummary(tuple(rows))
 
+    def intervals(self, metric: str) -> pd.DataFrame:
+        """Mean and 95 % BCa interval of each configuration over its replications.
+
+        `spread` says what `low` and `high` are: "interval"; "deterministic", where all replications gave one number; or
+        "too few", and then they are the least and the greatest value.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.study.configurations(metric))
+
     def failures(self) -> list[dict[str, Any]]:
         """The points that were set aside: where they stand, and why."""
         kept = ["setting", *self.plan.columns, "variant", "replication", "reason"]

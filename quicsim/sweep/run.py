@@ -160,7 +160,14 @@ def run(sweep: Sweep, directory: Path, executor: Executor, options: Options | No
     Raises SweepError for what cannot be asked for, SimulationFailed where no worker comes to work. Interrupted, it
     keeps what is done.
     """
-    options = options or Options()
+    try:
+        return _run(sweep, directory, executor, options or Options())
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SweepError(f"{directory}: {reason}; what is stored stays, and a later run goes on from there") from error
+
+
+def _run(sweep: Sweep, directory: Path, executor: Executor, options: Options) -> State:
     store, plan, manifest = opened(sweep, directory, mix_versions=options.mix_versions)
     mixed = len(manifest.simulators) > 1
     with store.locked(alone=True) as alone:

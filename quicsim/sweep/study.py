@@ -101,6 +101,19 @@ class Study:
         pairs = self.pairs(metric, arm, baseline)
         return compare([ours for ours, _ in pairs], [base for _, base in pairs]) if pairs else None
 
+    def configurations(self, metric: str) -> list[dict[str, Any]]:
+        """Each configuration's mean over its replications, with its interval: a row with its axes and its arm."""
+        by_configuration: dict[tuple[int, str], list[float]] = {}
+        for (arm, setting, _), value in self._measured(metric).items():
+            by_configuration.setdefault((setting, arm), []).append(value)
+        rows = []
+        for (setting, arm), values in by_configuration.items():
+            found = mean_estimate(values)
+            axes = {axis: self._places[axis].get(setting) for axis in self.axes}
+            own = {"n": found.count, "mean": found.mean, "low": found.low, "high": found.high}
+            rows.append({"setting": setting, **axes, "arm": arm, **own, "spread": found.spread.value})
+        return rows
+
     def view(self, metric: str) -> View:
         """The unit in which this metric's values are read easily."""
         values = [abs(value) for value in self._measured(metric).values()]

@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from quicsim import locate
-from quicsim.plugin.package import load_plugin
-from quicsim.plugin.verification import contract_of
+from quicsim.operations import OPERATIONS, Slot
+from quicsim.plugin.context import MAXIMUM_PATHS
+from quicsim.plugin.helpers import HELPERS
+from quicsim.plugin.package import Anchor, load_plugin
+from quicsim.plugin.verification import PluginRejected, contract_of, verified
+from tests.plugin.pipe import Pipe, compiled, plugin
 from vm.verifier import Rejected, verify
 
 OBJECTS = Path(__file__).parent / "objects"
@@ -51,3 +55,55 @@ def test_an_object_is_accepted_or_refused(plugin, anchor):
 def test_every_refusal_is_of_a_program_that_exists():
     known = {(Path(plugin.program.source).stem, anchor.section) for plugin, anchor in (p.values for p in programs())}
     assert REFUSED.keys() <= known
+
+
+def test_a_plugin_that_is_refused_is_not_attached():
+    pipe = Pipe(verify=True)
+    with pytest.raises(
+        PluginRejected, match=f"plugin wild: {next(iter(plugin('wild').anchors)).section}: out of"
+    ) as no:
+        pipe.client.plugins.attach(plugin("wild"))
+    assert no.value.refusal.region == "state"
+    assert pipe.client.plugins.attachments == []
+    Pipe(verify=False).client.plugins.attach(plugin("wild"))
+
+
+def test_a_push_that_is_refused_is_answered_with_the_first_line():
+    pipe = Pipe(verify=True)
+    pipe.server.plugins.push(plugin("endless"))
+    pipe.connect()
+    reasons = [event.reason for side in (pipe.client, pipe.server) for event in side.troubles]
+    said = f"plugin endless: replace/SetTimer: {LOOP}"
+    assert reasons == [said, f"by the peer: {said}"]
+
+
+def test_the_worst_case_is_the_budget():
+    pipe = Pipe(verify=True)
+    tlp = load_plugin((locate.plugin("tlp") / "tlp.o").read_bytes(), source="tlp")
+    pipe.client.plugins.attach(tlp)
+    [attachment] = pipe.client.plugins.attachments
+    budgets = {each.anchor.section: each.machine.budget for each in attachment.programs}
+    assert budgets == {section: proof.worst_case_instructions for section, proof in verified(tlp).items()}
+
+
+def test_the_same_bytes_are_judged_once():
+    first, again = (load_plugin(compiled("watcher"), source=name) for name in ("here", "there"))
+    assert verified(first) is verified(again)
+
+
+@pytest.mark.parametrize("slot", Slot)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+def test_helpers_are_there_where_they_work(operation, slot):
+    unavailable = contract_of(Anchor(operation, slot, ""), plugin("wild")).unavailable
+    names = {HELPERS.by_number[number].name for number in unavailable}
+    assert ("run_default" in names) == (slot is not Slot.REPLACE)
+    assert ("append_frame" in names) == (operation.name != "GenerateFrames")
+    assert ("packet_bytes" in names) == ("packet" not in operation.arguments)
+
+
+def test_an_index_that_the_host_bounds_needs_no_comparison():
+    """What a field's `maximum` says is kept by the connection, which opens no more paths."""
+    largest = {"connection.path_count": MAXIMUM_PATHS, "path.path_id": MAXIMUM_PATHS - 1}
+    fields = [field for operation in OPERATIONS for field in operation.inputs if field.of in largest]
+    assert len(fields) > 3
+    assert [field.maximum for field in fields] == [largest[field.of] for field in fields]

@@ -14,9 +14,13 @@ class SeveralPaths(Pipe):
     of what does not arrive either.
     """
 
-    def __init__(self, *, delays_ms=(10, 10), lost=frozenset(), dead=None, **settings):
-        super().__init__("mp-quic", client={"address_count": len(delays_ms)}, **settings)
-        self.delays_ns = [delays_ms[0] * MILLISECOND_NS, *(delay * MILLISECOND_NS for delay in delays_ms)]
+    profile = "mp-quic"
+    paths_beside_those_of_addresses = 1
+
+    def __init__(self, *, delays_ms=(10, 10), lost=frozenset(), dead=None, client=None, **settings):
+        super().__init__(self.profile, client=client or {"address_count": len(delays_ms)}, **settings)
+        beside_ms = [delays_ms[0]] * self.paths_beside_those_of_addresses
+        self.delays_ns = [delay * MILLISECOND_NS for delay in (*beside_ms, *delays_ms)]
         self.lost, self.dead = lost, dead or (lambda sender, path_id, now_ns: False)
         self.carried = Counter()
         self.log = defaultdict(list)

@@ -33,7 +33,10 @@ from quicsim.quic.frames import (
     NewConnectionIdFrame,
     NewTokenFrame,
     PaddingFrame,
+    PathAbandonFrame,
     PathAckFrame,
+    PathAvailableFrame,
+    PathBackupFrame,
     PathChallengeFrame,
     PathResponseFrame,
     PathsFrame,
@@ -52,7 +55,7 @@ from quicsim.quic.packet import AEAD_TAG_BYTES, APPLICATION, CONNECTION_ID_BYTES
 from tests.quic.pipe import Pipe, request_answers, settled
 from tests.quic.test_frames import FRAMES_OF
 
-NOT_OF_RFC_9000 = {PathAckFrame, PathsFrame, PluginFrame}
+NOT_OF_RFC_9000 = {PathAbandonFrame, PathAckFrame, PathAvailableFrame, PathBackupFrame, PathsFrame, PluginFrame}
 KINDS = {True: "unidirectional", False: "bidirectional"}
 
 

@@ -4,9 +4,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from quicsim.scenario import run as scenario_run
-from quicsim.sweep.execute import Limits, LocalPool, Outcome, batch_of
+from quicsim.sweep.execute import Limits, LocalPool, batch_of
 from quicsim.sweep.file import read
 from quicsim.sweep.run import Options, run
+from quicsim.sweep.work import Outcome
 from quicsim.sweep.worker import make
 from tests.sweep import deadly
 

@@ -5,10 +5,13 @@ import signal
 import time
 
 from quicsim.results import RunRecord
-from quicsim.scenario.run import SimulationFailed
+from quicsim.scenario.run import SimulationFailed, replicate
 
 BAD = 40_000
 """The size of the transfer whose points misbehave."""
+
+THIRD_DELAY_NS = 17_564_000
+"""Of the third setting of the sweep tlp_wsp."""
 
 
 def quick(setup, variant, replication):
@@ -81,3 +84,19 @@ def once(marker, setup, variant, replication):
 def slow(setup, variant, replication):
     time.sleep(0.05)
     return quick(setup, variant, replication)
+
+
+def kills_one(setup, variant, replication):
+    """The true simulation, but for one point of scenarios/sweeps/tlp_wsp.toml: its third setting, with the plugin."""
+    if setup.links["access"].delay_ns["client"] == THIRD_DELAY_NS and variant == "with-tlp":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replicate(setup, variant, replication)
+
+
+if __name__ == "__main__":  # `python -m tests.sweep.deadly sweep run ...`: quicsim, with that point
+    from quicsim.cli import main
+    from quicsim.scenario import run
+    from tests.sweep import deadly
+
+    run.replicate = deadly.kills_one
+    main()

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from quicsim.scenario import run as scenario_run
 from quicsim.scenario.run import SimulationFailed
-from quicsim.sweep.execute import Limits, LocalPool, next_size
+from quicsim.sweep.execute import Limits, LocalPool
 from quicsim.sweep.file import SweepError, read
 from quicsim.sweep.run import run, stored
+from quicsim.sweep.work import next_size
 from tests.sweep import deadly
 from tests.sweep.conftest import table
 

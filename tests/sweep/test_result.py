@@ -63,6 +63,15 @@ def test_a_setting_is_a_sample_and_in_a_single_one_a_replication_is(study):
     assert len(study.values("completion_s", "without")) == 200
 
 
+def test_each_configuration_has_an_interval_of_its_own(study):
+    rows = study.configurations("completion_s")
+    assert len(rows) == 80
+    for row in rows:
+        runs = [value(row["delay_s"], row["limit"], row["arm"], replication) for replication in range(5)]
+        assert (row["n"], row["spread"], row["mean"]) == (5, "interval", pytest.approx(fmean(runs)))
+        assert min(runs) <= row["low"] < row["mean"] < row["high"] <= max(runs)
+
+
 def test_many_values_of_an_axis_are_put_into_bins_of_equal_size(study):
     groups = study.groups("delay_s")
     assert [group.name for group in groups] == ["1 to 4", "5 to 8", "9 to 12", "13 to 16", "17 to 20"]
@@ -146,6 +155,9 @@ def test_a_sweep_in_python_gives_frame_and_summary(result):
     assert said["reaction_s", "without"]["against_the_first"] is None
     assert said["reaction_s", "with-tlp"]["against_the_first"]["difference"]["mean"] < -0.01
     assert "with-tlp" in result._repr_html_()
+    each = result.intervals("reaction_s")
+    assert list(each.columns) == ["setting", "delay_s", "start_phase_s", "arm", "n", "mean", "low", "high", "spread"]
+    assert set(each.n) == {5}
     assert repr(result) == "<SweepResult A sweep of fig3_tlp: 40 of 60 done, 20 failed>"
 
 

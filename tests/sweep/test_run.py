@@ -1,5 +1,6 @@
 """Does a sweep that was broken off, split or repeated give the table of an undisturbed one, and run nothing twice?"""
 
+import errno
 import json
 import os
 import random
@@ -234,11 +235,32 @@ def test_what_is_no_store_is_refused_and_left_alone(runner, tmp_path, spoil, mes
     assert not (tmp_path / "out" / "parts").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_directory_that_cannot_be_written_is_refused(runner, tmp_path):
-    (tmp_path / "locked").mkdir(mode=0o500)
+def test_a_directory_that_cannot_be_written_is_refused(runner, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)  # root may write everywhere
     with pytest.raises(SweepError, match="cannot be written; give another --output"):
-        runner(tmp_path / "locked" / "out")
+        runner(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("call", range(1, 9))
+def test_a_full_disk_ends_the_run_whole_and_it_goes_on_later(runner, tmp_path, undisturbed, monkeypatch, call):
+    """At any file that is written: plan, manifest, parts, a failed point, the table."""
+    calls = []
+    fsync = os.fsync
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) >= call:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(SweepError, match="out: No space left on device; "):
+            runner(tmp_path / "out")
+    assert [path for path in tmp_path.rglob(".*") if path.name != ".lock"] == [], "nothing is half-written"
+    assert runner(tmp_path / "out").done == POINTS
+    assert table(tmp_path / "out").equals(undisturbed)
 
 
 def test_a_scenario_that_changes_under_the_sweep_is_noticed(runner, tmp_path, sweep_file):
@@ -260,16 +282,43 @@ def command(*arguments):
     return [sys.executable, "-m", "quicsim", "sweep", *map(str, arguments)]
 
 
+SWEEP = Path(__file__).parents[2] / "scenarios" / "sweeps" / "tlp_wsp.toml"
+
+
+@pytest.mark.long
+def test_by_command_shards_and_a_deadly_point_leave_the_other_rows_as_they_are(tmp_path):
+    sweep = tmp_path / "tlp_wsp.toml"
+    sweep.write_text(SWEEP.read_text().replace("replications = 9", "replications = 1"))
+    homes = {name: tmp_path / name / "out" for name in ("whole", "one", "two", "three", "deadly")}
+    subprocess.run(command("run", sweep, "--output", homes["whole"]), check=True)
+    for number, name in enumerate(("one", "two", "three"), start=1):
+        subprocess.run(command("run", sweep, "--output", homes[name], "--shard", f"{number}/3"), check=True)
+    more = [part for name in ("two", "three") for part in ("--from", homes[name])]
+    subprocess.run(command("compact", homes["one"], *more), check=True)
+    whole, shards = (pq.read_table(homes[name] / "table.parquet") for name in ("whole", "one"))
+    assert len(whole) == 278
+    assert shards.equals(whole)
+
+    deadly = [sys.executable, "-m", "tests.sweep.deadly", *command("run", sweep, "--output", homes["deadly"])[3:]]
+    ended = subprocess.run(deadly, check=False, capture_output=True, text=True, cwd=SWEEP.parents[2])
+    assert ended.returncode == 1
+    assert "failed, 1: its worker was killed by SIGKILL, 2 times" in ended.stdout
+    rows = pq.read_table(homes["deadly"] / "table.parquet").to_pylist()
+    [failed] = [row for row in rows if row["status"] == "failed"]
+    place = rows.index(failed)
+    assert [*rows[:place], *rows[place + 1 :]] == [row for n, row in enumerate(whole.to_pylist()) if n != place]
+    assert failed["key"] == whole["key"][place].as_py()
+
+
 @pytest.mark.long
 def test_killed_at_twenty_random_moments_and_resumed_it_is_the_same_row_for_row(tmp_path):
-    sweep = Path(__file__).parents[2] / "scenarios" / "sweeps" / "tlp_wsp.toml"
     chance = random.Random(seed := random.randrange(1 << 32))
     print(f"seed {seed}")
     undisturbed = tmp_path / "a" / "undisturbed"
-    subprocess.run(command("run", sweep, "--output", undisturbed), check=True)
+    subprocess.run(command("run", SWEEP, "--output", undisturbed), check=True)
     disturbed = tmp_path / "b" / "disturbed"
     for number in range(20):
-        run = subprocess.Popen(command("run", sweep, "--output", disturbed, "--json"), start_new_session=True)
+        run = subprocess.Popen(command("run", SWEEP, "--output", disturbed, "--json"), start_new_session=True)
         time.sleep(chance.uniform(0.2, 6.0))
         assert run.poll() is None, f"it ended before kill {number}"
         if chance.random() < 0.5:
@@ -277,7 +326,7 @@ def test_killed_at_twenty_random_moments_and_resumed_it_is_the_same_row_for_row(
         else:
             run.kill()  # the driver only: its workers must notice
         run.wait()
-    subprocess.run(command("run", sweep, "--output", disturbed), check=True)
+    subprocess.run(command("run", SWEEP, "--output", disturbed), check=True)
     ours, theirs = (pq.read_table(home / "table.parquet") for home in (disturbed, undisturbed))
     assert len(theirs) == len(list(stored(undisturbed)[1].points())) == 2502
     assert ours.equals(theirs)

@@ -9,7 +9,7 @@ from random import Random
 
 from vm.fuzz.outcome import Outcome
 from vm.fuzz.programs import MEMORY_BYTES, PACKET_BYTES, Generator, interesting
-from vm.fuzz.soundness import CONTRACT, FIELDS, FOUND, LIMIT, MEMORY, PACKET, random_fields
+from vm.fuzz.soundness import CONTRACT, DATA, FIELDS, FOUND, LIMIT, MEMORY, PACKET, random_fields
 from vm.isa import encode
 from vm.jit.facts import facts_of
 from vm.jit.native import Context, NativeMemory
@@ -28,7 +28,7 @@ def attempt(seed: int, number: int) -> Outcome:
     outcome = Outcome()
     rng = Random(f"unchecked/{seed}/{number}")
     code = b"".join(encode(each) for each in Generator(rng).program())
-    program = Program.from_bytes(code, source=f"program {number} of seed {seed}")
+    program = Program.from_bytes(code, source=f"program {number} of seed {seed}", data=DATA)
     try:
         proof = verify(program, "main", CONTRACT)
     except Rejected:
@@ -49,7 +49,8 @@ def attempt(seed: int, number: int) -> Outcome:
 def left_out(program: Program, proof: Proof) -> int:
     """How many checks machine code leaves out."""
     memory = NativeMemory(Context(), frames=1)
-    for region in regions_of(Random(0), 0):
+    data = (Region(each.region, each.name, bytearray(each.data), each.writable) for each in DATA)
+    for region in (*data, *regions_of(Random(0), 0)):
         memory.map(region)
     return len(facts_of((proof,), proof, memory, LIMIT).regions)
 

@@ -241,6 +241,7 @@ class Exploration:
         if point is None:
             point = self._points[place] = Point()
         found, is_endless = point.find(state)
+        self.steps += point.compared  # each takes as long as an instruction does
         if is_endless:
             raise Violation(
                 Category.ENDLESS_LOOP,

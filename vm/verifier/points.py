@@ -47,9 +47,11 @@ class Node:
 class Point:
     """The states kept at one instruction, for one chain of callers."""
 
-    __slots__ = ("_by_shape", "_count")
+    __slots__ = ("_by_shape", "_count", "compared")
 
     def __init__(self) -> None:
+        self.compared = 0
+        """How many states the last `find` looked at."""
         self._by_shape: dict[tuple[KeyItem, ...], dict[tuple[object, ...], list[Node]]] = {}
         self._count = 0
 
@@ -65,8 +67,10 @@ class Point:
 
     def find(self, state: State) -> tuple[Node | None, bool]:
         """An explored state that covers this one; or one on the path that equals it, and True."""
+        self.compared = 0
         for node in self.candidates(state):
             assert node.state is not None
+            self.compared += 1
             if node.open:
                 if covers(node.state, state) and covers(state, node.state):
                     return node, True

@@ -66,7 +66,7 @@ class Cubic(CongestionController):
     )
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
-        self._hystart: HyStart | None = HyStart()
+        self._hystart = HyStart() if profile.hystart else None
         """Until the first slow start is over (RFC 9406 section 4.3)."""
         self._maximum_bytes = 0
         """W_max; 0: no congestion yet."""

@@ -1,4 +1,4 @@
-"""How large may the window be under NewReno? RFC 9002 section 7 and appendix B.
+"""How large may the window be under NewReno? RFC 9002 section 7 and appendix B; with HyStart++, RFC 9406.
 
 What was acknowledged towards the next datagram of window outlives a loss, as in appendix B.5, where each ACK adds its
 part at once. picoquic's of 2018 forgets it, and its recovery ends not with the first packet sent after the loss, but
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.quic.congestion.base import CongestionController
+from quicsim.quic.congestion.hystart import HyStart
 from quicsim.quic.states import SendingProcessState
 
 if TYPE_CHECKING:
@@ -25,12 +26,21 @@ _CONGESTION_LIMITED = SendingProcessState.CONGESTION_LIMITED
 class NewReno(CongestionController):
     """Slow start, congestion avoidance by one datagram a round trip, half the window on loss."""
 
-    __slots__ = ("_avoided_bytes", "_back_off", "_growth_restarts", "_recovery_lasts_minimum_rtt", "_recovery_start_ns")
+    __slots__ = (
+        "_avoided_bytes",
+        "_back_off",
+        "_growth_restarts",
+        "_hystart",
+        "_recovery_lasts_minimum_rtt",
+        "_recovery_start_ns",
+    )
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
         self._back_off = profile.back_off
         self._recovery_lasts_minimum_rtt = profile.recovery_lasts_minimum_rtt
         self._growth_restarts = profile.growth_restarts_on_loss
+        self._hystart = HyStart() if profile.hystart else None
+        """Until the first slow start is over (RFC 9406 section 4.3)."""
         self._recovery_start_ns = -1
         self._avoided_bytes = 0
         """Acknowledged in congestion avoidance towards the next datagram of window."""
@@ -49,7 +59,7 @@ class NewReno(CongestionController):
         if self._recovery_start_ns >= 0 and self._in_recovery(path, sent_ns, now_ns):
             return
         if path.cwnd_bytes < path.ssthresh_bytes:
-            path.cwnd_bytes += size_bytes
+            path.cwnd_bytes += size_bytes if self._hystart is None else self._hystart.growth_bytes(size_bytes)
             return
         self._avoided_bytes += size_bytes
         if self._avoided_bytes >= path.cwnd_bytes:
@@ -61,11 +71,20 @@ class NewReno(CongestionController):
         if self._in_recovery(path, sent_ns, now_ns):
             return
         self._recovery_start_ns = now_ns
+        self._hystart = None
         kept, of = self._back_off
         path.ssthresh_bytes = max(path.cwnd_bytes * kept // of, path.minimum_window_bytes)
         path.cwnd_bytes = path.ssthresh_bytes
         if self._growth_restarts:
             self._avoided_bytes = 0
+
+    def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
+        """The first slow start may be over (RFC 9406 section 4.2): then the window is its own threshold."""
+        if self._hystart is not None and self._hystart.sampled(
+            path.rtt.latest_ns, sent_ns, path.application.last_ack_eliciting_sent_ns
+        ):
+            path.ssthresh_bytes = path.cwnd_bytes
+            self._hystart = None
 
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Collapse to the minimum window (section 7.6.2); the loss behind it has set the threshold already."""

@@ -10,7 +10,7 @@ from vm.verifier import access, state, transfer, values, words
 from vm.verifier.state import Frame
 from vm.verifier.words import Word, constant
 
-SEED = 5
+SEED = 2
 PROGRAMS = 120
 MOST_PROGRAMS = 1_500
 """How many programs a planted bug may survive; most are found among the first hundred."""
@@ -174,7 +174,7 @@ PLANTED = {
 
 @pytest.mark.parametrize("bug", PLANTED)
 def test_a_planted_bug_is_caught(bug, monkeypatch):
-    """`long` runs go on for a minute; here the seed is one by which each bug is found soon."""
+    """The seed is one by which each of them is found soon: others need a few hundred programs for some."""
     PLANTED[bug](monkeypatch)
     caught = next((number for number in range(MOST_PROGRAMS) if attempt(SEED, number).violation), None)
     assert caught is not None, f"{MOST_PROGRAMS} programs of seed {SEED} did not show it"
