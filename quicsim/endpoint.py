@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from quicsim.clock import Alarm
 from quicsim.net.datagram import Datagram as WireDatagram
+from quicsim.quic.packet import Address
 
 if TYPE_CHECKING:
     from collections import deque
@@ -76,8 +77,8 @@ class PathLike(Protocol):
 class Stack(Protocol):
     """A protocol stack of which an application can make use: ours, or a foreign one in its clothes.
 
-    Its datagrams are what `receive` takes at the other end; they have `size_bytes`, `labels`, `path_id`, `ecn` and
-    `packets`.
+    Its datagrams are what `receive` takes at the other end; they have `size_bytes`, `labels`, `path_id`, `ecn`,
+    `address` and `packets`.
     """
 
     now_ns: int
@@ -124,6 +125,9 @@ class Stack(Protocol):
     def connect(self, now_ns: int) -> None:
         """Start the handshake (client)."""
 
+    def change_local_address(self, now_ns: int) -> None:
+        """Send from another address from now on. Raises QuicError where that cannot be."""
+
     def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
         """End the connection, with an error code of the application's own."""
 
@@ -169,8 +173,12 @@ class Endpoint:
         self._links = links
         self._ways: dict[int, tuple[Callable[[WireDatagram], object], str, str]] = {}
         """By path: what puts a datagram on its way, its source and its destination."""
-        self._peer_addresses: dict[int, str] = {}
+        self._peer_addresses: dict[int, Address] = {}
         """By path, as the last datagram had it; the client's are learned, the server has one."""
+        self._ways_to: dict[Address, tuple[Callable[[WireDatagram], object], str, str]] = {}
+        """By address, for datagrams that say where they go."""
+        self._mapping = 0
+        """The port that the present address translator has for this end."""
         self._alarm = Alarm(clock, number, self._on_deadline)
         host.on_datagram(self._on_datagram, flow)
 
@@ -213,8 +221,18 @@ class Endpoint:
         for label in datagram.labels:
             self.stream_starts_ns.setdefault(label, []).append(self.clock.now)
         size_bytes = datagram.size_bytes + self.header_bytes
-        send, source, destination = self._ways.get(datagram.path_id) or self._first_way(datagram.path_id)
-        send(WireDatagram(datagram, size_bytes, datagram.labels, source, destination, datagram.ecn, self.flow))
+        address, mapping = datagram.address, self._mapping
+        if address is None:
+            send, source, destination = self._ways.get(datagram.path_id) or self._first_way(datagram.path_id)
+        else:
+            send, source, destination = self._ways_to.get(address) or self._way_to(address)
+            mapping = address.port
+        send(WireDatagram(datagram, size_bytes, datagram.labels, source, destination, datagram.ecn, self.flow, mapping))
+
+    def _way_to(self, address: Address) -> tuple[Callable[[WireDatagram], object], str, str]:
+        send, source = self.host.way(address.host)
+        way = self._ways_to[address] = (send, source, address.host)
+        return way
 
     def _first_way(self, path_id: int) -> tuple[Callable[[WireDatagram], object], str, str]:
         link = self._links[path_id] if self._links else None
@@ -230,11 +248,40 @@ class Endpoint:
         """Hand a datagram to the connection now."""
         payload = datagram.payload
         payload.ecn = datagram.ecn
+        if self._links:
+            if datagram.mapping != self._mapping:
+                return  # the address translator knows the port no more
+            payload.address = None
+        else:
+            payload.address = self._address_of(datagram, payload.path_id)
         self.connection.receive(payload, self.clock.now)
-        if not self._links and datagram.source != self._peer_addresses.get(payload.path_id, self.peer):
-            self._peer_addresses[payload.path_id] = datagram.source
+
+    def _address_of(self, datagram: WireDatagram, path_id: int) -> Address:
+        """Where a datagram came from: the same object as long as that does not change."""
+        known = self._peer_addresses.get(path_id)
+        if known is not None and known.host == datagram.source and known.port == datagram.mapping:
+            return known
+        address = self._peer_addresses[path_id] = Address(datagram.source, datagram.mapping)
+        if known is None or path_id:  # from then on the connection says where path 0 goes
             send, source = self.host.way(datagram.source)
-            self._ways[payload.path_id] = (send, source, datagram.source)
+            self._ways[path_id] = (send, source, datagram.source)
+        return address
+
+    # What happens to a client
+
+    def use_link(self, link: str) -> None:
+        """Hand over: send by this link of the host's from now on, and tell the connection, which tells the peer.
+
+        Raises QuicError where the connection may not change its address.
+        """
+        self.connection.change_local_address(self.clock.now)
+        send, source = self.host.way(self.peer, via=link)
+        self._ways[0] = (send, source, self.peer)
+        self.flush()
+
+    def rebind(self) -> None:
+        """An address translator on the way gives this end another port, and tells nobody (RFC 9000 section 9.3)."""
+        self._mapping += 1
 
     def _on_deadline(self) -> None:
         self.connection.on_deadline(self.clock.now)

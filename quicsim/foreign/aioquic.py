@@ -25,7 +25,7 @@ from quicsim.foreign.certificate import certificate, private_key
 from quicsim.foreign.chance import Chance
 from quicsim.quic.connection import ConnectionEvent, Counts, HandshakeEvent, StreamReceived
 from quicsim.quic.errors import QuicError
-from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Space
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class ForeignDatagram:
     labels: tuple[str, ...]
     path_id: int = 0
     ecn: int = 0
+    address: Address | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -211,6 +212,10 @@ class AioquicConnection:
         count = data if isinstance(data, int) else len(data)
         waiting, _fin = self._unwritten.get(stream_id, (0, False))
         self._unwritten[stream_id] = (waiting + count, fin)
+
+    def change_local_address(self, now_ns: int) -> None:
+        """Refused: what aioquic does about a new address is not simulated."""
+        raise QuicError("aioquic's address cannot be changed here; take profile rfc9002")
 
     def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
         """End the connection, with an error code of the application's own."""

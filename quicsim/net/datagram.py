@@ -27,6 +27,7 @@ class Datagram:
         destination: host or address that it goes to; the network writes it.
         ecn: its ECN codepoint: NOT_ECT, ECT_1, ECT_0, or CE, which a queue makes of ECT_1 and ECT_0.
         flow: number of the conversation that it belongs to, as UDP ports tell it.
+        mapping: which port of the client's it came from or goes to: translators on the way give one after another.
     """
 
     payload: Any
@@ -36,6 +37,7 @@ class Datagram:
     destination: str = ""
     ecn: int = NOT_ECT
     flow: int = 0
+    mapping: int = 0
 
 
 class DropReason(Enum):

@@ -77,7 +77,8 @@ class ReceivedPackets:
         delay = (now_ns - self.largest_received_ns) // ACK_DELAY_UNIT_NS
         starts, stops = self.ranges.starts, self.ranges.stops
         if len(starts) == 1:
-            return AckFrame(((starts[0], stops[0] - 1),), delay, self.marks)
+            # What AckFrame(...) does, without the detour through its Python constructor.
+            return tuple.__new__(AckFrame, (((starts[0], stops[0] - 1),), delay, self.marks))
         newest = zip(reversed(starts[-MAXIMUM_RANGES:]), reversed(stops[-MAXIMUM_RANGES:]), strict=True)
         return AckFrame(tuple((start, stop - 1) for start, stop in newest), delay, self.marks)
 

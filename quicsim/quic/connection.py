@@ -29,9 +29,10 @@ from quicsim.quic.frames import (
     StreamDataBlockedFrame,
     StreamFrame,
 )
-from quicsim.quic.handshake import Handshake, HandshakeProgress
+from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
-from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Space
+from quicsim.quic.migration import Addresses
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.schedulers import SCHEDULERS, candidates
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quicsim.operations import OperationTable
+    from quicsim.quic.congestion.base import CongestionController
     from quicsim.quic.profiles import Profile
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -153,6 +155,9 @@ class Connection:
         self.deadline_ns = 0
         """When `on_deadline` must be called at the latest; 0: never."""
         self.idle = ending.Idle(settings.idle_timeout_ns)
+        self.addresses = Addresses()
+        self.arrived_from: Address | None = None
+        """Where the datagram that is processed now, or was last, came from."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
@@ -164,6 +169,8 @@ class Connection:
         if self.end is not None:
             self.end.receive(self, datagram)
             return
+        self.arrived_from = datagram.address
+        is_elsewhere = datagram.address is not self.addresses.current and self.addresses.is_elsewhere(self, datagram)
         self._in_call = True
         try:
             if not datagram.path_id:
@@ -174,6 +181,8 @@ class Connection:
                 receiving.receive(self, self.open_path(datagram.path_id), datagram)
         finally:
             self._in_call = False
+        if is_elsewhere:
+            self.addresses.follow(self, datagram)
         if self.idle.timeout_ns:
             self.idle.received(now_ns)
         if self._changes:
@@ -185,10 +194,13 @@ class Connection:
         if self.end is not None:
             return self.end.datagrams_to_send(self)
         datagrams: list[Datagram] = []
+        addresses = self.addresses
+        if addresses.is_busy:
+            datagrams += addresses.datagrams_to_send(self)
         if not sending.is_idle(self):
             self._in_call = True
             try:
-                datagrams = multipath.run(self) if multipath.is_due(self) else sending.run(self, self.path)
+                datagrams += multipath.run(self) if multipath.is_due(self) else sending.run(self, self.path)
             finally:
                 self._in_call = False
             if self._changes:
@@ -204,6 +216,10 @@ class Connection:
                     deadline_ns = ack_deadline_ns  # one that is due and was held back waits for the next call
             if path.sending_state is _PACING_LIMITED and (not deadline_ns or path.paced_until_ns < deadline_ns):
                 deadline_ns = path.paced_until_ns
+        if addresses.is_busy:
+            deadline_ns = addresses.deadline_ns(self, deadline_ns)
+        if addresses.have_changed:
+            addresses.write(datagrams)
         if self.idle.timeout_ns:
             deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns
@@ -215,6 +231,8 @@ class Connection:
         if self.end is not None or (self.idle.timeout_ns and self.idle.is_over(self)):
             ending.on_deadline(self)
             return
+        if self.addresses.is_busy:
+            self.addresses.on_deadline(self)
         self._in_call = True
         try:
             for path in self.paths:
@@ -272,6 +290,14 @@ class Connection:
         if self.profile.announces_limits_met and self.is_complete:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
+    def change_local_address(self, now_ns: int) -> None:
+        """This endpoint, a client, sends from another address from now on (RFC 9000 section 9.2).
+
+        Raises QuicError for a stack that does not migrate, and before the handshake is confirmed.
+        """
+        self.now_ns = now_ns
+        self.addresses.move(self)
+
     def close(self, now_ns: int, *, error_code: int = 0, reason: bytes = b"") -> None:
         """End the connection for both sides (RFC 9000 section 10.2). `error_code` is the application's own."""
         self.now_ns = now_ns
@@ -288,17 +314,20 @@ class Connection:
 
     # What sending and receiving share
 
+    def new_controller(self) -> CongestionController:
+        """A congestion controller that knows nothing yet."""
+        return CONTROLLERS[self._controller](self.profile, self.paths)
+
     def _add_path(self) -> Path:
-        controller = CONTROLLERS[self._controller](self.profile, self.paths)
         chance = self._streams.stream(f"{self.recorder.name}:path {len(self.paths)}")
-        path = Path(len(self.paths), self.profile, self._datagram_bytes, controller, chance)
+        path = Path(len(self.paths), self.profile, self._datagram_bytes, self.new_controller(), chance)
         path.size_to_probe_bytes = self._size_to_probe_bytes
         if self._marks_ecn:
             path.mark(EcnMarking())
         self.paths.append(path)
         return path
 
-    def _open_paths(self) -> None:
+    def open_paths(self) -> None:
         """A client of mp-quic uses a path on each of its addresses as soon as it has the keys."""
         if self.profile.uses_first_path:
             return
@@ -382,44 +411,7 @@ class Connection:
     def on_handshake_data(self, kind: Space, data: bytes) -> None:
         """Contiguous handshake bytes arrived in a space."""
         for progress in self.handshake.receive(kind, data):
-            self._on_handshake_progress(progress)
-
-    def _on_handshake_progress(self, progress: HandshakeProgress) -> None:
-        path = self.path
-        if progress is HandshakeProgress.CLIENT_HELLO:
-            self.move(ConnectionInput.START)
-            self._take_peer_parameters()
-            path.open(INITIAL)
-            path.open(HANDSHAKE)
-            path.open_for_sending(APPLICATION)
-            path.spaces[INITIAL].crypto.sending.write(self.handshake.server_hello(), fin=False)
-            path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.server_flight(), fin=False)
-        elif progress is HandshakeProgress.SERVER_HELLO:
-            path.open(HANDSHAKE)
-        elif progress is HandshakeProgress.SERVER_FINISHED:
-            self._take_peer_parameters()
-            path.open(APPLICATION)
-            path.spaces[HANDSHAKE].crypto.sending.write(self.handshake.client_finished(), fin=False)
-            self._open_paths()
-            self.move(ConnectionInput.HANDSHAKE_COMPLETE)
-        else:
-            path.open(APPLICATION)
-            self.move(ConnectionInput.HANDSHAKE_COMPLETE)
-            path.application.pending.append(HandshakeDoneFrame())
-            self.confirm_handshake()
-
-    def _take_peer_parameters(self) -> None:
-        parameters = self.handshake.peer_parameters
-        if parameters is None:
-            raise ProtocolViolation("the peer's handshake carries no transport parameters")
-        self.flow.peer_limit = parameters.max_data
-        self.peer_max_stream_data = parameters.max_stream_data
-        for stream_id in self.sending_streams:
-            self.on_max_stream_data(stream_id, parameters.max_stream_data)
-        self.peer_accepts_plugins = parameters.accepts_plugins
-        self.idle.agree(parameters.idle_timeout_ns)
-        if parameters.max_ack_delay_ns is not None:
-            self.peer_max_ack_delay_ns = parameters.max_ack_delay_ns
+            advance_handshake(self, progress)
 
     def confirm_handshake(self) -> None:
         """The server at completion, the client with HANDSHAKE_DONE, once (RFC 9001 section 4.1.2)."""

@@ -83,6 +83,12 @@ class EcnMarking:
             newest = max(packet.sent_ns for packet in newly)
             connection.operations.congestion_control(connection, path, MARKED, 0, newest)
 
+    def begin_anew(self, path: Path) -> None:
+        """The peer, or this endpoint, is elsewhere: test again. What either end has counted goes on."""
+        self._move(path, EcnInput.ADDRESS_CHANGED)
+        self._begun_ns = -1
+        self._tested = 0
+
     def _is_wrong(self, space: PacketNumberSpace, frame: AckFrame, counts: EcnCounts, acknowledged: int) -> bool:
         """Whether the counts contradict what was sent (section 13.4.2.1). No packet goes out with ECT(1)."""
         reported = self._reported[space.kind]

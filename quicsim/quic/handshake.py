@@ -7,12 +7,18 @@ anything here; the rest is zeros, since no key is ever computed.
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 from quicsim.quic.errors import ProtocolViolation
-from quicsim.quic.packet import HANDSHAKE, INITIAL, Space
+from quicsim.quic.frames import HandshakeDoneFrame
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
+from quicsim.quic.states import ConnectionInput
 
-__all__ = ["Handshake", "HandshakeProgress"]
+if TYPE_CHECKING:
+    from quicsim.quic.connection import Connection
+
+__all__ = ["Handshake", "HandshakeProgress", "advance_handshake"]
 
 CLIENT_HELLO_BYTES = 280  # assumed: one X25519 key share, a server name, ALPN, QUIC parameters
 SERVER_HELLO_BYTES = 90  # RFC 8446 section 4.1.3: two extensions, an X25519 key share
@@ -110,3 +116,44 @@ def _message(kind: Message, size_bytes: int, parameters: TransportParameters | N
         content = len(encoded).to_bytes(2, "big") + encoded
     body_bytes = max(size_bytes - 4, len(content))
     return bytes([kind]) + body_bytes.to_bytes(3, "big") + content.ljust(body_bytes, b"\0")
+
+
+def advance_handshake(connection: Connection, progress: HandshakeProgress) -> None:
+    """What a whole message brings about: keys (RFC 9001 section 4.1.4), the next message, a state."""
+    path, handshake = connection.path, connection.handshake
+    if progress is HandshakeProgress.CLIENT_HELLO:
+        connection.move(ConnectionInput.START)
+        take_peer_parameters(connection)
+        path.open(INITIAL)
+        path.open(HANDSHAKE)
+        path.open_for_sending(APPLICATION)
+        path.spaces[INITIAL].crypto.sending.write(handshake.server_hello(), fin=False)
+        path.spaces[HANDSHAKE].crypto.sending.write(handshake.server_flight(), fin=False)
+    elif progress is HandshakeProgress.SERVER_HELLO:
+        path.open(HANDSHAKE)
+    elif progress is HandshakeProgress.SERVER_FINISHED:
+        take_peer_parameters(connection)
+        path.open(APPLICATION)
+        path.spaces[HANDSHAKE].crypto.sending.write(handshake.client_finished(), fin=False)
+        connection.open_paths()
+        connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
+    else:
+        path.open(APPLICATION)
+        connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
+        path.application.pending.append(HandshakeDoneFrame())
+        connection.confirm_handshake()
+
+
+def take_peer_parameters(connection: Connection) -> None:
+    """The peer's transport parameters are known (RFC 9000 section 7.4)."""
+    parameters = connection.handshake.peer_parameters
+    if parameters is None:
+        raise ProtocolViolation("the peer's handshake carries no transport parameters")
+    connection.flow.peer_limit = parameters.max_data
+    connection.peer_max_stream_data = parameters.max_stream_data
+    for stream_id in connection.sending_streams:
+        connection.on_max_stream_data(stream_id, parameters.max_stream_data)
+    connection.peer_accepts_plugins = parameters.accepts_plugins
+    connection.idle.agree(parameters.idle_timeout_ns)
+    if parameters.max_ack_delay_ns is not None:
+        connection.peer_max_ack_delay_ns = parameters.max_ack_delay_ns

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from quicsim.quic.frames import AckFrame, PathAckFrame, StreamFrame
 
@@ -28,6 +28,7 @@ __all__ = [
     "MINIMUM_INITIAL_BYTES",
     "NOT_ECT",
     "SMALLEST_PACKET_BYTES",
+    "Address",
     "Datagram",
     "Packet",
     "Space",
@@ -129,6 +130,13 @@ class Packet:
         return any(isinstance(frame, StreamFrame) and frame.fin for frame in self.frames)
 
 
+class Address(NamedTuple):
+    """Where a peer is; what a host and a port are is the network's business."""
+
+    host: str
+    port: int
+
+
 @dataclass(slots=True)
 class Datagram:
     """Coalesced packets, their bytes in UDP's payload, and labels that link rules may match.
@@ -142,6 +150,8 @@ class Datagram:
     path_id: int = 0
     ecn: int = 0
     """The codepoint in the IP header (RFC 3168 section 5): what it is sent with, then what it arrives with."""
+    address: Address | None = None
+    """Where it came from, or where it is to go; None: as ever."""
 
 
 _LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2

@@ -25,6 +25,7 @@ from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState,
 if TYPE_CHECKING:
     from quicsim.quic.congestion.base import CongestionController
     from quicsim.quic.ecn import EcnMarking
+    from quicsim.quic.packet import Packet
     from quicsim.quic.profiles import Profile
     from quicsim.randomness import Stream
 
@@ -41,9 +42,12 @@ class Path:
 
     __slots__ = (
         "_fills_window_beyond_its_end",
+        "_uncounted_received",
+        "_uncounted_sent",
         "accepted_past_deadline_ns",
         "acknowledged_on",
         "application",
+        "began_ns",
         "bytes_in_flight",
         "bytes_received",
         "bytes_sent",
@@ -60,6 +64,7 @@ class Path:
         "expiries",
         "first_rtt_sample_ns",
         "is_backup",
+        "is_limited",
         "is_open",
         "is_potentially_failed",
         "last_progress_ns",
@@ -100,6 +105,12 @@ class Path:
         self.path_id = path_id
         self.trace_base = path_id << 56
         """What marks the path's packets in the digest."""
+        self.began_ns = 0
+        """When the peer or this endpoint came to the present address: what was sent before says nothing of it."""
+        self.is_limited = True
+        """The amplification limit holds: nobody has proved to be at the peer's address (RFC 9000 section 8)."""
+        self._uncounted_received = self._uncounted_sent = 0
+        """What came from and went to an address before this one."""
         self.is_open = False
         """Both ends know the path: packets may be sent on it."""
         self.is_potentially_failed = False
@@ -205,9 +216,10 @@ class Path:
     @property
     def amplification_room_bytes(self) -> int:
         """What may be sent before the peer's address is validated; the whole of a datagram afterwards."""
-        if self.state is PathState.VALIDATED or self.opened_here:
+        if not self.is_limited or self.opened_here:
             return self.datagram_bytes
-        return AMPLIFICATION_FACTOR * self.bytes_received - self.bytes_sent
+        received_bytes = self.bytes_received - self._uncounted_received
+        return AMPLIFICATION_FACTOR * received_bytes - (self.bytes_sent - self._uncounted_sent)
 
     @property
     def is_amplification_limited(self) -> bool:
@@ -216,7 +228,7 @@ class Path:
 
     def has_room_in(self, kind: Space) -> bool:
         """Whether the amplification limit leaves room for a packet of this space, an Initial padded to its minimum."""
-        if self.state is PathState.VALIDATED:
+        if not self.is_limited:
             return True
         return self.amplification_room_bytes >= (MINIMUM_INITIAL_BYTES if kind is INITIAL else SMALLEST_PACKET_BYTES)
 
@@ -259,6 +271,49 @@ class Path:
         space.ping_needed = False
 
     def validate(self) -> None:
-        """The peer proved that it receives at its address."""
-        self.state = advance(PATH, self.state, PathInput.HANDSHAKE_PACKET)
+        """The peer proved in the handshake that it receives at its address."""
+        self.move(PathInput.HANDSHAKE_PACKET)
+        self.is_limited = False
         self.timer_is_stale = True
+
+    def move(self, given: PathInput) -> None:
+        """Advance the path's state machine."""
+        self.state = advance(PATH, self.state, given)
+
+    def limit(self, arrived_bytes: int) -> None:
+        """The peer has another address, from which a datagram of this size has just come (section 9.3)."""
+        self.is_limited = True
+        self._uncounted_received = self.bytes_received - arrived_bytes
+        self._uncounted_sent = self.bytes_sent
+
+    def leave_out(self, packet: Packet) -> None:
+        """A probe that was just sent went elsewhere: whether and when it arrives says nothing of this address."""
+        self._uncounted_sent += packet.size_bytes
+        self.bytes_in_flight -= packet.size_bytes
+        self.application.ack_eliciting_in_flight -= 1
+        del self.application.outstanding[packet.number]
+        self.timer_is_stale = True
+
+    def begin_anew(self, profile: Profile, congestion: CongestionController, now_ns: int) -> None:
+        """Forget round-trip time and congestion: nothing is known of the way to another address (section 9.4).
+
+        What is in flight counts no more, and is repeated, unless its acknowledgement still comes.
+        """
+        space = self.application
+        for packet in space.outstanding.values():
+            packet.in_flight = False
+        space.lost |= space.outstanding
+        space.outstanding = {}
+        space.oldest = space.next_number
+        space.ack_eliciting_in_flight = space.loss_time_ns = self.bytes_in_flight = 0
+        self.rtt = RttEstimator(profile.initial_rtt_ns)
+        self.first_rtt_sample_ns = self.pto_count = 0
+        self.paced_until_ns = self.pacing_schedule_ns = self.pacing_rate = self.send_quantum_bytes = 0
+        self.delivery = DeliveryRate()
+        self.began_ns = now_ns
+        self.congestion = congestion
+        self.cwnd_bytes = profile.initial_window_bytes(self.datagram_bytes)
+        self.ssthresh_bytes = 1 << 62
+        self.timer_is_stale = True
+        if self.ecn is not None:
+            self.ecn.begin_anew(self)

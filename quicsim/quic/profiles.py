@@ -83,6 +83,8 @@ class Profile:
     """Whether the first slow start of NewReno and CUBIC ends when the delay grows (RFC 9406)."""
     growth_restarts_on_loss: bool = False
     """Whether what was acknowledged towards the next datagram of NewReno's window is forgotten at a loss."""
+    migrates: bool = False
+    """Whether it follows a peer to another address, and may change its own (RFC 9000 section 9)."""
     counts_ecn_marks: bool = False
     """Whether it counts the ECN marks of what arrives and reports them (RFC 9000 section 13.4.1)."""
     announces_limits_met: bool = False
@@ -114,6 +116,7 @@ RFC9002 = Profile(
     congestion_control="newreno",
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
+    migrates=True,
     counts_ecn_marks=True,
     hystart=True,
     announces_limits_met=True,
@@ -167,7 +170,7 @@ MP_QUIC = Profile(
     bridge=Bridge.COPIED,  # into a structure for cgo (paper section 3.3)
 )
 
-MULTIPATH = replace(RFC9002, name="multipath", is_multipath=True, uses_first_path=True)
+MULTIPATH = replace(RFC9002, name="multipath", is_multipath=True, uses_first_path=True, migrates=False)
 """The same with draft-ietf-quic-multipath."""
 
 PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC, MULTIPATH)}

@@ -147,11 +147,17 @@ def _on_path_ack(connection: Connection, path: Path, space: PacketNumberSpace, f
 
 
 def _on_path_challenge(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathChallengeFrame) -> None:
-    path_control.challenged(connection, path, frame)
+    if connection.profile.uses_first_path:
+        path_control.challenged(connection, path, frame)
+    else:
+        connection.addresses.challenged(connection, frame.data)
 
 
 def _on_path_response(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathResponseFrame) -> None:
-    path_control.answered(connection, path, frame)
+    if connection.profile.uses_first_path:
+        path_control.answered(connection, path, frame)
+    else:
+        connection.addresses.answered(connection, frame.data)
 
 
 def _on_path_status(
@@ -205,8 +211,6 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     StreamDataBlockedFrame: _on_stream_data_blocked,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
-    PathChallengeFrame: _on_path_challenge,
-    PathResponseFrame: _on_path_response,
     PathBackupFrame: _on_path_status,
     PathAvailableFrame: _on_path_status,
     PathAbandonFrame: _on_path_abandon,
@@ -215,6 +219,8 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     MaxStreamDataFrame: _on_max_stream_data,
     HandshakeDoneFrame: _on_handshake_done,
     ConnectionCloseFrame: _on_connection_close,
+    PathChallengeFrame: _on_path_challenge,
+    PathResponseFrame: _on_path_response,
 }
 
 
@@ -239,7 +245,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
             newest = packet
         if packet.sent_ns > space.latest_acknowledged_sent_ns:
             space.latest_acknowledged_sent_ns = packet.sent_ns
-    if newest is not None and ack_eliciting:  # RFC 9002 section 5.1
+    if newest is not None and ack_eliciting and newest.sent_ns >= path.began_ns:  # RFC 9002 section 5.1
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)

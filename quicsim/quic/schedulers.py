@@ -1,7 +1,8 @@
 """Which of several paths does a packet take? Schedulers for multipath after the IETF's draft, each one function.
 
 draft-ietf-quic-multipath leaves the choice open. All of them take validated paths only, paths that are a backup or that
-seem broken only where no other is left, and heed windows and pacing; a probe goes out on the path whose timer expired.
+seem broken only where no other is left, and heed windows; what a path's pacing holds waits for it, as in a queue of the
+path's own. A probe goes out on the path whose timer expired.
 Sizes in bytes, times in nanoseconds, all in integers.
 """
 
@@ -28,7 +29,9 @@ def schedule(connection: Connection, origin: Path, retransmits: bool) -> int:
     if retransmits and (origin.timer_expired or origin.application.ping_needed) and origin.is_open:
         return origin.path_id + 1
     chosen = SCHEDULERS[connection.scheduler](connection, origin, retransmits)
-    return 0 if chosen is None else chosen.path_id + 1
+    if chosen is None or chosen.paced_until_ns > connection.now_ns:
+        return 0
+    return chosen.path_id + 1
 
 
 def candidates(connection: Connection) -> list[Path]:
@@ -47,13 +50,13 @@ def may_send(connection: Connection, path: Path) -> bool:
 
 
 def lowest_rtt(connection: Connection, origin: Path, retransmits: bool) -> Path | None:
-    """The path of the lowest smoothed round-trip time, of those that may send."""
-    return fastest_of([path for path in candidates(connection) if may_send(connection, path)])
+    """The path of the lowest smoothed round-trip time, of those whose window is open."""
+    return fastest_of([path for path in candidates(connection) if path.window_is_open])
 
 
 def round_robin(connection: Connection, origin: Path, retransmits: bool) -> Path | None:
-    """The one that was not used for the longest, of those that may send."""
-    free = [path for path in candidates(connection) if may_send(connection, path)]
+    """The one that was not used for the longest, of those whose window is open."""
+    free = [path for path in candidates(connection) if path.window_is_open]
     return min(free, key=lambda path: (path.last_scheduled, path.path_id), default=None)
 
 
@@ -66,7 +69,7 @@ def redundant(connection: Connection, origin: Path, retransmits: bool) -> Path |
         others = [path for path in candidates(connection) if path is not origin and may_send(connection, path)]
         return min(others, key=lambda path: (path.last_scheduled, path.path_id), default=None)
     fastest = fastest_of(candidates(connection))
-    return fastest if fastest is not None and may_send(connection, fastest) else None
+    return fastest if fastest is not None and fastest.window_is_open else None
 
 
 def queue_copy(connection: Connection) -> None:

@@ -25,7 +25,7 @@ from quicsim.quic.packet import (
     Packet,
     Space,
 )
-from quicsim.quic.states import SENDING_PROCESS, PathState, SendingProcessInput
+from quicsim.quic.states import SENDING_PROCESS, SendingProcessInput
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -41,7 +41,6 @@ HEADER_PROTECTION_SAMPLE_BYTES = 4  # RFC 9001 section 5.4.2: packet number and 
 
 # Looked up once: a member costs more to find in its class than a call does.
 _NOTHING_LEFT, _AMPLIFICATION_LIMIT, _WINDOW_FULL, _PACED = SendingProcessInput
-_UNVALIDATED = PathState.UNVALIDATED
 _SENT = Code.PACKET_SENT
 
 
@@ -55,7 +54,7 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
     packets: tuple[Packet, ...]
     while True:
         room_bytes = path.datagram_bytes
-        if path.state is _UNVALIDATED:
+        if path.is_limited:
             room_bytes = min(room_bytes, path.amplification_room_bytes)
             if room_bytes < SMALLEST_PACKET_BYTES:
                 stopped_by = _AMPLIFICATION_LIMIT
@@ -84,7 +83,7 @@ def run(connection: Connection, path: Path) -> list[Datagram]:
 def begin(connection: Connection, path: Path) -> None:
     """A run of the sending process begins."""
     path.probes_left = MAXIMUM_PROBES
-    if path.state is _UNVALIDATED:
+    if path.is_limited:
         expire_overdue_timer(connection, path)
 
 
@@ -180,7 +179,7 @@ def next_packets(connection: Connection, path: Path, room_bytes: int) -> tuple[P
     """What goes into one datagram: a packet of each space that has something to send."""
     packets: list[Packet] = []
     for space in path.open_spaces:
-        if path.state is _UNVALIDATED and not path.has_room_in(space.kind):
+        if path.is_limited and not path.has_room_in(space.kind):
             continue
         if space.kind is APPLICATION and len(connection.paths) > 1:
             continue  # other paths are open for that already

@@ -96,21 +96,38 @@ CONNECTION: Mapping[tuple[ConnectionState, ConnectionInput], ConnectionState] = 
 
 
 class PathState(enum.Enum):
-    """Whether the peer's address is known to be its own (RFC 9000 section 8.1)."""
+    """Whether the peer is known to receive at its address (RFC 9000 section 8)."""
 
     UNVALIDATED = "unvalidated"
+    VALIDATING = "validating"
     VALIDATED = "validated"
+    FAILED = "failed"
 
 
 class PathInput(enum.Enum):
-    """What validates an address: a Handshake packet from it."""
+    """What validates an address, and what makes another one of it."""
 
     HANDSHAKE_PACKET = enum.auto()
+    ADDRESS_CHANGED = enum.auto()
+    CHALLENGE_SENT = enum.auto()
+    RESPONSE = enum.auto()
+    TIMEOUT = enum.auto()
+    FALL_BACK = enum.auto()
 
 
 PATH: Mapping[tuple[PathState, PathInput], PathState] = {
     (PathState.UNVALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
     (PathState.VALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
+    **{(state, PathInput.ADDRESS_CHANGED): PathState.UNVALIDATED for state in PathState},
+    (PathState.UNVALIDATED, PathInput.CHALLENGE_SENT): PathState.VALIDATING,
+    (PathState.VALIDATING, PathInput.CHALLENGE_SENT): PathState.VALIDATING,
+    (PathState.VALIDATING, PathInput.RESPONSE): PathState.VALIDATED,
+    (PathState.VALIDATING, PathInput.TIMEOUT): PathState.FAILED,
+    # The challenge was short, for want of room; a full one follows (section 8.2.1).
+    (PathState.VALIDATED, PathInput.CHALLENGE_SENT): PathState.VALIDATED,
+    (PathState.VALIDATED, PathInput.RESPONSE): PathState.VALIDATED,
+    (PathState.VALIDATED, PathInput.TIMEOUT): PathState.VALIDATED,
+    (PathState.FAILED, PathInput.FALL_BACK): PathState.VALIDATED,
 }
 
 
@@ -130,6 +147,7 @@ class EcnInput(enum.Enum):
     MARKS_COUNTED = enum.auto()
     COUNTS_WRONG = enum.auto()
     ALL_LOST = enum.auto()
+    ADDRESS_CHANGED = enum.auto()
 
 
 ECN: Mapping[tuple[EcnState, EcnInput], EcnState] = {
@@ -140,6 +158,7 @@ ECN: Mapping[tuple[EcnState, EcnInput], EcnState] = {
     (EcnState.UNKNOWN, EcnInput.COUNTS_WRONG): EcnState.FAILED,
     (EcnState.UNKNOWN, EcnInput.ALL_LOST): EcnState.FAILED,
     (EcnState.CAPABLE, EcnInput.COUNTS_WRONG): EcnState.FAILED,
+    **{(state, EcnInput.ADDRESS_CHANGED): EcnState.TESTING for state in EcnState},
 }
 
 
@@ -257,7 +276,9 @@ MACHINES: Mapping[str, Machine] = {
         ConnectionInput,
         CONNECTION,
     ),
-    "path": Machine("Whether a path's address is the peer's own", "RFC 9000 section 8.1", PathState, PathInput, PATH),
+    "path": Machine(
+        "Whether the peer receives at its address", "RFC 9000 sections 8 and 9", PathState, PathInput, PATH
+    ),
     "ecn": Machine("Whether a path carries ECN marks", "RFC 9000 appendix A.4", EcnState, EcnInput, ECN),
     "sending-process": Machine(
         "What the sending process waits for",

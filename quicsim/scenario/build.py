@@ -13,6 +13,8 @@ from quicsim.events import Code, DatagramMarked, Event, PacketDropped, Recorder,
 from quicsim.net.link import check_conservation
 from quicsim.plugin.host import ENGINES
 from quicsim.processing import check_conservation as check_endpoint
+from quicsim.quic.connection import HandshakeEvent
+from quicsim.quic.states import ConnectionState
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
 from quicsim.scenario.build_application import build_application
@@ -37,9 +39,10 @@ if TYPE_CHECKING:
     from quicsim.net.datagram import DropReason
     from quicsim.net.topology import Network
     from quicsim.plugin.package import Plugin
+    from quicsim.quic.connection import ConnectionEvent
     from quicsim.scenario.build_connection import Side
     from quicsim.scenario.measure_application import Measuring
-    from quicsim.scenario.schema import ResolvedScenario
+    from quicsim.scenario.schema import Move, ResolvedScenario
 
 __all__ = ["Unfinished", "simulate"]
 
@@ -157,6 +160,8 @@ def build_talk(name: str, place: Place, start_ns: int, plugins: Mapping[str, Plu
     if phase_ns:
         start_ns += place.streams.stream(place.component("start-phase:client")).below(0, phase_ns)
     clock.process(connect_at(start_ns, client))
+    if flow.hosts.client.moves:
+        clock.process(move_about(flow.hosts.client.moves, client))
     return Talk(name, place, sides, application, start_ns, throughput)
 
 
@@ -191,3 +196,23 @@ def connect_at(instant_ns: int, client: Endpoint) -> Generator[SimPyEvent, objec
     """The process that starts a client."""
     yield client.clock.timeout(instant_ns)
     client.connect()
+
+
+def move_about(moves: Sequence[Move], client: Endpoint) -> Generator[SimPyEvent, object, None]:
+    """The process that changes a client's address, in the order of time, once the handshake is confirmed."""
+    clock = client.clock
+    confirmed = clock.event()
+
+    def watch(event: ConnectionEvent) -> None:
+        if isinstance(event, HandshakeEvent) and event.state is ConnectionState.CONFIRMED:
+            confirmed.succeed()
+
+    client.listeners.append(watch)
+    yield confirmed
+    for move in sorted(moves, key=lambda move: move.at_ns):
+        if move.at_ns > clock.now:
+            yield clock.timeout(move.at_ns - clock.now)
+        if move.to is None:
+            client.rebind()
+        elif client.connection.state is ConnectionState.CONFIRMED:
+            client.use_link(move.to)

@@ -35,7 +35,7 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
-NOT_OF_FOREIGN_STACKS = ("bridge", "ecn")
+NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout")
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000
 """aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""
@@ -140,6 +140,7 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
     key = (*place, "hosts", "client", "paths")
     wrong = list(_path_problems(key, flow, ends, hosts))
     yield from wrong
+    yield from _move_problems((*place, "hosts", "client", "moves"), flow, ends, hosts)
     scheduled = [name for name, profile in PROFILES.items() if profile.uses_first_path]
     for role in HOST_NAMES:
         host = _host(flow, role)
@@ -207,6 +208,24 @@ def _router_problems(ends: Links, hosts: Sequence[str]) -> Iterator[tuple[Key, s
                 meant = get_close_matches(end, hosts, n=1)
                 advice = f'did you mean "{meant[0]}"?' if meant else "a router joins two or more"
                 yield ("links", name, "between"), f'router "{end}" has this one link only; {advice}'
+
+
+def _move_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) -> Iterator[tuple[Key, str]]:
+    """Links that do not take the client to the server, and stacks that do not follow."""
+    client, server = flow.between
+    own = [name for name, pair in ends.items() if client in pair]
+    for number, move in enumerate(flow.hosts.client.moves):
+        key = (*place, str(number), "to")
+        if move.to is not None and move.to not in own:
+            yield key, f'there is no link "{move.to}" of the client; {suggestion(move.to, own)}'
+        elif move.to is not None and route(client, server, ends, hosts, move.to) is None:
+            yield key, f'link "{move.to}" does not lead to the server'
+    migrating = [name for name, profile in PROFILES.items() if profile.migrates]
+    for role in HOST_NAMES:
+        profile = _host(flow, role).profile
+        if flow.hosts.client.moves and profile not in migrating:
+            wanted = " or ".join(f'"{name}"' for name in migrating)
+            yield place, f'profile "{profile}" of the {role} does not migrate; take profile {wanted}'
 
 
 def _path_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) -> Iterator[tuple[Key, str]]:

@@ -113,8 +113,28 @@ class Host(Table):
         return value
 
 
+class Move(Table):
+    """A change of the client's address while it is connected (RFC 9000 section 9)."""
+
+    at_ns: Duration = Field(alias="at")
+    """On the simulation clock; at the handshake's confirmation, if that is later."""
+    to: str | None = None
+    """Hand over to this link of the client's."""
+    rebind: StrictBool = False
+    """In the place of `to`: an address translator on the way gives the client another port, and tells nobody."""
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (self.to is None) != self.rebind:
+            raise ValueError("to and rebind = true each say what happens; give exactly one of them")
+        return self
+
+
 class ClientHost(Host):
     """The end that connects."""
+
+    moves: tuple[Move, ...] = ()
+    """When its address changes."""
 
     start_phase_ns: Duration = Field(0, alias="start_phase")
     """The instant of connecting is drawn uniformly below this: hosts are not started on the same nanosecond."""

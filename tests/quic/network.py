@@ -40,6 +40,10 @@ class Network(Pipe):
         self.free_ns = dict.fromkeys(weather, 0)
         self.waiting = {name: [] for name in weather}
         self.doubled = 0
+        self.client_address = None
+        """Where the server sees the client; None: it is not told."""
+        self.reachable = set()
+        """Addresses at which the client is, or still is, to be reached."""
 
     def _send(self, name, datagram):
         self._measure(name, datagram)
@@ -47,7 +51,11 @@ class Network(Pipe):
         weather = self.weather[name]
         self.sent += 1
         waiting = self.waiting[name] = [entry for entry in self.waiting[name] if entry[0] > self.now_ns]
-        if index in weather.lost or sum(size for _, size in waiting) + datagram.size_bytes > weather.queue_bytes:
+        if name == "client" and self.client_address is not None:
+            datagram.address = self.client_address
+        nowhere = name == "server" and datagram.address is not None and datagram.address not in self.reachable
+        is_full = sum(size for _, size in waiting) + datagram.size_bytes > weather.queue_bytes
+        if nowhere or is_full or index in weather.lost:
             self.dropped += 1
             return
         departure_ns = self._departure_ns(name, datagram.size_bytes)

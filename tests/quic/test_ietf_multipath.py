@@ -53,7 +53,7 @@ def data_bytes(pipe, path_id):
 
 
 @by_scheduler
-def test_both_paths_are_validated_and_carry_data(scheduler):
+def test_both_paths_are_validated_and_carry_what_the_scheduler_gives_them(scheduler):
     pipe = downloaded(server={"scheduler": scheduler})
     for side in (pipe.client, pipe.server):
         assert [path.state for path in side.paths] == [PathState.VALIDATED] * 2
@@ -63,7 +63,8 @@ def test_both_paths_are_validated_and_carry_data(scheduler):
         first = {path: datagrams[0][0] for (who, path), datagrams in pipe.log.items() if who == name}
         assert first[1] > first[0]
     carried = [data_bytes(pipe, path_id) for path_id in (0, 1)]
-    assert all(carried)
+    assert carried[0]
+    assert (carried[1] > 0) == (scheduler in ("round-robin", "redundant")), "the fast path's window is never full here"
     if scheduler == "redundant":
         assert sum(carried) > ANSWER_BYTES + carried[1] // 2
     else:
@@ -71,7 +72,7 @@ def test_both_paths_are_validated_and_carry_data(scheduler):
 
 
 def test_no_data_goes_on_a_path_before_its_challenge_is_answered():
-    pipe = downloaded()
+    pipe = downloaded(server={"scheduler": "round-robin"})
     [answered_ns, *_] = [now for now, _path, _frame in pipe.frames("client", PathResponseFrame)]
     on_second = [now for now, path, _frame in pipe.frames("server", StreamFrame) if path == 1]
     assert min(on_second) >= answered_ns + 30 * MILLISECOND_NS
@@ -121,7 +122,7 @@ def test_a_rank_can_be_taken_back_and_late_frames_say_nothing():
 @pytest.mark.parametrize("dead", [0, 1])
 def test_a_path_that_dies_does_not_take_the_transfer_with_it(scheduler, dead):
     downloaded(
-        answer_bytes=4_000_000,
+        answer_bytes=2_500_000,
         server={"scheduler": scheduler},
         client={"scheduler": scheduler},
         dead=lambda sender, path_id, now_ns: path_id == dead and now_ns > 200 * MILLISECOND_NS,
@@ -131,7 +132,7 @@ def test_a_path_that_dies_does_not_take_the_transfer_with_it(scheduler, dead):
 @pytest.mark.parametrize("by", ["client", "server"])
 @pytest.mark.parametrize("gone", [0, 1])
 def test_an_abandoned_path_leaves_its_data_to_another(by, gone):
-    pipe = downloaded(answer_bytes=4_000_000, during=lambda pipe: path_control.abandon(pipe.sides[by].connection, gone))
+    pipe = downloaded(answer_bytes=2_000_000, during=lambda pipe: path_control.abandon(pipe.sides[by].connection, gone))
     assert next(frame.path_id for _now, _path, frame in pipe.frames(by, PathAbandonFrame)) == gone
     assert next(frame.path_id for _now, _path, frame in pipe.frames(OTHER[by], PathAbandonFrame)) == gone
     for side in (pipe.client, pipe.server):
@@ -140,7 +141,7 @@ def test_an_abandoned_path_leaves_its_data_to_another(by, gone):
 
 
 def test_the_last_path_cannot_be_abandoned():
-    pipe = downloaded(answer_bytes=4_000_000, during=lambda pipe: path_control.abandon(pipe.client, 0))
+    pipe = downloaded(answer_bytes=2_000_000, during=lambda pipe: path_control.abandon(pipe.client, 0))
     with pytest.raises(QuicError, match="path 1 is the last one that is left; close the connection to end it"):
         path_control.abandon(pipe.client, 1)
 

@@ -12,7 +12,7 @@ from quicsim.quic.loss import declare_lost, is_persistent_congestion, probe_dead
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet
 from quicsim.quic.profiles import profile_named
 from quicsim.quic.sending import transmit
-from quicsim.quic.states import ConnectionState, PathState, SendingProcessState
+from quicsim.quic.states import ConnectionState, SendingProcessState
 from quicsim.quic.streams import ReceivingStream
 from tests.quic.pipe import MILLISECOND_NS, SECOND_NS, Pipe, a_connection, both_confirmed
 
@@ -25,7 +25,7 @@ def confirmed(profile="rfc9002", name="server", **settings):
     connection.path.size_to_probe_bytes = 0  # probed, as if
     connection.state = ConnectionState.CONFIRMED
     connection.is_confirmed = connection.peer_validated_us = True
-    connection.path.state = PathState.VALIDATED
+    connection.path.validate()
     connection.path.open(APPLICATION)
     return connection
 

@@ -16,6 +16,7 @@ SHORT = {
     "fig5_ack_path": (("transfer.size=2MB",), 2),
     "fig6_rate_limit": (("transfer.until=3.1s",), 1),
     "household": ((), 1),
+    "multipath": (("transfer.size=500kB",), 1),
     "nagle": ((), 2),
     "sharing": (("transfer.until=3s",), 1),
     "table1_cost": (("transfer.size=500kB",), 2),

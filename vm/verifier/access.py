@@ -271,7 +271,7 @@ def read_constant(data: bytes, offset: Number, size: int) -> Number | None:
         return None
     values = [
         int.from_bytes(data[at : at + size], "little")
-        for at in range(low, high + 1)
+        for at in range(low + (value - low) % step, high + 1, step)
         if not (at ^ value) & ~unknown and at + size <= len(data)
     ]
     return between(min(values), max(values)) if values else None

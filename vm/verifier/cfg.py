@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import or_
 from typing import TYPE_CHECKING
 
 from vm.isa import FRAME_POINTER, Form
@@ -75,25 +76,22 @@ class Flow:
     def _backward(self, before: Callable[[int, Instruction, int], int]) -> list[int]:
         """By pc, the registers that `before` says of an instruction and those behind it, until nothing changes."""
         instructions = self.program.instructions
-        after_each = [
-            () if each.opcode.form is Form.SECOND_HALF else successors(self.program, pc)
-            for pc, each in enumerate(instructions)
-        ]
+        following: list[tuple[int, ...]] = [()] * len(instructions)
+        preceding: list[list[int]] = [[] for _ in range(len(instructions) + 2)]
+        for pc, instruction in enumerate(instructions):
+            if instruction.opcode.form is not Form.SECOND_HALF:
+                following[pc] = successors(self.program, pc)
+                for after in following[pc]:
+                    preceding[after].append(pc)
         found = [0] * (len(instructions) + 2)
-        changed = True
-        while changed:
-            changed = False
-            for pc in range(len(instructions) - 1, -1, -1):
-                instruction = instructions[pc]
-                if instruction.opcode.form is Form.SECOND_HALF:
-                    continue
-                after = 0
-                for each in after_each[pc]:
-                    after |= found[each]
-                registers = before(pc, instruction, after)
-                if registers != found[pc]:
-                    found[pc] = registers
-                    changed = True
+        # Only what a change can concern is looked at again: code may be laid out so that passes over all would be many.
+        waiting = [pc for pc, each in enumerate(instructions) if each.opcode.form is not Form.SECOND_HALF]
+        while waiting:
+            pc = waiting.pop()
+            registers = before(pc, instructions[pc], reduce(or_, [found[after] for after in following[pc]], 0))
+            if registers != found[pc]:
+                found[pc] = registers
+                waiting += preceding[pc]
         return found
 
 

@@ -6,7 +6,7 @@ found is a run that happened, so that a refusal of a rule is never a guess.
 
 from __future__ import annotations
 
-from random import Random
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from vm.errors import Fault
@@ -20,13 +20,32 @@ if TYPE_CHECKING:
     from vm.verifier.contract import Contract, RegionType, Rule
 
 RUNS = 300  # assumed: enough where a branch or two compare with constants
+CHOSEN_BYTES = 512  # assumed: what a program decides by stands in front; the rest of its memory is zeros
 _RANGES = {Scalar.U32: 0xFFFF_FFFF, Scalar.S32: 0xFFFF_FFFF, Scalar.BOOL: 1}
+
+
+class Draws:
+    """Numbers by their place: the same on every machine and in every version of Python."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+
+    def below(self, bound: int) -> int:
+        """The next number, less than `bound`, which is at most 2^64."""
+        self._count += 1
+        digest = blake2b(f"{self._name}:{self._count}".encode(), digest_size=16).digest()
+        return int.from_bytes(digest, "little") % bound
+
+    def of(self, numbers: list[int]) -> int:
+        """One of these."""
+        return numbers[self.below(len(numbers))]
 
 
 def find(program: Program, entry: str, contract: Contract, rule: Rule) -> dict[str, int] | None:
     """The fields and the `result` of a run that breaks a rule, or None. The same for the same program."""
     ruled = contract.rule_region
-    rng = Random(f"{entry}: {rule.text}")
+    draws = Draws(f"{entry}: {rule.text}")
     numbers = _numbers(program)
     returned_by_host: set[int] = set()
     table = HelperTable(
@@ -35,16 +54,16 @@ def find(program: Program, entry: str, contract: Contract, rule: Rule) -> dict[s
     for _ in range(RUNS):
         returned_by_host.clear()
         machine = Machine(program, table, budget=contract.limit, engine="interpreter")
-        regions = {number: _bytes(region, rng, numbers) for number, region in contract.regions().items()}
+        regions = {number: _bytes(region, draws, numbers) for number, region in contract.regions().items()}
         given = {} if ruled is None else _fields(ruled, regions[ruled.number])
         sizes: dict[int, int] = {}
-        arguments = [_argument(each, rng, numbers, sizes) for each in contract.arguments]
+        arguments = [_argument(each, draws, numbers, sizes) for each in contract.arguments]
         for number, region in contract.regions().items():
             data = regions[number][: sizes.get(number, region.size)]
             if number >= HOST_REGION:
                 machine.memory.map(Region(number, region.name, data, writable=True))
         try:
-            result = machine.run(entry, *arguments, context=(rng, numbers))
+            result = machine.run(entry, *arguments, context=(draws, numbers))
         except Fault:
             continue
         values = given | {"result": result}
@@ -61,22 +80,22 @@ def _numbers(program: Program) -> list[int]:
     return sorted(found)
 
 
-def _number(rng: Random, numbers: list[int], low: int, high: int) -> int:
+def _number(draws: Draws, numbers: list[int], low: int, high: int) -> int:
     fitting = [each for each in numbers if low <= each <= high]
-    return rng.choice(fitting) if fitting and rng.random() < 0.8 else rng.randint(low, high)
+    return draws.of(fitting) if fitting and draws.below(5) else low + draws.below(high - low + 1)
 
 
-def _bytes(region: RegionType, rng: Random, numbers: list[int]) -> bytearray:
+def _bytes(region: RegionType, draws: Draws, numbers: list[int]) -> bytearray:
     data = bytearray(region.size)
     if not region.fields and not region.arrays:
-        for at in range(0, region.size - 7, 8):
-            data[at : at + 8] = rng.choice(numbers).to_bytes(8, "little")
+        for at in range(0, min(region.size - 7, CHOSEN_BYTES), 8):
+            data[at : at + 8] = draws.of(numbers).to_bytes(8, "little")
     places = [(0, each) for each in region.fields]
     for array in region.arrays:
         places += [(array.offset + n * array.stride, each) for n in range(array.count) for each in array.fields]
     for base, field in places:
         most = min(field.maximum, (1 << 8 * field.size) - 1)
-        value = _number(rng, numbers, field.minimum, most)
+        value = _number(draws, numbers, field.minimum, most)
         at = base + field.offset
         data[at : at + field.size] = value.to_bytes(field.size, "little")
     return data
@@ -86,14 +105,16 @@ def _fields(region: RegionType, data: bytearray) -> dict[str, int]:
     return {each.name: int.from_bytes(data[each.offset : each.offset + each.size], "little") for each in region.fields}
 
 
-def _argument(argument: object, rng: Random, numbers: list[int], sizes: dict[int, int]) -> int:
+def _argument(argument: object, draws: Draws, numbers: list[int], sizes: dict[int, int]) -> int:
     if isinstance(argument, PointerTo):
         return address(argument.region.number)
     if isinstance(argument, SizeOf):
-        size = sizes[argument.region.number] = rng.randint(argument.minimum, argument.region.size)
+        size = sizes[argument.region.number] = argument.minimum + draws.below(
+            argument.region.size - argument.minimum + 1
+        )
         return size
     assert isinstance(argument, Range)
-    return _number(rng, numbers, argument.low, argument.high)
+    return _number(draws, numbers, argument.low, argument.high)
 
 
 def _stand_in(helper: Helper, terms: Terms | None, returned_by_host: set[int]) -> Helper:
@@ -101,10 +122,10 @@ def _stand_in(helper: Helper, terms: Terms | None, returned_by_host: set[int]) -
     terms = terms or Terms()
 
     def body(context: Any, *arguments: object) -> int:
-        rng, numbers = context
+        draws, numbers = context
         for each in arguments:
             if isinstance(each, memoryview) and not each.readonly:
-                each[:] = rng.randbytes(len(each))
+                each[:] = bytes(draws.below(256) for _ in range(len(each)))
         if isinstance(terms.result, PointerTo):
             return address(terms.result.region.number)
         kind = helper.returns
@@ -116,7 +137,7 @@ def _stand_in(helper: Helper, terms: Terms | None, returned_by_host: set[int]) -
                 MASK64 if kind is None else _RANGES.get(kind, MASK64),
             )
         )
-        value = _number(rng, numbers, low, high)
+        value = _number(draws, numbers, low, high)
         if terms.is_hosts_own:
             returned_by_host.add(value)
         return value
