@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 POINTS = 200
 """Enough that workers' start is a small part."""
-SIZE = "400kB"
+SIZE = "1500kB"
 """Of a download that takes some 50 ms of one core."""
 TRIVIAL = 10_000
 

@@ -199,8 +199,10 @@ def next_packet(connection: Connection, path: Path, space: PacketNumberSpace, ro
     selected = 0
     new_content = False
     now_ns = connection.now_ns
-    if path.paced_until_ns <= now_ns or path.timer_expired or space.ping_needed:
+    may_go = path.paced_until_ns <= now_ns or space.ping_needed
+    if may_go or path.timer_expired:
         selected = connection.operations.select_retransmission(connection, path, space)
+    if may_go:
         window_is_open = path.bytes_in_flight + path.window_margin_bytes <= path.cwnd_bytes
         new_content = window_is_open and has_content(connection, space)
     if not selected and not new_content:

@@ -102,16 +102,16 @@ def opened(sweep: Sweep, directory: Path, *, mix_versions: bool = False) -> tupl
     identity = plan_digest(plan)
     simulators: tuple[str, ...] = (plan.simulator,)
     if manifest is not None:
-        if manifest.plan != identity or set(plan.keep) != set(manifest.keep):
-            raise SweepError(
-                f"{directory} holds the results of another plan ({manifest.title}, from {manifest.name}); "
-                f"give another --output, or remove it"
-            )
         before = tuple(each for each in manifest.simulators if each != plan.simulator)
         if before and not mix_versions:
             raise SweepError(
                 f"{directory} was made by quicsim {', '.join(before)}, and this is {plan.simulator}: give another "
                 f"--output to make it anew, or --mix-versions to keep what is there and mark each row"
+            )
+        if manifest.plan != identity or set(plan.keep) != set(manifest.keep):
+            raise SweepError(
+                f"{directory} holds the results of another plan ({manifest.title}, from {manifest.name}); "
+                f"give another --output, or remove it"
             )
         simulators = (*before, plan.simulator)
     content = file.content()

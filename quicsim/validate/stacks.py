@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from quicsim.analysis.plots import COLOURS, drawn
 from quicsim.scenario.load import load
 from quicsim.scenario.run import Plan, run_all
 from quicsim.validate.reference import Bounds, Row, bounds
@@ -16,6 +17,9 @@ from quicsim.validate.reference import Bounds, Row, bounds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from matplotlib.axes import Axes
+
+    from quicsim.analysis.plots import Chart
     from quicsim.results import Results
     from quicsim.scenario.run import Progress
 
@@ -107,6 +111,23 @@ class StackReport:
         """The last line of the table."""
         words = "as asked" if self.holds else "too few"
         return f"{self.within} of {len(self.compared)} rows within, {self.share:.1%}; {ASKED:.0%} are asked: {words}"
+
+    def scatter(self) -> Chart:
+        """Ours over the reference's, by how long the reference took; bars are the tolerances."""
+        return drawn("Ours over aioquic's completion time; bars are the tolerances", self._draw)
+
+    def _draw(self, axes: Axes) -> None:
+        axes.axhline(1, color="#999999", linewidth=0.8)
+        for index, control in enumerate(dict.fromkeys(each.row.congestion_control for each in self.compared)):
+            rows = [each for each in self.compared if each.row.congestion_control == control]
+            shift = 1 + 0.05 * index  # rows of one name would hide each other
+            places = [each.bounds.reference_s * shift for each in rows]
+            ratios = [each.ratio for each in rows]
+            below = [1 - each.bounds.low_s / each.bounds.reference_s for each in rows]
+            above = [each.bounds.high_s / each.bounds.reference_s - 1 for each in rows]
+            axes.errorbar(places, [1] * len(rows), (below, above), fmt="none", ecolor=COLOURS[index], alpha=0.4)
+            axes.scatter(places, ratios, color=COLOURS[index], label=control, zorder=3)
+        axes.set(xscale="log", xlabel="completion time of the reference (s)", ylabel="ours / reference")
 
     def to_json(self) -> dict[str, Any]:
         """The report as plain data."""
