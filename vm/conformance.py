@@ -70,10 +70,12 @@ def run(program: str, memory: str, engine: str) -> int:
     content = _bytes(memory, "memory")
     loaded = Program.from_bytes(_bytes(program, "program"), source="program")
     if engine == "jit":
-        from vm.jit.compiler import is_available
+        from vm.jit.compiler import fits_the_stack, is_available
 
         if not is_available():  # an answer of the interpreter would say nothing about the JIT
             raise VmError("engine jit: there is none here; it needs llvmlite: pip install llvmlite")
+        if not fits_the_stack(loaded):
+            raise VmError("engine jit: a program that nests calls of so large a function is interpreted")
     machine = Machine(loaded, engine=engine)
     machine.memory.map(Region(HOST_REGION, "memory", bytearray(content), writable=True))
     return machine.run("main", address(HOST_REGION), len(content))

@@ -134,7 +134,7 @@ def _countable(budget: int) -> int:
 def _engine(name: str, program: Program, table: HelperTable, budget: int, proofs: Sequence[Proof]) -> Engine:
     if name not in ENGINES:
         raise VmError(f"no engine {name!r}; there are {', '.join(ENGINES)}")
-    if name == "jit" and _can_compile():
+    if name == "jit" and _can_compile(program):
         from vm.jit.engine import NativeEngine  # here, because LLVM takes longer to import than all of vm
 
         return NativeEngine(program, table, budget, proofs)
@@ -142,8 +142,17 @@ def _engine(name: str, program: Program, table: HelperTable, budget: int, proofs
     return InterpreterEngine(program, memory, BoundHelpers(table, memory), budget)
 
 
+def _can_compile(program: Program) -> bool:
+    """Whether there is a JIT, and the program's calls have room on the native stack."""
+    if not _has_jit():
+        return False
+    from vm.jit.compiler import fits_the_stack
+
+    return fits_the_stack(program)
+
+
 @cache
-def _can_compile() -> bool:
+def _has_jit() -> bool:
     """Whether there is a JIT; where there is none, say so, once."""
     from vm.jit.compiler import is_available
 
@@ -152,7 +161,7 @@ def _can_compile() -> bool:
             "llvmlite is not installed (or this is no 64-bit little-endian machine): programs are interpreted, with "
             "the same results, more slowly; pip install llvmlite",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return False
     return True

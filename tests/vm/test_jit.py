@@ -11,6 +11,7 @@ import pytest
 
 import vm
 from tests.vm.assembled import EXIT, constant, program
+from vm.engine import InterpreterEngine
 from vm.fuzz import unchecked
 from vm.fuzz.differential import attempt
 from vm.isa import SECOND_HALF, TABLE, Form, Instruction, make
@@ -67,6 +68,15 @@ def test_an_instruction_where_the_budget_is_short_has_what_it_reads(row):
             machine.run("main")
         seen.append(data)
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(("slots", "nests", "fits"), [(8_192, True, True), (8_193, True, False), (65_536, False, True)])
+def test_calls_that_nest_deeper_than_the_native_stack_are_interpreted(slots, nests, fits):
+    """As machine code, recursion in a function of 65,536 slots ended the process."""
+    call = make("call_local", imm=1 - slots) if nests else make("mov", 0, imm=7)
+    code = program(*[make("mov", 1, imm=0)] * (slots - 2), call, EXIT)
+    assert compiler.fits_the_stack(code) is fits
+    assert isinstance(vm.Machine(code)._engine, InterpreterEngine) is not fits
 
 
 def test_calls_through_registers_are_lowered_in_proportion():

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from vm.isa import encode
 from vm.jit.lowering import lower
 from vm.jit.runtime import DECLARATIONS, ENTRY, entry, function_at, helper_stub, signature, slow_paths
+from vm.memory import MAX_CALL_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,9 @@ CACHE_VARIABLE = "QUICSIM_VM_CACHE"
 
 LARGE = 1_024
 """Slots above which code is generated at level 0: level 1 took 27 s for 16,000, and this takes 2."""
+
+MOST_NESTED_SLOTS = 65_536
+"""Slots of the largest function times frames: at level 0 a slot was seen to take 48 bytes of a stack of 8 MiB."""
 
 _METH_FASTCALL = 0x0080
 _DIGEST_BYTES = 16
@@ -100,6 +104,12 @@ def entry_function() -> Callable[[object], Callable[..., int]]:
         return made
 
     return bind
+
+
+def fits_the_stack(program: Program) -> bool:
+    """Whether the machine code of all calls that can be nested has room on the thread's own stack."""
+    largest = max((function.end - function.start for function in program.functions), default=0)
+    return largest * (MAX_CALL_DEPTH if program.nests_calls else 1) <= MOST_NESTED_SLOTS
 
 
 def is_available() -> bool:
