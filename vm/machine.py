@@ -35,8 +35,8 @@ class Machine:
     Set `on_step` to be called with pc and registers before each instruction of `run`, which then interprets; without
     it, tracing costs nothing.
 
-    Raises UnknownHelper if the program calls a helper that `helpers` does not have; VmError for an unknown engine, or a
-    budget below 0 or above 2^64 - 1.
+    Raises UnknownHelper if the program calls a helper that `helpers` does not have; VmError for an unknown engine, a
+    budget that cannot be counted down in 64 bits, or a proof of another program.
     """
 
     def __init__(
@@ -56,6 +56,9 @@ class Machine:
         for number, pc in program.helper_calls.items():
             if number not in table.by_number:
                 raise program.illegal(pc, table.does_not_offer(number), UnknownHelper)
+        for proof in proofs:
+            if proof.program is not program:
+                raise VmError(f"the proof of {proof.entry!r} is about another program, {proof.program.source}")
         self._engine = _engine(engine, program, table, _countable(budget), proofs)
         self._calls: dict[tuple[str | int, int], Callable[..., int]] = {}
         self.memory = self._engine.memory

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 import vm
-from tests.vm.assembled import EXIT, constant, program
+from tests.vm.assembled import EXIT, code, constant, program
 from vm.engine import InterpreterEngine
 from vm.fuzz import unchecked
 from vm.fuzz.differential import attempt
@@ -290,11 +290,12 @@ def test_frames_below_are_seen_by_helpers_and_frames_above_are_not(engine):
 
 
 CONTRACT = Contract((PointerTo(RegionType(vm.HOST_REGION, "table", 64, is_writable=True)),))
-SUM = program(
+SUM_CODE = code(
     *(make("mov", 0, imm=0), make("mov", 2, imm=0), make("mov", 3, src=1), make("add", 3, src=2)),
     *(make("ldxb", 4, src=3), make("add", 0, src=4), make("stxb", 3, src=0), make("add", 2, imm=1)),
     *(make("jlt", 2, imm=64, offset=-7), EXIT),
 )
+SUM = vm.Program.from_bytes(SUM_CODE)
 
 
 def run_on_table(budget, proofs):
@@ -303,7 +304,7 @@ def run_on_table(budget, proofs):
     table = vm.Region(vm.HOST_REGION, "table", bytearray(range(64)), True)
     machine.memory.map(table)
     try:
-        result = machine.run("main", HOST)
+        result = machine.entry("main", (HOST,))(None)
     except vm.BudgetExhausted as fault:
         result = str(fault)
     return result, machine.instructions, bytes(table.data)
@@ -328,9 +329,27 @@ def test_the_budget_of_a_single_run_is_held_whatever_is_proved():
 def test_a_region_that_machine_code_enters_unchecked_stays_mapped():
     machine = vm.Machine(SUM, proofs=[verify(SUM, "main", CONTRACT)])
     machine.memory.map(vm.Region(vm.HOST_REGION, "table", bytearray(64), True))
-    machine.run("main", HOST)
+    machine.entry("main", (HOST,))
     with pytest.raises(vm.VmError, match="stays mapped"):
         machine.memory.unmap(vm.HOST_REGION)
+
+
+def test_a_proof_of_another_program_is_refused():
+    proof = verify(SUM, "main", CONTRACT)
+    for other in (loop(5), vm.Program.from_bytes(SUM_CODE)):
+        with pytest.raises(vm.VmError, match="the proof of 'main' is about another program"):
+            vm.Machine(other, proofs=[proof])
+
+
+@pytest.mark.parametrize(
+    ("registers", "takes", "numbers"),
+    [((HOST + 0x7000_0000,), (), ()), ((HOST + 1,), (), ()), ((5,), (), ()), ((HOST,), (1,), (HOST + (1 << 30),))],
+)
+def test_a_proof_does_not_hold_for_arguments_that_it_is_not_about(registers, takes, numbers):
+    machine = vm.Machine(SUM, proofs=[verify(SUM, "main", CONTRACT)])
+    machine.memory.map(vm.Region(vm.HOST_REGION, "table", bytearray(64), True))
+    with pytest.raises(vm.AccessViolation):
+        machine.entry("main", registers, takes)(None, *numbers)
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def run(program: Program, proof: Proof, engine: str, state: int, size: int) -> t
     for region in regions:
         machine.memory.map(region)
     addresses = (address(each.number) for each in (MEMORY, FIELDS, PACKET))
-    result = machine.run("main", *addresses, size, interesting(rng), context=rng)
+    result = machine.entry("main", (*addresses, size, interesting(rng)))(rng)
     return result, machine.instructions, tuple(bytes(region.data) for region in regions)
 
 

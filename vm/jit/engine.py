@@ -9,7 +9,7 @@ from vm.engine import Entry, InterpreterEngine, bytes_of, entered_twice, locate
 from vm.errors import illegal_call, too_deep
 from vm.helpers import BoundHelpers
 from vm.jit.compiler import compile_program, entry_function
-from vm.jit.facts import NOTHING, facts_of
+from vm.jit.facts import NOTHING, applies, facts_of
 from vm.jit.native import Callback, Context, NativeMemory, Status, entry_record, pinned, python_objects
 from vm.memory import MAX_CALL_DEPTH
 
@@ -71,7 +71,7 @@ class NativeEngine:
 
         What it assumes of the budget, because of a proof, holds while the budget is not lowered.
         """
-        proof = self._proof_at(entry.pc)
+        proof = next((proof for proof in self._proofs if applies(proof, entry)), None)
         facts = NOTHING if proof is None else facts_of(self._proofs, proof, self.memory, self.budget)
         self.memory.rely_on(facts.regions.values())
         compiled = compile_program(self._program, self._called, facts)
@@ -103,9 +103,6 @@ class NativeEngine:
             native.running = 0
             native.limit = native.budget
             native.remaining = native.limit - self._interpreter.instructions
-
-    def _proof_at(self, pc: int) -> Proof | None:
-        return next((proof for proof in self._proofs if self._program.pc_of(proof.entry) == pc), None)
 
     def _call_any(self, context: object, number: int, *registers: int) -> int:
         """What `callx` does with a helper's number."""

@@ -11,10 +11,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vm.memory import FRAME_BYTES, STACK_REGIONS
+from vm.verifier.contract import Range
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from vm.engine import Entry
     from vm.jit.native import NativeMemory
     from vm.verifier import Proof
 
@@ -36,6 +38,20 @@ class Facts:
 
 
 NOTHING = Facts()
+
+
+ANYTHING = Range()
+
+
+def applies(proof: Proof, entry: Entry) -> bool:
+    """Whether a proof is about this entry, and its arguments keep the contract whatever the numbers of a call are."""
+    if proof.program.pc_of(proof.entry) != entry.pc:
+        return False
+    registers = entry.initial_registers()
+    return all(
+        argument == ANYTHING or (register not in entry.takes and argument.admits(registers[register]))
+        for register, argument in enumerate(proof.arguments, 1)
+    )
 
 
 def facts_of(proofs: Sequence[Proof], entered: Proof, memory: NativeMemory, budget: int) -> Facts:

@@ -107,6 +107,8 @@ class Exploration:
         lowest = recorder.lowest_stack_offset
         sized = {each.region.number for each in self.contract.arguments if isinstance(each, SizeOf)}
         return Proof(
+            program=self.program,
+            arguments=self.contract.arguments,
             entry=self.entry,
             reads=recorder.read_effects(),
             writes=recorder.write_effects(),

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from vm.helpers import HelperTable
-from vm.memory import MASK64
+from vm.memory import MASK64, address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,6 +69,10 @@ class PointerTo:
     region: RegionType
     is_nullable: bool = False
 
+    def admits(self, value: int) -> bool:
+        """Whether a register that holds this number keeps the contract."""
+        return value == address(self.region.number) or (self.is_nullable and value == 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -77,6 +81,11 @@ class Range:
     low: int = 0
     high: int = MASK64
 
+    def admits(self, value: int) -> bool:
+        """Whether a register that holds this number keeps the contract."""
+        signed = value - (1 << 64) if self.low < 0 and value >> 63 else value
+        return self.low <= signed <= self.high
+
 
 @dataclass(frozen=True, slots=True)
 class SizeOf:
@@ -84,6 +93,10 @@ class SizeOf:
 
     region: RegionType
     minimum: int = 0
+
+    def admits(self, value: int) -> bool:
+        """Whether a register that holds this number keeps the contract."""
+        return self.minimum <= value <= self.region.size
 
 
 Argument = PointerTo | Range | SizeOf

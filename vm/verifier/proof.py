@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from vm.verifier.contract import Array, Field, RegionType
+    from vm.program import Program
+    from vm.verifier.contract import Argument, Array, Field, RegionType
     from vm.verifier.state import State
     from vm.verifier.values import Number
 
@@ -49,9 +50,12 @@ class Proof:
 
     `access_regions` has, for the pc of each load, store and atomic that is reached, the regions that it may touch;
     `safe_accesses` are those that are in bounds and permitted on every path, where the host maps each region of
-    `assumed` with so many bytes or more, writable if so. No run executes more than `worst_case_instructions`.
+    `assumed` with so many bytes or more, writable if so. No run executes more than `worst_case_instructions`. It is
+    about `program`, run with `arguments` as the contract has them.
     """
 
+    program: Program = field(repr=False)
+    arguments: tuple[Argument, ...]
     entry: str
     reads: tuple[Effect, ...]
     writes: tuple[Effect, ...]
