@@ -42,6 +42,8 @@ def scenario(name: str) -> Path:
 
 def plugin(name: str) -> Path:
     """The directory of one plugin; LocateError if there is none of that name."""
+    if name.endswith(".c"):
+        raise LocateError(f"{name} is C source: build it, python -m quicsim.plugin.build {name}, and name the .o")
     return _one("plugin", name, plugins())
 
 

@@ -59,6 +59,11 @@ def test_one_by_its_name(house):
         (locate.plugin, "", "There is no plugin ''. Known: ecn, tlp."),
         (locate.plugin, "../plugins/ecn", "There is no plugin '../plugins/ecn'"),
         (locate.plugin, "include", "There is no plugin 'include'. Known: ecn, tlp."),
+        (
+            locate.plugin,
+            "src/my.c",
+            "src/my.c is C source: build it, python -m quicsim.plugin.build",
+        ),
         (locate.scenario, "zzz", "There is no scenario 'zzz'. Known: fig-3, fig3, fig3_tlp."),
     ],
 )

@@ -28,7 +28,10 @@ KEYS = ("program", "memory", "engine")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command; its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m vm.conformance", description="Run a raw eBPF program: r0 in hex.")
+    parser = argparse.ArgumentParser(
+        prog="python -m vm.conformance",
+        description="Run a raw eBPF program, in hex on standard input: r0 in hex.",
+    )
     parser.add_argument("memory", nargs="?", default="", metavar="MEMORY_HEX", help="bytes at r1; r2 is how many")
     parser.add_argument("--engine", choices=ENGINES, default="interpreter", help="default: interpreter")
     parser.add_argument("--batch", action="store_true", help="JSON lines in and out, one program a line")

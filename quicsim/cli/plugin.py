@@ -39,9 +39,10 @@ def verify(plugin: Which, as_json: AsJson = False) -> None:
                 proved = sum(rule["proved"] for rule in rules)
                 asks = f"; {proved} of {len(rules)} rules proved, the others monitored" if rules else ""
                 most = verdict["worst_case_instructions"]
+                safe = verdict["safe_accesses"]
                 print(
                     f"{_coloured('accepted', 32)} {section}: at most {most} instructions, "
-                    f"{verdict['stack_bytes']} bytes of stack, {verdict['safe_accesses']} accesses safe{asks}"
+                    f"{verdict['stack_bytes']} bytes of stack, {safe} access{'' if safe == 1 else 'es'} safe{asks}"
                 )
     if not accepted:
         raise typer.Exit(REFUSED)

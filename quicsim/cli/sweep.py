@@ -38,8 +38,8 @@ Jobs = Annotated[int, typer.Option(help="Worker processes; the results do not de
 Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="A point that takes longer is given up.")]
 Retries = Annotated[int, typer.Option(help="How often a point is tried again whose worker died or hung.")]
 Memory = Annotated[str | None, typer.Option(metavar="SIZE", help="What one worker may have, for instance 2GiB.")]
-_PREVIEWED = 8
-"""Configurations in a preview."""
+_FIRST_SHOWN, _LAST_SHOWN = 6, 2
+"""Configurations in a preview, from either end."""
 
 Dask = Annotated[
     str | None,
@@ -83,7 +83,10 @@ def plan(
             f"{found.settings} settings, {len(found.configurations)} configurations, "
             f"{found.replications} replications: {len(found)} points\n"
         )
-        print(_aligned(rows))
+        lines = _aligned(rows).splitlines()
+        if len(rows) < len(found.configurations):
+            lines.insert(1 + _FIRST_SHOWN, "...")
+        print("\n".join(lines))
         if told is not None:
             time, disk = _duration(told.total_s(len(found), jobs)), _size(told.total_bytes(len(found)))
             print(
@@ -318,8 +321,8 @@ def _preview(found: Plan) -> list[dict[str, Any]]:
     """The first configurations and the last."""
     shown = (
         found.configurations
-        if len(found.configurations) <= 8
-        else (*found.configurations[:6], *found.configurations[-2:])
+        if len(found.configurations) <= _FIRST_SHOWN + _LAST_SHOWN
+        else (*found.configurations[:_FIRST_SHOWN], *found.configurations[-_LAST_SHOWN:])
     )
     rows = []
     for each in shown:

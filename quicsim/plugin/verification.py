@@ -6,6 +6,7 @@ operation, the connection, the plugin's memory, its parameters and the helpers b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -131,7 +132,10 @@ def verified(plugin: Plugin) -> Mapping[str, Proof]:
         _judged[key] = verdict
     if isinstance(verdict, PluginRejected):
         raise PluginRejected(plugin.name, verdict.refusal)
-    return verdict
+    if all(proof.program is plugin.program for proof in verdict.values()):
+        return verdict
+    # The same bytes, loaded from elsewhere: the same code, so what was proved of the one program holds of the other.
+    return {section: replace(proof, program=plugin.program) for section, proof in verdict.items()}
 
 
 def _judge(plugin: Plugin) -> Mapping[str, Proof] | PluginRejected:

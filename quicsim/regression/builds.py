@@ -201,7 +201,10 @@ def compare_builds(
     """
     chosen = variants or variants_with_plugins(scenario)
     if not chosen:
-        raise ScenarioError(f"no variant of {scenario.name} uses a plugin that {names[0]} could stand in for")
+        raise ScenarioError(
+            f"no variant of {scenario.name} uses a plugin that {names[0]} could stand in for; to give "
+            'it a place, use the override --set \'plugins=[{name="no_op", from="client"}]\''
+        )
     plans = [Plan(scenario, chosen, replications, seed, plugin) for plugin in plugins]
     before, now = run_all(plans, jobs, progress)
     metrics = list(dict.fromkeys(metric for run in now.runs for metric in run.metrics))

@@ -68,7 +68,10 @@ def _texts(root: Path, plugin: str, scenario: str, objects: Objects) -> dict[str
     loaded = load(scenario if not scenario.endswith(".toml") else root / scenario)
     variants = variants_with_plugins(loaded)
     if not variants:
-        raise ScenarioError(f"no variant of {scenario} uses a plugin that {plugin} could stand in for")
+        raise ScenarioError(
+            f"no variant of {scenario} uses a plugin that {plugin} could stand in for; "
+            "give the path of a scenario file of your own that uses one (docs/scenarios.md)"
+        )
     [run, *_others] = loaded.run(variants[:1], 1, plugin=objects.object_of(plugin, root)).runs
     judged = {
         metric: WORSE_BY_UNIT[unit] for metric in run.metrics if (unit := metric.rpartition("_")[2]) in WORSE_BY_UNIT

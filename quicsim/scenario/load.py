@@ -179,7 +179,8 @@ def plugin_object(name_or_path: str, directory: Path | None = None) -> Path:
 
     A relative path counts from `directory`, or from the current one. ScenarioError if there is no such plugin.
     """
-    if Path(name_or_path).name == name_or_path and not name_or_path.endswith(".o"):
+    is_name = Path(name_or_path).name == name_or_path and not name_or_path.endswith(".o")
+    if is_name or name_or_path.endswith(".c"):
         try:
             home = locate.plugin(name_or_path)
         except locate.LocateError as error:

@@ -42,6 +42,18 @@ def test_from_plan_to_table(quicsim, tmp_path):
     assert pq.read_table(tmp_path / "results/sweeps/sizes/table.parquet").equals(table)
 
 
+def test_a_long_plan_is_cut_where_it_says_so(quicsim, tmp_path):
+    short = quicsim("plan", "sizes.toml", "--pilots", "0").stdout.splitlines()
+    assert "..." not in short
+    text = (tmp_path / "sizes.toml").read_text()
+    (tmp_path / "longer.toml").write_text(
+        text + '\n[axes.seen]\nkey = "transfer.request_size"\nvalues = ["100B", "200B"]\n'
+    )
+    long = quicsim("plan", "longer.toml", "--pilots", "0").stdout.splitlines()
+    assert len(long) == len(short) + 1
+    assert long[-3] == "..."
+
+
 def test_the_plan_as_json_with_pilots(quicsim, tmp_path):
     said = json.loads(quicsim("plan", "sizes.toml", "--json", "--pilots", "2").stdout)
     assert (said["points"], said["settings"], len(said["preview"])) == (8, 8, 8)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import vm
 from quicsim import locate
 from quicsim.operations import OPERATIONS, Slot
 from quicsim.plugin.context import MAXIMUM_PATHS
@@ -86,9 +87,13 @@ def test_the_worst_case_is_the_budget():
     assert budgets == {section: proof.worst_case_instructions for section, proof in verified(tlp).items()}
 
 
-def test_the_same_bytes_are_judged_once():
+def test_the_same_bytes_are_judged_once_wherever_they_come_from(monkeypatch):
     first, again = (load_plugin(compiled("watcher"), source=name) for name in ("here", "there"))
-    assert verified(first) is verified(again)
+    proofs = verified(first)
+    monkeypatch.setattr("quicsim.plugin.verification._judge", None)
+    assert verified(first) is proofs
+    assert verified(again).keys() == proofs.keys()
+    vm.Machine(again.program, HELPERS, proofs=tuple(verified(again).values()))  # which refuses those of another program
 
 
 @pytest.mark.parametrize("slot", Slot)

@@ -178,6 +178,7 @@ WRONG = [
     ("requests.request_size=0B", "requests.request_size: must be greater than 0"),
     ("plugins=[{name='./some.o', from='server', whn=3}]", 'plugins.0.whn: unknown key; did you mean "when"?'),
     ("plugins=[{name='./none.o', from='server'}]", "plugins.0.name: there is no plugin object"),
+    ("plugins=[{name='./some.c', from='server'}]", "plugins.0.name: ./some.c is C source: build it"),
     ("plugins=[{name='no-such', from='server'}]", "plugins.0.name: There is no plugin 'no-such'"),
     ("paper.marks.0.value=50", "paper.marks.0.value: duration 50 has no unit"),
     ("paper.marks.0.variant=plian", 'paper.marks.0.variant: unknown variant "plian"; did you mean "plain"?'),

@@ -59,9 +59,10 @@ class Regions:
             region = value.wide[2] >> 32
             if region == value.wide[3] >> 32 and region in self.data:
                 return Pointer(region, arithmetic("and", 64, value, constant(OFFSET_MASK)))
+            what = "null" if value.wide[2] == value.wide[3] == 0 else "a number"
             raise Violation(
                 Category.NOT_A_POINTER,
-                f"r{register} is a number, and is {verb}",
+                f"r{register} is {what}, and is {verb}",
                 subject=subject,
                 seen=range_text(value),
                 suggestion="use a pointer that the host or a helper gave, plus an offset",
@@ -92,9 +93,12 @@ class Regions:
             top = FRAME_BYTES
             offset = arithmetic("sub", 64, offset, constant(FRAME_BYTES))
         first, last = -top, length - size - top
-        allowed = f"{first} to {last}" if last >= first else "none: it is larger than the region"
+        if last == first:
+            allowed = f"{first}"
+        else:
+            allowed = f"{first} to {last}" if last > first else "none: it is larger than the region"
         least = max(pointer.offset.wide[4], 0)
-        if pointer.offset.wide[4] < 0 <= pointer.offset.wide[5]:
+        if pointer.offset.wide[4] < 0 <= pointer.offset.wide[5] <= length - size:  # only the lower bound is missing
             help_text = f"compare the offset with 0, signed, or make it unsigned, before r{register} is used"
         elif least + size <= length:
             help_text = f"compare the offset with {last}, or mask it, before r{register} is used"

@@ -102,13 +102,16 @@ def _check_scalar(
     else:
         low, high = (value.wide[2], value.wide[3]) if allowed.low >= 0 else (value.wide[4], value.wide[5])
     if low < allowed.low or high > allowed.high:
+        is_never = high < allowed.low or low > allowed.high
         raise Violation(
             Category.HELPER,
-            f"r{register} of {helper.name}() may be out of range",
+            f"r{register} of {helper.name}() {'is' if is_never else 'may be'} out of range",
             subject=f"r{register}",
-            seen=f"{low} to {high}",
+            seen=f"{low}" if low == high else f"{low} to {high}",
             allowed=f"{allowed.low} to {allowed.high}",
-            suggestion=f"compare r{register} with {allowed.high} before the call",
+            suggestion="give one of the allowed numbers"
+            if is_never
+            else f"compare r{register} with {allowed.high} before the call",
         )
 
 

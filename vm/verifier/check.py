@@ -316,10 +316,11 @@ class Exploration:
         )
 
     def _too_complex(self) -> Violation:
+        ways = len(self._pending)
         return Violation(
             Category.TOO_COMPLEX,
             f"given up after {MAXIMUM_STEPS} steps",
-            seen=f"{MAXIMUM_STEPS} steps, and {len(self._pending)} ways left",
+            seen=f"{MAXIMUM_STEPS} steps, and {ways} way{'' if ways == 1 else 's'} left",
             allowed=f"{MAXIMUM_STEPS} steps",
             suggestion="make loops shorter, or keep what they decide in fewer variables",
         )

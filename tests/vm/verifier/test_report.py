@@ -36,6 +36,19 @@ def test_a_refusal_has_everything_as_attributes():
     assert error.suggestion == "compare the offset with 0, signed, or make it unsigned, before r1 is used"
 
 
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("r1 += r5\nr0 = *(u64 *)(r1 + 0)\nexit", "compare the offset with 56, or mask it, before r1 is used"),
+        ("if r5 > 60 goto +2\nr1 += r5\nr0 = *(u64 *)(r1 + 0)\nexit", "compare the offset with 56, or mask it, before"),
+        ("r0 = *(u64 *)(r1 + 64)\nexit", "stay within the 64 bytes"),
+    ],
+    ids=["unknown", "bound too wide", "known"],
+)
+def test_out_of_bounds_suggests_what_is_missing(text, suggestion):
+    assert refusal_of(text).suggestion.startswith(suggestion)
+
+
 def test_the_text_begins_with_one_line_and_may_be_coloured():
     error = refusal_of(CLAMPED_ONCE)
     first, *others = error.text().splitlines()
