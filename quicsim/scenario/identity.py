@@ -1,8 +1,8 @@
 """Are two runs of the same thing? A hash of what a variant's configuration says, and of the plugins in it.
 
 Not a sweep's key (quicsim.sweep.identity), which tells two results apart and may change with each version: this one is
-kept for years in a baseline. Keys that stand at their defaults do not count, so that a key which a later version adds does not make every older
-configuration another one. Where files lie, and what they are called, does not count either.
+kept for years in a baseline. Keys that stand at their defaults do not count, so that a key which a later version adds
+does not make every older configuration another one. Where files lie, and what they are called, does not count either.
 """
 
 from __future__ import annotations

@@ -245,7 +245,7 @@ def test_shards_of_mixed_versions_are_merged_whole(runner, tmp_path):
         runner(home, shard=Shard(number, 2), cache=False)
         made_by_another(home, "0.0.9+0")
         runner(home, deadly.never, shard=Shard(number, 2), cache=False, mix_versions=True)
-    store, plan, manifest = stored(homes[0])
+    store, plan, _ = stored(homes[0])
     assert merge(store, homes[1]) == POINTS // 2
     write_tidy(store, plan, mixed=True)
     assert set(table(homes[0])["simulator"].to_pylist()) == {"0.0.9+0"}
