@@ -30,8 +30,10 @@ extras_benchmarks := [benchmarks]
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-demo: $(VENV)/for-demo ## reproduce the paper in its quick form: a table, and a report beside the paper's figures
+demo: $(VENV)/for-demo ## reproduce the paper in its quick form, a table and a report; show what a plugin was proved to do
 	@$(BIN)/quicsim reproduce --quick --jobs $(JOBS)
+	@echo
+	@$(BIN)/quicsim plugin inspect tlp
 
 test: $(VENV)/for-test ## the test suite, without the long tests
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
