@@ -19,6 +19,7 @@ from quicsim.plugin.layout import CONNECTION, CONNECTION_SIZE, PATH, PATHS_OFFSE
 from quicsim.plugin.marshal import CONNECTION_REGION, OPERATION_REGION, STATE_REGION
 from quicsim.plugin.parameters import VALUE_SECTION
 from quicsim.plugin.parameters import layout as parameter_layout
+from quicsim.quic.frames import PLUGIN_FRAME_TYPES
 from vm.verifier import Array, Contract, Field, PointerTo, Proof, Range, RegionType, Rejected, Terms, verify
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ TERMS = MappingProxyType(
         HELPERS.by_name[name].number: terms
         for name, terms in {
             "run_default": Terms(at_most_once=True, is_hosts_own=True),
+            "append_frame": Terms(arguments={1: Range(PLUGIN_FRAME_TYPES[0], PLUGIN_FRAME_TYPES[-1])}),
             "set_ecn": Terms(arguments={1: Range(SENDERS_CODEPOINTS[0], SENDERS_CODEPOINTS[-1])}),
             "path_index": Terms(result=Range(0, MAXIMUM_PATHS - 1)),
             "get_ecn": Terms(result=Range(0, 3)),

@@ -8,7 +8,7 @@ import pytest
 
 import vm
 from quicsim import locate
-from quicsim.operations import OPERATIONS, Slot
+from quicsim.operations import OPERATIONS, Slot, operation_named
 from quicsim.plugin.context import MAXIMUM_PATHS
 from quicsim.plugin.helpers import HELPERS
 from quicsim.plugin.package import Anchor, load_plugin
@@ -112,3 +112,26 @@ def test_an_index_that_the_host_bounds_needs_no_comparison():
     fields = [field for operation in OPERATIONS for field in operation.inputs if field.of in largest]
     assert len(fields) > 3
     assert [field.maximum for field in fields] == [largest[field.of] for field in fields]
+
+
+@pytest.mark.parametrize(
+    ("helper", "number", "is_allowed"),
+    [
+        ("append_frame", 0x1C00, True),
+        ("append_frame", 0x1CFF, True),
+        ("append_frame", 0x1BFF, False),
+        ("append_frame", 0x1D00, False),
+        ("set_ecn", 2, True),
+        ("set_ecn", 3, False),
+    ],
+)
+def test_a_helper_gets_no_number_that_it_refuses(helper, number, is_allowed):
+    contract = contract_of(Anchor(operation_named("GenerateFrames"), Slot.AFTER, ""), plugin("wild"))
+    number_of = HELPERS.by_name[helper].number
+    code = f"r1 = {number}\n r2 = 0\n r3 = 0\n call {number_of}\n r0 = 0\n exit"
+    program = vm.Program.from_text(code)
+    if is_allowed:
+        assert verify(program, "main", contract).helpers == (helper,)
+        return
+    with pytest.raises(Rejected, match=rf"r1 of {helper}\(\) is out of range"):
+        verify(program, "main", contract)

@@ -161,7 +161,11 @@ def _use_stack(
     exploration: Exploration, state: State, pointer: Pointer, place: tuple[int, int], sizes: tuple[int, int],
     *, is_writable: bool,
 ) -> None:  # fmt: skip
-    """A helper gets bytes of the stack: to read them all, or to fill them all."""
+    """A helper gets bytes of the stack: to read them all, or to fill them.
+
+    It may fill fewer, and then leaves the zeros that a frame begins with, or what the program wrote: where that was a
+    pointer, nothing may be read before it is stored over.
+    """
     low, high = place
     least, most = sizes
     exploration.recorder.uses_stack(pointer.region, low)
@@ -174,9 +178,10 @@ def _use_stack(
                 raise leak(exploration, slot, f"[r10{at - FRAME_BYTES:+d}]", "is among the bytes given to a helper")
         return
     frame = state.own_frame(pointer.region)
+    pointers = frame.pointer_bytes()
     frame.blur(low, high - low + most)
     if low == high:
-        frame.written |= bytes_mask(low, least)
+        frame.written |= bytes_mask(low, least) & ~pointers
 
 
 def _check_string(exploration: Exploration, state: State, helper: Helper, kind: CString, register: int) -> None:

@@ -65,6 +65,14 @@ class Frame:
             if isinstance(value, Pointer):
                 self.written &= ~bytes_mask(at, length)
 
+    def pointer_bytes(self) -> int:
+        """A bit for each byte of a pointer."""
+        found = 0
+        for at, (size, value) in self.slots.items():
+            if isinstance(value, Pointer):
+                found |= bytes_mask(at, size)
+        return found
+
     def _cut(self, at: int) -> None:
         """Drop a slot that is stored over; what is left of a pointer may not be read."""
         length, value = self.slots.pop(at)

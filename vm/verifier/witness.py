@@ -6,7 +6,7 @@ found is a run that happened, so that a refusal of a rule is never a guess.
 
 from __future__ import annotations
 
-from hashlib import blake2b
+from hashlib import blake2b, shake_128
 from typing import TYPE_CHECKING, Any
 
 from vm.errors import Fault
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from vm.verifier.contract import Contract, RegionType, Rule
 
 RUNS = 300  # assumed: enough where a branch or two compare with constants
+INSTRUCTIONS = 200_000
+"""Of all runs of one search together. Assumed: what 300 runs of any plugin of the paper take, and a second or two where
+each calls a helper.
+"""
 CHOSEN_BYTES = 512  # assumed: what a program decides by stands in front; the rest of its memory is zeros
 _RANGES = {Scalar.U32: 0xFFFF_FFFF, Scalar.S32: 0xFFFF_FFFF, Scalar.BOOL: 1}
 
@@ -37,6 +41,11 @@ class Draws:
         digest = blake2b(f"{self._name}:{self._count}".encode(), digest_size=16).digest()
         return int.from_bytes(digest, "little") % bound
 
+    def bytes(self, count: int) -> bytes:
+        """The next so many bytes."""
+        self._count += 1
+        return shake_128(f"{self._name}:{self._count}".encode()).digest(count)
+
     def of(self, numbers: list[int]) -> int:
         """One of these."""
         return numbers[self.below(len(numbers))]
@@ -51,9 +60,12 @@ def find(program: Program, entry: str, contract: Contract, rule: Rule) -> dict[s
     table = HelperTable(
         [_stand_in(each, contract.terms.get(each.number), returned_by_host) for each in contract.helpers]
     )
+    left = INSTRUCTIONS
     for _ in range(RUNS):
+        if left <= 0:
+            break
         returned_by_host.clear()
-        machine = Machine(program, table, budget=contract.limit, engine="interpreter")
+        machine = Machine(program, table, budget=min(contract.limit, left), engine="interpreter")
         regions = {number: _bytes(region, draws, numbers) for number, region in contract.regions().items()}
         given = {} if ruled is None else _fields(ruled, regions[ruled.number])
         sizes: dict[int, int] = {}
@@ -66,6 +78,8 @@ def find(program: Program, entry: str, contract: Contract, rule: Rule) -> dict[s
             result = machine.run(entry, *arguments, context=(draws, numbers))
         except Fault:
             continue
+        finally:
+            left -= machine.instructions
         values = given | {"result": result}
         if result not in returned_by_host and rule.broken_by(values):
             return {name: value for name, value in values.items() if name in rule.names}
@@ -125,7 +139,8 @@ def _stand_in(helper: Helper, terms: Terms | None, returned_by_host: set[int]) -
         draws, numbers = context
         for each in arguments:
             if isinstance(each, memoryview) and not each.readonly:
-                each[:] = bytes(draws.below(256) for _ in range(len(each)))
+                front = min(len(each), CHOSEN_BYTES)
+                each[:] = draws.bytes(front) + bytes(len(each) - front)
         if isinstance(terms.result, PointerTo):
             return address(terms.result.region.number)
         kind = helper.returns

@@ -8,7 +8,7 @@ import pytest
 
 import vm
 from quicsim.operations import Rule
-from vm.verifier import Category, Contract, Field, PointerTo, Range, RegionType, Rejected, Terms, verify
+from vm.verifier import Category, Contract, Field, PointerTo, Range, RegionType, Rejected, Terms, verify, witness
 
 INPUTS = RegionType(
     64,
@@ -99,3 +99,37 @@ def test_a_rule_that_no_run_is_found_to_break_is_monitored():
     code = "r0 = 0; r3 = r2; r3 ^= 1122334455; r3 *= 7; r4 = 0x123456789abcdef1 ll; if r3 != r4 goto +1; r0 = 2; exit"
     [verdict] = judged(code, Rule("result <= 1")).rules
     assert not verdict.is_proved
+
+
+UNREACHABLE = "r3 = *(u64 *)(r1 + 0); r3 *= r3; r0 = 0; if r3 != 3 goto +1; r0 = 2; exit"
+"""No square is 3 modulo 2^64, which the verifier does not know."""
+
+
+@pytest.mark.parametrize("rounds", [1, 1000, 30_000])
+def test_the_search_for_a_run_ends(rounds, monkeypatch):
+    """A program can neither take the time of 300 runs of its longest nor of as many bytes as it likes."""
+    made, drawn = [], []
+
+    class Counted(vm.Machine):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    class Draws(witness.Draws):
+        def below(self, bound):
+            drawn.append(bound)
+            return super().below(bound)
+
+    monkeypatch.setattr(witness, "Machine", Counted)
+    monkeypatch.setattr(witness, "Draws", Draws)
+    memory = RegionType(65, "memory", 1 << 16, is_writable=True)
+    fill = vm.Helper(1, "fill", (vm.Buffer(writable=True),), None, lambda context, target: None)
+    rule = Rule("result <= 1")
+    contract = Contract(
+        arguments=(PointerTo(INPUTS), PointerTo(memory)), helpers=vm.HelperTable((fill,)), rules=(rule,)
+    )
+    loop = f"r6 = r1; r1 = r2; r2 = 65536; call 1; r1 = r6; r4 = 0; loop: r4 += 1; if r4 < {rounds} goto loop; "
+    program = vm.Program.from_text((loop + UNREACHABLE).replace(";", "\n").replace(": ", ":\n"))
+    assert not verify(program, "main", contract).rules[0].is_proved
+    assert 0 < sum(machine.instructions for machine in made) <= witness.INSTRUCTIONS + 1
+    assert len(drawn) < 1000 * len(made)
