@@ -60,10 +60,12 @@ def plan(
     """Show what would be simulated, and what that would take."""
     with reported():
         from quicsim.sweep.execute import Limits, LocalPool
-        from quicsim.sweep.file import read
+        from quicsim.sweep.file import SweepError, read
         from quicsim.sweep.pilot import estimate
         from quicsim.sweep.plan import expand
 
+        if jobs < 1 or pilots < 0:
+            raise SweepError(f"jobs is {jobs} and pilots {pilots}; give 1 job or more, and 0 pilots or more")
         found = expand(read(name))
         told = estimate(found, pilots, LocalPool(1, Limits())) if pilots > 0 else None
         rows = _preview(found)

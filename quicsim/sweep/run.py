@@ -149,8 +149,9 @@ def _laid_out(store: Store, manifest: Manifest, content: bytes) -> None:
     try:
         for name in ("parts", "failed", *manifest.keep):
             (store.directory / name).mkdir(parents=True, exist_ok=True)
-        write_atomically(store.directory / "plan.parquet", content)
-        store.write_manifest(manifest)
+        with store.locked(alone=False):  # so that nobody sweeps up what is half-written yet
+            write_atomically(store.directory / "plan.parquet", content)
+            store.write_manifest(manifest)
     except OSError as error:
         raise SweepError(
             f"{store.directory}: {error.strerror}; give --output a directory that can be written"
@@ -248,7 +249,7 @@ def _borrowed(store: Store, missing: set[str]) -> int:
 def write_tidy(store: Store, plan: Plan, *, mixed: bool) -> Path:
     """Make the table anew; its path."""
     path = store.directory / "table.parquet"
-    with store.table_locked():
+    with store.locked(alone=False), store.table_locked():
         write_atomically(path, as_parquet(tidy(store, plan, mixed=mixed)))
     return path
 

@@ -17,7 +17,10 @@ import pytest
 from typer.testing import CliRunner
 
 from quicsim import locate
+from quicsim.analysis.files import write_atomically
 from quicsim.cli import app
+from quicsim.sweep import run as sweep_run
+from quicsim.sweep import store as sweep_store
 from quicsim.sweep.file import SweepError
 from quicsim.sweep.identity import point_key
 from quicsim.sweep.parts import schemas, write_part
@@ -237,6 +240,28 @@ def test_who_comes_while_another_is_alone_waits_and_holds_the_store_then(runner,
         assert asks.wait(30)
     other.join(30)
     assert held == [True]
+
+
+def test_what_is_being_written_is_swept_up_by_nobody(runner, tmp_path, monkeypatch):
+    pytest.importorskip("fcntl", reason="a system without such locks")
+    written = {}
+
+    def write(path, content):
+        with Store(tmp_path / "out").locked(alone=True) as alone:
+            written[path.name] = alone
+        write_atomically(path, content)
+
+    for module in (sweep_run, sweep_store):
+        monkeypatch.setattr(module, "write_atomically", write)
+    runner(tmp_path / "out")
+    assert written == {"plan.parquet": False, "sweep.json": False, "table.parquet": False}
+
+
+@pytest.mark.parametrize("wrong", [["--jobs", "0"], ["--pilots", "-1"]])
+def test_an_estimate_for_nobody_is_refused(sweep_file, wrong):
+    done = CliRunner().invoke(app, ["sweep", "plan", str(sweep_file), *wrong])
+    assert done.exit_code == 2
+    assert "give 1 job or more, and 0 pilots or more" in done.stderr
 
 
 def test_shards_of_mixed_versions_are_merged_whole(runner, tmp_path):
