@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 from functools import lru_cache
-from math import comb, isfinite
+from math import comb, isfinite, ulp
 from typing import TYPE_CHECKING
 
 from quicsim.analysis.statistics import CONFIDENCE, Spread
@@ -57,21 +57,32 @@ class Comparison:
     distributions: SamplePair
 
 
-def mean_estimate(samples: Sequence[float]) -> Mean:
-    """The mean and its 95 % interval. Raises ValueError without samples, or if one is not finite."""
+def mean_estimate(samples: Sequence[float], of: float = 0.0) -> Mean:
+    """The mean and its 95 % interval. Raises ValueError without samples, or if one is not finite.
+
+    Where samples are differences, `of` is the largest of the numbers that they are differences of.
+    """
     if not samples:
         raise ValueError("no samples")
     if not all(map(isfinite, samples)):
         raise ValueError("samples must be finite numbers")
-    return _estimated(tuple(samples))
+    return _estimated(tuple(samples), max(of, *map(abs, samples)))
+
+
+def _is_one_number(samples: Sequence[float], scale: float) -> bool:
+    """Whether samples that were computed from numbers as large as `scale` differ in the rounding of those only.
+
+    Three halves of a last place is what a difference of two rounded numbers may be off, and that either way.
+    """
+    return max(samples) - min(samples) <= 3 * ulp(scale)
 
 
 @lru_cache(maxsize=4096)
-def _estimated(samples: tuple[float, ...]) -> Mean:
+def _estimated(samples: tuple[float, ...], scale: float) -> Mean:
     count, low, high = len(samples), min(samples), max(samples)
-    if count > 1 and low == high:
-        return Mean(count, low, Spread.DETERMINISTIC, low, high)
-    mean = statistics.fmean(samples)
+    mean = low if low == high else statistics.fmean(samples)
+    if count > 1 and _is_one_number(samples, scale):
+        return Mean(count, mean, Spread.DETERMINISTIC, low, high)
     # Below, there are fewer different resamples than one for each tail: no interval can have that confidence.
     if comb(2 * count - 1, count) < 2 / (1 - CONFIDENCE):
         return Mean(count, mean, Spread.TOO_FEW, low, high)
@@ -90,11 +101,12 @@ def compare(samples: Sequence[float], baseline: Sequence[float]) -> Comparison:
     if len(samples) != len(baseline):
         raise ValueError(f"pairs need equal lengths, not {len(samples)} and {len(baseline)}")
     differences = [ours - theirs for ours, theirs in zip(samples, baseline, strict=True)]
-    difference = mean_estimate(differences)
+    scale = max(map(abs, (*samples, *baseline)), default=0.0)
+    difference = mean_estimate(differences, scale)
     from scipy.stats import ks_2samp, wilcoxon
 
     base = statistics.fmean(baseline)
-    test = None if min(differences) == max(differences) else float(wilcoxon(differences).pvalue)
+    test = None if _is_one_number(differences, scale) else float(wilcoxon(differences).pvalue)
     both = ks_2samp(samples, baseline)
     return Comparison(
         difference,

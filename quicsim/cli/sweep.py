@@ -133,14 +133,15 @@ def retry(
     """Run the points again that were set aside as failed."""
     with reported():
         from quicsim.sweep.file import read
-        from quicsim.sweep.run import opened, stored
+        from quicsim.sweep.run import opened, stored, stored_whole
 
+        executor = _executor(jobs, timeout, retries, memory, dask)
         sweep = read(name)
         home = _home(sweep.name, output)
         stored(home)  # there must be one
         store, _, _ = opened(sweep, home, mix_versions=mix_versions)
-        store.forgive(store.failures())
-        executor = _executor(jobs, timeout, retries, memory, dask)
+        with stored_whole(home):
+            store.forgive(store.failures())
         _run(name, output, executor, "1/1", cache=True, mix=mix_versions, as_json=as_json)
 
 
@@ -177,17 +178,18 @@ def compact(
     """Merge many small parts into few large ones, with those of shards run apart, and make the table anew."""
     with reported():
         from quicsim.sweep.file import SweepError
-        from quicsim.sweep.run import merge, state_of, stored, write_tidy
+        from quicsim.sweep.run import merge, put_in_order, state_of, stored, stored_whole, write_tidy
 
         home = _home_of(place, output)
         store, found, manifest = stored(home)
-        with store.locked(alone=True) as alone:
-            if not alone:
-                raise SweepError(f"{home}: a run is at work there; wait for its end, or end it")
-            taken = sum(merge(store, directory) for directory in source or ())
-            store.sweep_up()
-            parts = store.compact()
-        table = write_tidy(store, found, mixed=len(manifest.simulators) > 1)
+        with stored_whole(home):
+            with store.locked(alone=True) as alone:
+                if not alone:
+                    raise SweepError(f"{home}: a run is at work there; wait for its end, or end it")
+                put_in_order(store, _damaged)
+                taken = sum(merge(store, directory) for directory in source or ())
+                parts = store.compact()
+            table = write_tidy(store, found, mixed=len(manifest.simulators) > 1)
         state = state_of(store, found, manifest)
         if as_json:
             print(json.dumps({**_state_json(state), "taken": taken, "parts": parts, "table": str(table)}, indent=1))
@@ -204,13 +206,14 @@ def report(place: Place, output: Output = None, as_json: AsJson = False) -> None
         from quicsim.analysis.files import write_atomically
         from quicsim.sweep.report import page
         from quicsim.sweep.result import SweepResult
-        from quicsim.sweep.run import state_of, stored
+        from quicsim.sweep.run import state_of, stored, stored_whole
 
         store, found, manifest = stored(_home_of(place, output))
         mixed = len(manifest.simulators) > 1
         result = SweepResult(store, found, state_of(store, found, manifest), mixed=mixed)
         path = store.directory / "report.html"
-        write_atomically(path, page(result).encode())
+        with stored_whole(store.directory):
+            write_atomically(path, page(result).encode())
         summary = result.summary()
         if as_json:
             print(

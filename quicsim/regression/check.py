@@ -59,6 +59,7 @@ def check(
     now = baseline_of(results)
     refuse_unknown(tolerances, now)
     _must_be_of_the_same(baseline, now)
+    _must_be_measured_still(baseline, now, tolerances)
 
     def kept(variant: str, replication: int) -> Recording | None:
         old = baseline.variants[variant]
@@ -144,6 +145,16 @@ def _must_be_of_the_same(baseline: Baseline, now: Baseline) -> None:
             found.append(f"it has {len(old.digests)} replications of variant {name!r}, and {len(new.digests)} were run")
     if found:
         raise BaselineError(f"it is of something else: {'; '.join(found)}")
+
+
+def _must_be_measured_still(baseline: Baseline, now: Baseline, tolerances: Mapping[str, Tolerance]) -> None:
+    """Raise BaselineError where a metric of a tolerance came of runs before, and of the same runs does not now."""
+    for name, new in now.variants.items():
+        for metric in tolerances:
+            was, is_ = baseline.variants[name].values(metric), new.values(metric)
+            if lost := [number for number in was if number < len(new.digests) and number not in is_]:
+                numbers = ", ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
+                raise BaselineError(f"{metric} of {name} was measured in replications {numbers}, and is not any more")
 
 
 def refuse_unknown(tolerances: Mapping[str, Tolerance], now: Baseline) -> None:

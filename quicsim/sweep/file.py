@@ -94,7 +94,10 @@ class Sweep:
         """What stands in for the variants' plugins, in turn; (None,) where nothing does."""
         if self.content.plugins is None:
             return (None,)
-        return tuple(_whole_path(name, self.directory) for name in self.content.plugins)
+        try:
+            return tuple(_whole_path(name, self.directory) for name in self.content.plugins)
+        except ScenarioError as error:
+            raise self.error(*(f"plugins: {mistake}" for mistake in error.problems)) from None
 
     def error(self, *mistakes: str) -> SweepError:
         """A SweepError about this sweep, with its place before each mistake."""

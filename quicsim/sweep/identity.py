@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from fractions import Fraction
 from functools import cache, lru_cache
 from hashlib import blake2b
+from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from quicsim.scenario.build_network import FOREIGN_STACKS
 from quicsim.scenario.plugin_use import PluginUse
 from quicsim.version import version
 
@@ -69,7 +71,22 @@ def effective(setup: ResolvedScenario) -> dict[str, Any]:
     """All that the simulation is built from, with each plugin's ELF hash in the place of where the file lies."""
     hashes = {name: file_hash(path) for name, path in setup.plugin_objects.items()}
     left_out = ("name", "plugin_objects")
-    return {name: _plain(getattr(setup, name), hashes) for name in type(setup).model_fields if name not in left_out}
+    built_from = {
+        name: _plain(getattr(setup, name), hashes) for name in type(setup).model_fields if name not in left_out
+    }
+    flows = setup.every_flow.values()
+    profiles = {host.profile for flow in flows for host in (flow.hosts.client, flow.hosts.server)}
+    foreign = sorted(profiles & FOREIGN_STACKS.keys())
+    return built_from | {f"version_of_{stack}": _installed(stack) for stack in foreign}
+
+
+@cache
+def _installed(package: str) -> str | None:
+    """The version of a stack that is none of ours; None where there is none, and then nothing is simulated either."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _plain(value: Any, hashes: Mapping[str, str]) -> Any:

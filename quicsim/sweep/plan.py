@@ -134,12 +134,16 @@ def expand(sweep: Sweep, note: Callable[[Configuration, dict[str, Any]], None] |
         if variant not in base.variants:
             raise sweep.error(f"variants: {base.name} has no variant {variant}; {suggestion(variant, base.variants)}")
     resolver = Resolver()
-    settings = list(_settings(sweep))
+    settings: list[Setting] = []
     configurations: list[Configuration] = []
     inputs = dict(_inputs_of(base.path))
-    for number, setting in enumerate(settings):
+    _check_names(sweep)
+    for number, setting in enumerate(_settings(sweep)):
+        recipes = _recipes(sweep, setting, resolver)
+        if recipes:
+            settings.append(setting)
         shown = {content.axes[axis].column(axis): level.shown for axis, level in setting.items()}
-        for recipe, setup in _recipes(sweep, setting, resolver):
+        for recipe, setup in recipes:
             built_from = effective(setup)
             configurations.append(Configuration(number, shown, recipe, configuration_key(built_from)))
             inputs |= _inputs(setup, base.path.parent)
@@ -193,6 +197,8 @@ def _settings(sweep: Sweep) -> Iterator[Setting]:
 
 def _recipes(sweep: Sweep, setting: Setting, resolver: Resolver) -> list[tuple[Recipe, ResolvedScenario]]:
     """Every variant and plugin of a setting that the constraints let through, variant by variant."""
+    if not _allowed(sweep, setting):  # before it is read: a constraint may keep apart what does not go together
+        return []
     overrides = _overrides(sweep, setting)
     found: dict[str, dict[str | None, tuple[Recipe, ResolvedScenario]]] = {}
     for plugin in sweep.plugins():
@@ -211,8 +217,10 @@ def _recipes(sweep: Sweep, setting: Setting, resolver: Resolver) -> list[tuple[R
     return [each for by_plugin in found.values() for each in by_plugin.values()]
 
 
-def _allowed(sweep: Sweep, setting: Setting, variant: str, plugin: str | None) -> bool:
-    values = {name: level.magnitude for name, level in setting.items()} | {"variant": variant}
+def _allowed(sweep: Sweep, setting: Setting, variant: str | None = None, plugin: str | None = None) -> bool:
+    values = {name: level.magnitude for name, level in setting.items()}
+    if variant is not None:
+        values["variant"] = variant
     if plugin is not None:
         values["plugin"] = Path(plugin).stem
     for number, condition in enumerate(sweep.constraints):
@@ -233,6 +241,20 @@ def _placed(setting: Setting, mistake: str) -> str:
     return mistake
 
 
+def _check_names(sweep: Sweep) -> None:
+    """Raise SweepError where two axes or two plugins could not be told apart in a table."""
+    columns: dict[str, str] = {}
+    for name, axis in sweep.content.axes.items():
+        other = columns.setdefault(axis.column(name), name)
+        if other != name:
+            raise sweep.error(f"axes.{name}: tables call it {axis.column(name)}, as axes.{other}; name one otherwise")
+    stems: dict[str, str] = {}
+    for plugin in filter(None, sweep.plugins()):
+        other = stems.setdefault(Path(plugin).stem, plugin)
+        if other != plugin:
+            raise sweep.error(f"plugins: tables call both {other} and {plugin} {Path(plugin).stem}; rename one file")
+
+
 def _check_reach(sweep: Sweep, settings: list[Setting], resolver: Resolver) -> None:
     """Raise SweepError for an axis of which two values make the same simulation of every variant."""
     for name in sweep.content.axes:
@@ -244,7 +266,10 @@ def _check_reach(sweep: Sweep, settings: list[Setting], resolver: Resolver) -> N
         other = next(others, None)
         if other is None:
             continue
-        one, changed = (_all_keys(sweep, setting, resolver) for setting in (first, {**first, name: other}))
+        try:
+            one, changed = (_all_keys(sweep, setting, resolver) for setting in (first, {**first, name: other}))
+        except ScenarioError:
+            continue  # a constraint keeps the two apart; what makes a scenario none reaches it
         if one == changed:
             values = f"{first[name].written[0][1]} and {other.written[0][1]}"
             raise sweep.error(f"axes.{name}: reaches no parameter: every variant is the same with {values}")

@@ -6,26 +6,29 @@ Finished points are never run again: not in this store, and not where another st
 from __future__ import annotations
 
 import json
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from quicsim.analysis.files import write_atomically
 from quicsim.sweep.file import SweepError
-from quicsim.sweep.identity import digest, file_hash, simulator
+from quicsim.sweep.identity import digest, file_hash, point_key, simulator
 from quicsim.sweep.parts import as_parquet
 from quicsim.sweep.plan import Plan, Point, expand
 from quicsim.sweep.store import MANIFEST, Manifest, Store, plan_digest, writable
 from quicsim.sweep.table import PlanFile, read_plan, tidy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from quicsim.sweep.execute import Executor
     from quicsim.sweep.file import Sweep
 
-__all__ = ["Options", "Progress", "Shard", "State", "merge", "opened", "run", "state_of", "stored", "write_tidy"]
+__all__ = [
+    "Options", "Progress", "Shard", "State", "merge", "opened", "put_in_order", "run", "state_of", "stored",
+    "stored_whole", "write_tidy",
+]  # fmt: skip
 
 _PARTS_BEFORE_COMPACTION = 32
 """At the end of a run, more parts than this are merged: reading one takes a millisecond. assumed."""
@@ -160,8 +163,15 @@ def run(sweep: Sweep, directory: Path, executor: Executor, options: Options | No
     Raises SweepError for what cannot be asked for, SimulationFailed where no worker comes to work. Interrupted, it
     keeps what is done.
     """
-    try:
+    with stored_whole(directory):
         return _run(sweep, directory, executor, options or Options())
+
+
+@contextmanager
+def stored_whole(directory: Path) -> Iterator[None]:
+    """Say of a store that cannot be read or written that it is none the worse for it, as a SweepError."""
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise SweepError(f"{directory}: {reason}; what is stored stays, and a later run goes on from there") from error
@@ -172,11 +182,7 @@ def _run(sweep: Sweep, directory: Path, executor: Executor, options: Options) ->
     mixed = len(manifest.simulators) > 1
     with store.locked(alone=True) as alone:
         if alone:
-            store.sweep_up()
-            for path, why in store.corrupt_parts():
-                aside = store.set_aside(path)
-                if options.on_corrupt is not None:
-                    options.on_corrupt(aside, why)
+            put_in_order(store, options.on_corrupt)
     with store.locked(alone=False):
         state = _made(store, plan, executor, options, mixed=mixed)
     with store.locked(alone=True) as alone:
@@ -184,6 +190,15 @@ def _run(sweep: Sweep, directory: Path, executor: Executor, options: Options) ->
             store.compact(least=_PARTS_BEFORE_COMPACTION)
     write_tidy(store, plan, mixed=mixed)
     return state
+
+
+def put_in_order(store: Store, on_corrupt: Callable[[Path, str], None] | None) -> None:
+    """Remove what was left half-written, and move damaged parts out of the way; only for who is alone there."""
+    store.sweep_up()
+    for path, why in store.corrupt_parts():
+        aside = store.set_aside(path)
+        if on_corrupt is not None:
+            on_corrupt(aside, why)
 
 
 def _made(store: Store, plan: Plan, executor: Executor, options: Options, *, mixed: bool) -> State:
@@ -233,7 +248,8 @@ def _borrowed(store: Store, missing: set[str]) -> int:
 def write_tidy(store: Store, plan: Plan, *, mixed: bool) -> Path:
     """Make the table anew; its path."""
     path = store.directory / "table.parquet"
-    write_atomically(path, as_parquet(tidy(store, plan, mixed=mixed)))
+    with store.table_locked():
+        write_atomically(path, as_parquet(tidy(store, plan, mixed=mixed)))
     return path
 
 
@@ -268,7 +284,14 @@ def merge(store: Store, source: Path) -> int:
             f"{source} was made by quicsim {', '.join(manifest.simulators)}, {store.directory} by "
             f"{', '.join(ours.simulators)}; run the shards with one version"
         )
-    taken = store.take_from(other, {point.key for point in plan.points()} - store.finished(plan.simulator))
+    finished = store.finished(plan.simulator, mixed=len(ours.simulators) > 1)
+    wanted = {
+        point_key(point.configuration.key, point.replication, made_by)
+        for point in plan.points()
+        if point.key not in finished
+        for made_by in ours.simulators
+    }
+    taken = store.take_from(other, wanted)
     for key, reason in other.failures().items():
         store.fail(key, reason)
     return taken

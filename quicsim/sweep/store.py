@@ -116,9 +116,18 @@ class Store:
 
     def rows(self) -> Iterator[pa.Table]:
         """The rows of every sound part."""
-        for path in self.parts():
-            with suppress(CorruptPart, FileNotFoundError):  # compacted away since the directory was read
-                yield read_part(self.directory, path.name)["parts"]
+        return (tables["parts"] for tables in self._sound_parts())
+
+    def _sound_parts(self) -> Iterator[dict[str, pa.Table]]:
+        """Every part that can be read, with what is beside it; a row twice where somebody compacts meanwhile."""
+        seen: set[str] = set()
+        while unseen := [path.name for path in self.parts() if path.name not in seen]:
+            for name in unseen:
+                with suppress(
+                    CorruptPart, FileNotFoundError
+                ):  # compacted away: its rows are in a part of the next look
+                    yield read_part(self.directory, name)
+            seen.update(unseen)
 
     def finished(self, simulator: str, *, mixed: bool = False) -> set[str]:
         """The keys of all points with a result; where versions are mixed, those that this simulator would give them."""
@@ -156,7 +165,8 @@ class Store:
     def locked(self, *, alone: bool) -> Iterator[bool]:
         """Hold the store, together with others or alone; whether that was to be had. A kill lets go of it.
 
-        Where a system has no such locks nobody is ever alone.
+        Who would share it waits for the one who is alone, which is never long. Where a system has no such locks nobody
+        is ever alone.
         """
         try:
             import fcntl
@@ -165,11 +175,24 @@ class Store:
             return
         with (self.directory / ".lock").open("a") as file:
             try:
-                fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
             except OSError:
                 yield False
             else:
                 yield True
+
+    @contextmanager
+    def table_locked(self) -> Iterator[None]:
+        """Wait for whoever else makes the table: the last to begin has seen every row, and writes last."""
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        with (self.directory / ".table.lock").open("a") as file:
+            with suppress(OSError):  # a system without such locks
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def sweep_up(self) -> None:
         """Remove what killed workers left half-written; only for who is alone here."""
@@ -180,7 +203,7 @@ class Store:
     def compact(self, *, least: int = 2) -> int:
         """Merge parts into few large ones, if there are `least`; how many there are then. Only for who is alone here.
 
-        Killed at any moment, it leaves each row at least once.
+        Killed at any moment, it leaves each row at least once. Damaged parts stay as they are.
         """
         paths = self.parts()
         if len(paths) < least:
@@ -189,8 +212,11 @@ class Store:
         gathered: list[Path] = []
         rows = 0
         for path in paths:
+            try:
+                rows += len(read_part(self.directory, path.name)["parts"])
+            except CorruptPart:
+                continue
             gathered.append(path)
-            rows += len(read_part(self.directory, path.name)["parts"])
             if rows >= _ROWS_A_PART:
                 self._merge(gathered, seen)
                 gathered, rows = [], 0
@@ -223,13 +249,11 @@ class Store:
         if manifest is None or theirs is None or not set(manifest.keep) <= set(theirs.keep):
             return 0
         taken: set[str] = set()
-        for path in other.parts():
-            with suppress(CorruptPart, FileNotFoundError):
-                found = read_part(other.directory, path.name)
-                own = {key for key in found["parts"]["key"].to_pylist() if key in wanted and key not in taken}
-                if own:
-                    write_part(self.directory, {kind: _only(found[kind], own) for kind in ("parts", *manifest.keep)})
-                    taken |= own
+        for found in other._sound_parts():
+            own = {key for key in found["parts"]["key"].to_pylist() if key in wanted and key not in taken}
+            if own:
+                write_part(self.directory, {kind: _only(found[kind], own) for kind in ("parts", *manifest.keep)})
+                taken |= own
         return len(taken)
 
 

@@ -205,9 +205,10 @@ class Study:
         factor = self.view(metric).factor
         levels = []
         for group in groups:
-            samples = self._samples(metric, arm, versus, group.settings)
+            samples = [value * factor for value in self._samples(metric, arm, versus, group.settings)]
             if samples:
-                levels.append(Level(group.name, group.place, mean_estimate([value * factor for value in samples])))
+                largest = max(map(abs, self._measured(metric).values())) * factor
+                levels.append(Level(group.name, group.place, mean_estimate(samples, largest)))
         return levels
 
     def _samples(self, metric: str, arm: str, versus: str | None, settings: Collection[int]) -> list[float]:

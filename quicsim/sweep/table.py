@@ -104,7 +104,8 @@ def tidy(store: Store, plan: Plan, *, mixed: bool = False) -> pa.Table:
     import pyarrow as pa
 
     points = list(plan.points())
-    results = pa.concat_tables(store.rows()) if store.parts() else None
+    rows = list(store.rows())
+    results = pa.concat_tables(rows) if rows else None
     places = _places(results, plan, mixed=mixed) if results is not None else {}
     failures = store.failures()
     shown = [point for point in points if point.key in places or point.key in failures]

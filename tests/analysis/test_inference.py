@@ -26,11 +26,25 @@ def test_a_skewed_sample_has_a_skewed_interval():
     assert found.high - found.mean > 1.5 * (found.mean - found.low)
 
 
+@pytest.mark.parametrize("metric", [1.0, 1e-9, 1e3])
+def test_pairs_that_differ_by_one_number_are_without_chance_whatever_rounding_makes_of_it(metric):
+    baseline = [number * metric for number in (0.040255432, 0.0402, 0.05, 0.0703, 0.1, 0.3, 0.7)]
+    shifted = [value + 0.015030101 * metric for value in baseline]
+    assert len({ours - theirs for ours, theirs in zip(shifted, baseline, strict=True)}) > 1
+    found = compare(shifted, baseline)
+    assert (found.difference.spread, found.wilcoxon_p) == (Spread.DETERMINISTIC, None)
+    assert found.difference.mean == pytest.approx(0.015030101 * metric)
+    moved = compare([*shifted[:-1], shifted[-1] + 1e-9 * metric], baseline)
+    assert moved.difference.spread is Spread.INTERVAL
+    assert moved.difference.low < moved.difference.high
+
+
 @pytest.mark.parametrize(
     ("samples", "spread"),
     [
         ([0.05] * 100, Spread.DETERMINISTIC),
         ([0.05, 0.05], Spread.DETERMINISTIC),
+        ([1.0, 1.0, 1.0, 1.0, 1.0000000000000002], Spread.DETERMINISTIC),
         ([0.05], Spread.TOO_FEW),
         ([1, 2, 3, 4], Spread.TOO_FEW),
         ([1, 2, 3, 4, 5], Spread.INTERVAL),

@@ -19,7 +19,7 @@ def test_a_missing_baseline_fails_with_the_command_that_makes_it(guard):
     done = run(guard)
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines([f"{KEPT}: there is no such baseline", "make it with", "*--quicsim-update", "*commit*"])
-    (command,) = [line.strip() for line in done.outlines if line.strip().startswith("pytest ")]
+    (command,) = {line.strip() for line in done.outlines if line.strip().startswith("pytest ")}  # in CI it comes twice
     assert run(guard, *command.split()[1:]).ret == 0
     assert run(guard).ret == 0
 
@@ -204,6 +204,24 @@ def test_a_scenario_file_that_was_changed_is_another_configuration(guard):
     done = run(guard)
     done.assert_outcomes(failed=1)
     done.stdout.fnmatch_lines(["*configuration of variant 'rfc9002' is another one*"])
+
+
+WITHOUT_ONE = "from dataclasses import replace\n" + TEST.replace(
+    "    baseline.check(results,",
+    """    first, second = results.runs
+    second = replace(second, metrics={"completion_s": second.metrics["completion_s"]})
+    baseline.check(replace(results, runs=(first, second)),""",
+)
+
+
+def test_a_run_that_does_not_measure_any_more_what_a_tolerance_is_for_fails(guard):
+    run(guard, "--quicsim-update")
+    guard.makepyfile(test_guard=WITHOUT_ONE)
+    done = run(guard)
+    done.assert_outcomes(failed=1)
+    done.stdout.fnmatch_lines([f"{KEPT}: reaction_s of rfc9002 was measured in replications 1, and is not any more"])
+    guard.makepyfile(test_guard=WITHOUT_ONE.replace('"reaction_s"', '"completion_s"'))
+    run(guard).assert_outcomes(passed=1)
 
 
 def test_a_broken_baseline_is_named_with_the_command_that_makes_it_anew(guard):

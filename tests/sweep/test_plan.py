@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim import locate
+from quicsim.scenario.identity import configuration_hash
 from quicsim.scenario.load import load
+from quicsim.sweep import identity
 from quicsim.sweep.axes import Axis
 from quicsim.sweep.conditions import Condition, ConditionError
 from quicsim.sweep.file import SweepError, from_document, read
@@ -242,6 +244,35 @@ def test_the_key_knows_the_plugins_of_every_flow(tmp_path):
     assert keys[0] != keys[1]
 
 
+def test_the_key_knows_the_order_of_links_which_decides_ties():
+    scenario = load("multipath")
+    one = scenario.variant(scenario.variants[0])
+    other = one.model_copy(update={"links": dict(reversed(one.links.items()))})
+    assert other == one
+    assert configuration_key(effective(other)) != configuration_key(effective(one))
+    assert configuration_hash(other) != configuration_hash(one)
+
+
+def test_the_key_knows_the_version_of_a_stack_that_is_none_of_ours(monkeypatch):
+    def key(profile, version):
+        monkeypatch.setattr(identity, "_installed", lambda package: version)
+        overrides = [f"hosts.{host}.profile={profile}" for host in ("client", "server")]
+        return configuration_key(effective(load("bulk_download", overrides).variant("default")))
+
+    assert key("aioquic", "1.0.0") != key("aioquic", "1.1.0")
+    assert key("rfc9002", "1.0.0") == key("rfc9002", "1.1.0")
+
+
+def test_a_constraint_keeps_apart_what_would_be_no_scenario():
+    sizes = {"key": "transfer.size", "values": ["0kB", "10kB", "20kB"]}
+    rates = {"key": "links.bottleneck.rate", "values": ["1Mbps", "0bps"]}
+    found = planned(axes={"size": sizes, "rate": rates}, constraints=["size > 0 and rate > 0"])
+    assert [dict(each.values) for each in found.configurations] == [
+        {"size_bytes": 10_000, "rate_bps": 1_000_000},
+        {"size_bytes": 20_000, "rate_bps": 1_000_000},
+    ]
+
+
 def test_the_key_of_a_point_knows_replication_and_simulator():
     keys = [point_key("c", 0, "1"), point_key("c", 1, "1"), point_key("c", 0, "2"), point_key("d", 0, "1")]
     assert len(set(keys)) == 4
@@ -274,6 +305,8 @@ AXES = {"size": SIZE}
         ({"axes": {"x": {"key": "replications", "values": [1, 2]}}}, "write it at the top of the sweep"),
         ({"axes": {"x": {"key": "title", "values": ["a", "b"]}}}, "axes.x: title cannot be an axis"),
         ({"axes": {"x": SIZE, "y": SIZE}}, "axes.y: transfer.size is changed by axes.x as well"),
+        ({"axes": {"delay": DELAY, "delay_s": {"key": "links.bottleneck.loss.server", "values": [0, 1]}}},
+         "axes.delay_s: tables call it delay_s, as axes.delay; name one otherwise"),
         ({"axes": {"x": {"values": [1]}}}, "give the key of the scenario that it changes"),
         ({"axes": {"x": {"key": "a"}}}, "give its values in values, or a range in from and to"),
         ({"axes": {"x": {"key": "a", "from": "1ms"}}}, "a range needs both from and to"),
@@ -299,6 +332,7 @@ AXES = {"size": SIZE}
         ({"variants": ["defualt"]}, 'bulk_download has no variant defualt; did you mean "default"?'),
         ({"plugins": ["tlp"]}, "no variant of bulk_download uses a plugin that tlp could replace"),
         ({"plugins": ["tpl"], "scenario": "fig3_tlp"}, "There is no plugin 'tpl'"),
+        ({"plugins": ["nowhere.o"], "scenario": "fig3_tlp"}, "plugins: there is no plugin object"),
         ({"replications": 0}, "replications"),
         ({"set": {"transfer.sise": 1}}, "transfer.sise: unknown key"),
         ({"keep": ["everything"]}, "keep.0: 'everything' is not known"),
@@ -309,6 +343,14 @@ def test_bad_input_is_named_with_its_place(said, message):
         planned(**said)
     assert message in str(caught.value)
     assert str(caught.value).startswith("a.toml: ")
+
+
+def test_two_plugins_that_no_table_could_tell_apart_are_refused(tmp_path):
+    for build in ("old", "new"):
+        (tmp_path / build).mkdir()
+        (tmp_path / build / "tlp.o").write_bytes((locate.plugin("tlp") / "tlp.o").read_bytes())
+    with pytest.raises(SweepError, match=r"plugins: tables call both .*old/tlp\.o and .*new/tlp\.o tlp; rename"):
+        planned(tmp_path, scenario="fig3_tlp", plugins=["old/tlp.o", "new/tlp.o"])
 
 
 @pytest.mark.parametrize(

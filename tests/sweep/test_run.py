@@ -9,15 +9,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Event, Thread
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from quicsim import locate
+from quicsim.cli import app
 from quicsim.sweep.file import SweepError
+from quicsim.sweep.identity import point_key
 from quicsim.sweep.parts import schemas, write_part
 from quicsim.sweep.run import Shard, merge, stored, write_tidy
 from quicsim.sweep.store import Store
+from quicsim.sweep.table import tidy
 from tests.sweep import deadly
 from tests.sweep.conftest import table
 
@@ -190,6 +196,119 @@ def test_a_compaction_killed_halfway_loses_and_doubles_nothing(runner, tmp_path,
     assert store.compact() == 1
     assert runner(tmp_path / "out", deadly.never).failed == 0
     assert table(tmp_path / "out").equals(undisturbed)
+
+
+def test_who_reads_while_another_compacts_misses_no_row(runner, tmp_path, monkeypatch):
+    runner(tmp_path / "out")
+    reader, other = Store(tmp_path / "out"), Store(tmp_path / "out")
+    parts = reader.parts()
+    looks = []
+
+    def look():
+        looks.append(other.parts())
+        if len(looks) == 1:
+            other.compact()
+        return looks[-1]
+
+    monkeypatch.setattr(reader, "parts", look)
+    assert len({key for table in reader.rows() for key in table["key"].to_pylist()}) == POINTS
+    assert len(looks[0]) == len(parts) > len(other.parts()) == 1
+
+
+def test_who_comes_while_another_is_alone_waits_and_holds_the_store_then(runner, tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl", reason="a system without such locks")
+    runner(tmp_path / "out")
+    store, held = Store(tmp_path / "out"), []
+    asks, flock = Event(), fcntl.flock
+
+    def asked(file, how):
+        asks.set()
+        flock(file, how)
+
+    def share():
+        with store.locked(alone=False) as is_held:
+            held.append(is_held)
+
+    with store.locked(alone=True) as alone:
+        assert alone
+        monkeypatch.setattr(fcntl, "flock", asked)
+        other = Thread(target=share)
+        other.start()
+        assert asks.wait(30)
+    other.join(30)
+    assert held == [True]
+
+
+def test_shards_of_mixed_versions_are_merged_whole(runner, tmp_path):
+    homes = [tmp_path / f"out{number}" for number in (1, 2)]
+    for number, home in enumerate(homes, start=1):
+        runner(home, shard=Shard(number, 2), cache=False)
+        made_by_another(home, "0.0.9+0")
+        runner(home, deadly.never, shard=Shard(number, 2), cache=False, mix_versions=True)
+    store, plan, _ = stored(homes[0])
+    assert merge(store, homes[1]) == POINTS // 2
+    write_tidy(store, plan, mixed=True)
+    assert set(table(homes[0])["simulator"].to_pylist()) == {"0.0.9+0"}
+    assert len(table(homes[0])) == POINTS
+
+
+def made_by_another(home, version):
+    """Let a store be one that another version of quicsim made."""
+    store = Store(home)
+    for path, rows in zip(store.parts(), list(store.rows()), strict=True):
+        asked = zip(rows["configuration"].to_pylist(), rows["replication"].to_pylist(), strict=True)
+        new = {
+            "key": [point_key(*row, version) for row in asked],
+            "simulator": [version] * len(rows),
+        }
+        for name, values in new.items():
+            rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(values))
+        path.unlink()
+        write_part(home, {"parts": rows})
+    manifest = json.loads((home / "sweep.json").read_text())
+    (home / "sweep.json").write_text(json.dumps({**manifest, "simulators": [version]}))
+
+
+def test_compacting_names_a_damaged_part_and_keeps_the_rest(runner, tmp_path, undisturbed):
+    runner(tmp_path / "out")
+    part = Store(tmp_path / "out").parts()[0]
+    lost = pq.read_metadata(part).num_rows
+    part.write_bytes(part.read_bytes()[:-40])
+    done = CliRunner().invoke(app, ["sweep", "compact", str(tmp_path / "out"), "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["left"]) == (0, lost)
+    assert f"corrupt/parts-{part.name}" in done.stderr
+    assert runner(tmp_path / "out").left == 0
+    assert table(tmp_path / "out").equals(undisturbed)
+
+
+def test_a_store_of_damaged_parts_only_can_be_looked_at(runner, tmp_path):
+    runner(tmp_path / "out")
+    store = Store(tmp_path / "out")
+    for part in store.parts():
+        part.write_bytes(b"")
+    assert store.compact() == len(store.parts())
+    _, plan, _ = stored(tmp_path / "out")
+    assert len(tidy(store, plan)) == 0
+
+
+@pytest.mark.parametrize("wrong", [["--timeout", "0"], ["--jobs", "0"], ["--memory", "much"]])
+def test_a_retry_that_is_refused_forgives_nothing(runner, tmp_path, sweep_file, wrong):
+    runner(tmp_path / "out", deadly.fails)
+    before = Store(tmp_path / "out").failures()
+    done = CliRunner().invoke(app, ["sweep", "retry", str(sweep_file), "--output", str(tmp_path / "out"), *wrong])
+    assert done.exit_code == 2
+    assert len(before) == 2
+    assert Store(tmp_path / "out").failures() == before
+
+
+@pytest.mark.parametrize(("ask", "blocked"), [("compact", ".lock"), ("report", "report.html")])
+def test_where_a_command_cannot_write_that_is_one_message(runner, tmp_path, ask, blocked):
+    runner(tmp_path / "out")
+    (tmp_path / "out" / blocked).unlink(missing_ok=True)
+    (tmp_path / "out" / blocked).mkdir()
+    done = CliRunner().invoke(app, ["sweep", ask, str(tmp_path / "out")])
+    assert done.exit_code == 2
+    assert f"{tmp_path / 'out'}: Is a directory; what is stored stays" in done.stderr
 
 
 def test_series_and_samples_lie_beside_where_asked_for(runner, tmp_path, sweep_file):
