@@ -108,13 +108,15 @@ def _judged(name: str) -> dict[str, Any]:
 
     plugin = _loaded(name)
     judged: dict[str, Any] = {}
+    spent = 0
     for anchor in plugin.anchors:
         try:
-            proof = prove(plugin.program, anchor.section, contract_of(anchor, plugin))
+            proof = prove(plugin.program, anchor.section, contract_of(anchor, plugin), spent_steps=spent)
         except Rejected as refusal:
             judged[anchor.section] = refusal
         else:
             judged[anchor.section] = proof.as_json()
+            spent += proof.steps
     return judged
 
 

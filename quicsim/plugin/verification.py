@@ -141,10 +141,13 @@ def verified(plugin: Plugin) -> Mapping[str, Proof]:
 
 
 def _judge(plugin: Plugin) -> Mapping[str, Proof] | PluginRejected:
-    proofs = {}
+    """All programs together get the steps that one may take: a peer chooses how many there are."""
+    proofs: dict[str, Proof] = {}
     for anchor in plugin.anchors:
         try:
-            proofs[anchor.section] = verify(plugin.program, anchor.section, contract_of(anchor, plugin))
+            spent = sum(proof.steps for proof in proofs.values())
+            contract = contract_of(anchor, plugin)
+            proofs[anchor.section] = verify(plugin.program, anchor.section, contract, spent_steps=spent)
         except Rejected as refusal:
             return PluginRejected(plugin.name, refusal)
     return MappingProxyType(proofs)

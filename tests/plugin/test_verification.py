@@ -135,3 +135,18 @@ def test_a_helper_gets_no_number_that_it_refuses(helper, number, is_allowed):
         return
     with pytest.raises(Rejected, match=rf"r1 of {helper}\(\) is out of range"):
         verify(program, "main", contract)
+
+
+def test_all_programs_of_a_plugin_share_the_steps(monkeypatch):
+    """A peer may send hundreds of programs, each of which alone is simple enough."""
+    tlp = load_plugin((locate.plugin("tlp") / "tlp.o").read_bytes(), source="tlp")
+    steps = [proof.steps for proof in verified(tlp).values()]
+    assert len(steps) == 2
+    monkeypatch.setattr("quicsim.plugin.verification._judged", {})
+    monkeypatch.setattr("vm.verifier.check.MAXIMUM_STEPS", sum(steps))
+    assert [proof.steps for proof in verified(tlp).values()] == steps
+    monkeypatch.setattr("quicsim.plugin.verification._judged", {})
+    monkeypatch.setattr("vm.verifier.check.MAXIMUM_STEPS", steps[0] + 1)
+    with pytest.raises(PluginRejected, match="too complex: given up after") as refused:
+        verified(tlp)
+    assert refused.value.refusal.entry == tlp.anchors[1].section

@@ -34,25 +34,30 @@ _STORES = frozenset({Form.STORE_IMMEDIATE, Form.STORE_REGISTER})
 _ATOMICS = frozenset({Form.ATOMIC, Form.ATOMIC_FETCH, Form.COMPARE_EXCHANGE})
 
 
-def verify(program: Program, entry: str, contract: Contract, *, keep_states: bool = False) -> Proof:
+def verify(
+    program: Program, entry: str, contract: Contract, *, spent_steps: int = 0, keep_states: bool = False
+) -> Proof:
     """Prove that a program entered at `entry` keeps to its contract, or raise Rejected, which says why not.
 
-    `keep_states` puts what was known at each instruction into the proof.
+    `spent_steps` were taken for other entries, where all that came together is bounded as one. `keep_states` puts what
+    was known at each instruction into the proof.
     """
-    return Exploration(program, entry, contract, keep_states=keep_states).proof()
+    return Exploration(program, entry, contract, spent_steps=spent_steps, keep_states=keep_states).proof()
 
 
 class Exploration:
     """One verification under way."""
 
-    def __init__(self, program: Program, entry: str, contract: Contract, *, keep_states: bool = False) -> None:
+    def __init__(
+        self, program: Program, entry: str, contract: Contract, *, spent_steps: int = 0, keep_states: bool = False
+    ) -> None:
         self.program = program
         self.entry = entry
         self.contract = contract
         self.regions = Regions(program, contract)
         self.recorder = Recorder()
         self.judge = Judge(contract)
-        self.steps = 0
+        self.steps = self._spent_steps = spent_steps
         self.pc = program.pc_of(entry)
         self._flow = flow_of(program)
         self._deciding = self._flow.deciding(None if contract.rules else self.pc)
@@ -126,7 +131,7 @@ class Exploration:
                 }
             ),
             rules=self.judge.verdicts(recorder),
-            steps=self.steps,
+            steps=self.steps - self._spent_steps,
             states=MappingProxyType(self._states or {}),
         )
 
