@@ -10,7 +10,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from quicsim.operations import Slot
+from quicsim.operations import Rule, Slot, u64
 from quicsim.plugin.attachment import GENERATE_FRAMES, INSTRUCTION_BUDGET
 from quicsim.plugin.context import MAXIMUM_PATHS
 from quicsim.plugin.errors import PluginError
@@ -91,6 +91,12 @@ def _unavailable(operation: Operation, slot: Slot) -> Mapping[int, str]:
     return MappingProxyType({HELPERS.by_name[name].number: reason for name, reason in reasons.items()})
 
 
+def _rules(operation: Operation) -> tuple[Rule, ...]:
+    """What the host asks of a result, its type included: a number that is none of it ends the call with a fault."""
+    most = operation.output.type.maximum
+    return operation.rules if most == u64.maximum else (Rule(f"result <= {most}"), *operation.rules)
+
+
 def contract_of(anchor: Anchor, plugin: Plugin) -> Contract:
     """What a plugin's program at this anchor can rely on, and may do."""
     operation = anchor.operation
@@ -111,7 +117,7 @@ def contract_of(anchor: Anchor, plugin: Plugin) -> Contract:
         terms=TERMS,
         unavailable=_unavailable(operation, anchor.slot),
         data=MappingProxyType(data),
-        rules=operation.rules if anchor.slot is Slot.REPLACE else (),
+        rules=_rules(operation) if anchor.slot is Slot.REPLACE else (),
         limit=INSTRUCTION_BUDGET,
     )
 

@@ -150,3 +150,17 @@ def test_all_programs_of_a_plugin_share_the_steps(monkeypatch):
     with pytest.raises(PluginRejected, match="too complex: given up after") as refused:
         verified(tlp)
     assert refused.value.refusal.entry == tlp.anchors[1].section
+
+
+@pytest.mark.parametrize(("result", "is_allowed"), [(0, True), (0xFFFF, True), (0x1_0000, False)])
+def test_a_result_fits_the_type_of_the_output(result, is_allowed):
+    """ParseFrames has no rules, and an output of 16 bits: the host takes no other number."""
+    operation = operation_named("ParseFrames")
+    contract = contract_of(Anchor(operation, Slot.REPLACE, ""), plugin("wild"))
+    program = vm.Program.from_text(f"r0 = {result}\n exit")
+    if is_allowed:
+        [rule] = verify(program, "main", contract).rules
+        assert (rule.text, rule.is_proved) == ("result <= 65535", True)
+        return
+    with pytest.raises(Rejected, match="rule broken: the host asks for result <= 65535"):
+        verify(program, "main", contract)
