@@ -65,7 +65,7 @@ def test_the_broken_plugin_is_reported_in_the_words_of_the_page(tmp_path, withou
         run_with(tmp_path, "eager_start", broken)
     run = run_with(tmp_path, "eager_start", broken, more=["hosts.client.verify=false"])
     [promised] = [block for block in blocks("docs/first_plugin.md", "text") if "faulted" in block]
-    assert [f"note: {note}" for note in run.notes] == promised.strip().splitlines()
+    assert [f"note, in 1 of 1 runs: {note}" for note in run.notes] == promised.strip().splitlines()
     assert run.metrics == without.metrics
 
 

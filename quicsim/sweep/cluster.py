@@ -7,6 +7,7 @@ points of all of them are made one by one, with nothing else on the cluster, unt
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -150,5 +151,6 @@ class DaskCluster:
             elif seconds() - batch.since_s > self.limits.timeout_s * len(batch.points):
                 del given[future]
                 future.cancel()
-                client.restart_workers([address], raise_for_error=False)
+                with suppress(KeyError):  # what Dask raises for a worker that has gone meanwhile, as it should
+                    client.restart_workers([address], raise_for_error=False)
                 yield from self._blame(batch, f"took longer than {self.limits.timeout_s:g} s", work)
