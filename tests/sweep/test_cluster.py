@@ -36,7 +36,7 @@ def dask_cluster():
         "distributed.worker.multiprocessing-method": "forkserver",
     }
     with dask.config.set(settings):
-        cluster = LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50)
+        cluster = LocalCluster(2, threads_per_worker=1, dashboard_address=":0", silence_logs=50)
         try:
             yield cluster
         finally:
