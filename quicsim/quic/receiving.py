@@ -40,6 +40,7 @@ from quicsim.quic.frames import (
 )
 from quicsim.quic.mtu import probe_arrived
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.stream_control import on_max_stream_data, on_stream_frame, receiving_stream
 from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def process_frames(connection: Connection, path: Path, space: PacketNumberSpace,
     """Handle each frame by its kind and return their number. The default of ParseFrames."""
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):  # the usual ones, without the detour
-            connection.on_stream_frame(frame)
+            on_stream_frame(connection, frame)
         elif isinstance(frame, AckFrame):
             connection.operations.process_ack(connection, path, space, frame)
         elif isinstance(frame, PluginFrame):
@@ -201,13 +202,13 @@ def _on_max_data(connection: Connection, path: Path, space: PacketNumberSpace, f
 def _on_max_stream_data(
     connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxStreamDataFrame
 ) -> None:
-    connection.on_max_stream_data(frame.stream_id, frame.maximum)
+    on_max_stream_data(connection, frame.stream_id, frame.maximum)
 
 
 def _on_stream_data_blocked(
     connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamDataBlockedFrame
 ) -> None:
-    connection.receiving_stream(frame.stream_id)
+    receiving_stream(connection, frame.stream_id)
 
 
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
