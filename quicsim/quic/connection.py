@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
 from quicsim.quic import ending, multipath, path_control, receiving, sending
 from quicsim.quic.congestion import CONTROLLERS
+from quicsim.quic.connection_ids import ConnectionIds
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
@@ -21,7 +22,7 @@ from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
-from quicsim.quic.parameters import TransportParameters
+from quicsim.quic.parameters import DEFAULT_CONNECTION_ID_LIMIT, TransportParameters
 from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
@@ -89,6 +90,10 @@ class Connection:
         self.maximum_paths = MAXIMUM_PATHS if profile.is_multipath else 1
         self.address_count = settings.address_count
         self.backup_paths = settings.backup_paths
+        id_limit = chosen(settings.active_connection_id_limit, profile.active_connection_id_limit)
+        if id_limit and id_limit < DEFAULT_CONNECTION_ID_LIMIT:
+            raise QuicError(f"active_connection_id_limit is {id_limit}; the least is 2 (RFC 9000 section 18.2)")
+        self.ids = ConnectionIds(id_limit)
         self.scheduler = settings.scheduler
         self.scheduler_waits = False
         """ECF holds data back for a faster path."""
@@ -110,6 +115,7 @@ class Connection:
                 settings.accepts_plugins,
                 self.maximum_paths,
                 settings.idle_timeout_ns,
+                self.ids.limit or DEFAULT_CONNECTION_ID_LIMIT,
             ),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
@@ -145,6 +151,8 @@ class Connection:
         """Where the datagram that is processed now, or was last, came from."""
         self.complaint = ""
         """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
+        self.arrived_with: int | None = None
+        """Which connection ID it was addressed to."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
@@ -156,7 +164,7 @@ class Connection:
         if self.end is not None:
             self.end.receive(self, datagram)
             return
-        self.arrived_from = datagram.address
+        self.arrived_from, self.arrived_with = datagram.address, datagram.connection_id
         is_elsewhere = datagram.address is not self.addresses.current and self.addresses.is_elsewhere(self, datagram)
         self._in_call = True
         try:
@@ -172,6 +180,8 @@ class Connection:
             self._in_call = False
         if is_elsewhere:
             self.addresses.follow(self, datagram)
+        elif datagram.connection_id is not None:
+            self.addresses.note(datagram.connection_id)
         if self.idle.timeout_ns:
             self.idle.received(now_ns)
         if self._changes:
@@ -209,6 +219,8 @@ class Connection:
             deadline_ns = addresses.deadline_ns(self, deadline_ns)
         if addresses.have_changed:
             addresses.write(datagrams)
+        if self.ids.have_changed:
+            self.ids.write(datagrams)
         if self.idle.timeout_ns:
             deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns

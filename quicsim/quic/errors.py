@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "ConnectionFailed",
+    "ConnectionIdLimitError",
     "FinalSizeError",
     "FlowControlError",
     "FrameEncodingError",
@@ -40,6 +41,12 @@ class FinalSizeError(ProtocolViolation):
     """The peer changed a stream's final size, or sent beyond it (RFC 9000 section 4.5)."""
 
     code = 0x06
+
+
+class ConnectionIdLimitError(ProtocolViolation):
+    """The peer issued more connection IDs than it was allowed (RFC 9000 section 5.1.1)."""
+
+    code = 0x09
 
 
 class FrameEncodingError(ProtocolViolation):

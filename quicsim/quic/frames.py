@@ -21,6 +21,7 @@ from quicsim.quic.frame_values import (
     Frame,
     HandshakeDoneFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -31,7 +32,11 @@ from quicsim.quic.frame_values import (
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -61,6 +66,7 @@ __all__ = [
     "FrameRow",
     "HandshakeDoneFrame",
     "MaxDataFrame",
+    "MaxPathIdFrame",
     "MaxStreamDataFrame",
     "MaxStreamsFrame",
     "NewConnectionIdFrame",
@@ -71,7 +77,11 @@ __all__ = [
     "PathAvailableFrame",
     "PathBackupFrame",
     "PathChallengeFrame",
+    "PathCidsBlockedFrame",
+    "PathNewConnectionIdFrame",
     "PathResponseFrame",
+    "PathRetireConnectionIdFrame",
+    "PathsBlockedFrame",
     "PathsFrame",
     "PingFrame",
     "PluginFrame",
@@ -211,7 +221,7 @@ def _check_end(frame: StreamFrame | CryptoFrame) -> None:
         raise FrameEncodingError(f"data up to {end}; the largest offset is 2**62 - 1")
 
 
-def _check_retirement(frame: NewConnectionIdFrame) -> None:
+def _check_retirement(frame: NewConnectionIdFrame | PathNewConnectionIdFrame) -> None:
     if frame.retire_prior_to > frame.sequence_number:
         raise FrameEncodingError(
             f"connection ID {frame.sequence_number} retires those before {frame.retire_prior_to}, itself among them"
@@ -226,17 +236,19 @@ def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int
 
 
 def _path_ack_size(frame: PathAckFrame) -> int:
-    return 1 + varint_size(frame.path_id) + _ranges_size(frame)
+    return 1 + varint_size(frame.path_id) + _ranges_size(frame) + _counts_size(frame.ecn)
 
 
 def _encode_path_ack(frame: PathAckFrame) -> bytes:
-    return bytes([_PATH_ACK]) + encode_varint(frame.path_id) + _encode_ranges(frame)
+    frame_type = bytes([_PATH_ACK + (frame.ecn is not None)])
+    return frame_type + encode_varint(frame.path_id) + _encode_ranges(frame) + _encode_counts(frame.ecn)
 
 
-def _decode_path_ack(data: bytes, _: int, offset: int) -> tuple[PathAckFrame, int]:
+def _decode_path_ack(data: bytes, frame_type: int, offset: int) -> tuple[PathAckFrame, int]:
     path_id, offset = decode_varint(data, offset)
     ranges, delay, offset = _decode_ranges(data, offset)
-    return PathAckFrame(path_id, ranges, delay), offset
+    counts, offset = _decode_counts(data, offset) if frame_type & 1 else (None, offset)
+    return PathAckFrame(path_id, ranges, delay, counts), offset
 
 
 def _paths_size(frame: PathsFrame) -> int:
@@ -260,23 +272,32 @@ def _decode_paths(data: bytes, _: int, offset: int) -> tuple[PathsFrame, int]:
 
 def _ack_size(frame: AckFrame) -> int:
     size = 1 + _ranges_size(frame)
-    return size if frame.ecn is None else size + sum(map(varint_size, frame.ecn))
+    return size if frame.ecn is None else size + _counts_size(frame.ecn)
 
 
 def _encode_ack(frame: AckFrame) -> bytes:
-    if frame.ecn is None:
-        return b"\x02" + _encode_ranges(frame)
-    return b"\x03" + _encode_ranges(frame) + b"".join(map(encode_varint, frame.ecn))
+    return (b"\x02" if frame.ecn is None else b"\x03") + _encode_ranges(frame) + _encode_counts(frame.ecn)
 
 
 def _decode_ack(data: bytes, frame_type: int, offset: int) -> tuple[AckFrame, int]:
     ranges, delay, offset = _decode_ranges(data, offset)
-    if frame_type == 0x02:
-        return AckFrame(ranges, delay), offset
+    counts, offset = _decode_counts(data, offset) if frame_type & 1 else (None, offset)
+    return AckFrame(ranges, delay, counts), offset
+
+
+def _counts_size(counts: EcnCounts | None) -> int:
+    return sum(map(varint_size, counts or ()))
+
+
+def _encode_counts(counts: EcnCounts | None) -> bytes:
+    return b"".join(map(encode_varint, counts or ()))
+
+
+def _decode_counts(data: bytes, offset: int) -> tuple[EcnCounts, int]:
     ect_0, offset = decode_varint(data, offset)
     ect_1, offset = decode_varint(data, offset)
     ce, offset = decode_varint(data, offset)
-    return AckFrame(ranges, delay, EcnCounts(ect_0, ect_1, ce)), offset
+    return EcnCounts(ect_0, ect_1, ce), offset
 
 
 def _ranges_size(frame: AckFrame | PathAckFrame) -> int:
@@ -385,8 +406,10 @@ def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
 
 
 MAXIMUM_STREAMS = 1 << 60  # RFC 9000 section 4.6
-_PATH_ACK = 0x3E  # draft-ietf-quic-multipath-15
-_PATH_ABANDON, _PATH_STATUS_BACKUP, _PATH_STATUS_AVAILABLE = 0x3E75, 0x3E76, 0x3E77  # draft-ietf-quic-multipath-17
+_PATH_ACK = 0x3E  # draft-ietf-quic-multipath-21, as those that follow; with counts one more
+_PATH_ABANDON, _PATH_STATUS_BACKUP, _PATH_STATUS_AVAILABLE = 0x3E75, 0x3E76, 0x3E77
+_PATH_NEW_CONNECTION_ID, _PATH_RETIRE_CONNECTION_ID, _MAX_PATH_ID = 0x3E78, 0x3E79, 0x3E7A
+_PATHS_BLOCKED, _PATH_CIDS_BLOCKED = 0x3E7B, 0x3E7C
 _PATHS = 0x3D  # assumed
 
 _ROWS = (
@@ -398,11 +421,20 @@ _ROWS = (
     FrameRow((0x02, 0x03), AckFrame, "ack", "IH1", False, False, _ack_size, _encode_ack, _decode_ack),
     FrameRow((_PATHS,), PathsFrame, "paths", "1", True, False, _paths_size, _encode_paths, _decode_paths),
     FrameRow(
-        (_PATH_ACK,), PathAckFrame, "path_ack", "1", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack
+        (_PATH_ACK, _PATH_ACK + 1), PathAckFrame, "path_ack", "1", False, False, _path_ack_size, _encode_path_ack,
+        _decode_path_ack,
     ),
     _row(_PATH_ABANDON, PathAbandonFrame, "path_abandon", "1", NUMBER, NUMBER),
     _row(_PATH_STATUS_BACKUP, PathBackupFrame, "path_status_backup", "1", NUMBER, NUMBER),
     _row(_PATH_STATUS_AVAILABLE, PathAvailableFrame, "path_status_available", "1", NUMBER, NUMBER),
+    _row(
+        _PATH_NEW_CONNECTION_ID, PathNewConnectionIdFrame, "path_new_connection_id", "1", NUMBER, NUMBER, NUMBER,
+        CONNECTION_ID, fixed_bytes(16), check=_check_retirement,
+    ),
+    _row(_PATH_RETIRE_CONNECTION_ID, PathRetireConnectionIdFrame, "path_retire_connection_id", "1", NUMBER, NUMBER),
+    _row(_MAX_PATH_ID, MaxPathIdFrame, "max_path_id", "1", NUMBER),
+    _row(_PATHS_BLOCKED, PathsBlockedFrame, "paths_blocked", "1", NUMBER),
+    _row(_PATH_CIDS_BLOCKED, PathCidsBlockedFrame, "path_cids_blocked", "1", NUMBER, NUMBER),
     _row(0x04, ResetStreamFrame, "reset_stream", "01", NUMBER, NUMBER, NUMBER),
     _row(0x05, StopSendingFrame, "stop_sending", "01", NUMBER, NUMBER),
     _row(0x06, CryptoFrame, "crypto", "IH1", NUMBER, BYTES, check=_check_end),

@@ -138,10 +138,12 @@ def advance_handshake(connection: Connection, progress: HandshakeProgress) -> No
         path.spaces[HANDSHAKE].crypto.sending.write(handshake.client_finished(), fin=False)
         connection.open_paths()
         connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
+        connection.ids.replenish(connection, 0)
     else:
         path.open(APPLICATION)
         connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
         path.application.pending.append(HandshakeDoneFrame())
+        connection.ids.replenish(connection, 0)
         connection.confirm_handshake()
 
 

@@ -1,7 +1,7 @@
 """Where is the peer, and does it receive there? Path validation and migration, RFC 9000 sections 8.2 and 9.
 
 A server follows its peer to the address that its newest packet came from, and until that address is validated sends no
-more there than three times what came. Connection IDs are not simulated, so none is changed with the address.
+more there than three times what came. Either end uses another connection ID with every address (section 9.5).
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ PROBING = (PathChallengeFrame, PathResponseFrame, NewConnectionIdFrame, PaddingF
 class Addresses:
     """The peer's addresses as one connection knows them, and the validation that is under way."""
 
-    __slots__ = ("_asked", "_challenge_ns", "_challenges", "_give_up_ns", "_is_short", "_responses",
-                 "_to_previous", "_validated", "current", "have_changed", "is_busy")  # fmt: skip
+    __slots__ = ("_asked", "_challenge_ns", "_challenges", "_give_up_ns", "_ids", "_is_short", "_responses",
+                 "_to_previous", "_used_by_peer", "_validated", "current", "have_changed", "is_busy")  # fmt: skip
 
     def __init__(self) -> None:
         self.current: Address | None = None
@@ -60,6 +60,10 @@ class Addresses:
         self._give_up_ns = 0
         self._is_short = False
         """The last challenge found no room for its full size."""
+        self._ids: dict[Address | None, int] = {}
+        """Where the peer has several addresses: which of its connection IDs goes with each."""
+        self._used_by_peer = 0
+        """The newest connection ID of this end's that the peer addresses: with its next, it has moved on purpose."""
 
     # What arrives
 
@@ -85,9 +89,24 @@ class Addresses:
         )
 
     def follow(self, connection: Connection, datagram: Datagram) -> None:
-        """The peer has another address, which this datagram came from: go on there, within its limit."""
+        """The peer has another address, which this datagram came from: go on there, within its limit.
+
+        A peer that moves on purpose has another connection ID, and gets another one: without one that is unused, it
+        is not followed. Whoever only seems to be elsewhere keeps the one it has (section 9.5).
+        """
         if connection.end is not None or datagram.address is None:
             return
+        ids = connection.ids.of_path(0)
+        number = ids.current
+        if (datagram.connection_id or 0) > self._used_by_peer:
+            allotted = self._allot(connection, datagram.address)
+            if allotted is None:
+                return
+            number = allotted
+            self._used_by_peer = datagram.connection_id or 0
+        self._ids.setdefault(self.current, ids.current)
+        self._ids[datagram.address] = number
+        connection.ids.use(ids, number)
         previous, self.current = self.current, datagram.address
         self.have_changed = True
         is_rebinding = previous is not None and previous.host == datagram.address.host
@@ -95,9 +114,36 @@ class Addresses:
         connection.path.limit(datagram.size_bytes)
         self._to_previous = [previous]
 
+    def note(self, number: int) -> None:
+        """A packet arrived that is addressed to this connection ID, from where the peer is."""
+        self._used_by_peer = max(self._used_by_peer, number)
+
+    def _allot(self, connection: Connection, address: Address) -> int | None:
+        """The connection ID for this address of the peer's, if there is an unused one."""
+        number = self._ids.get(address)
+        if number is None and (number := connection.ids.of_path(0).unused) is not None:
+            self._ids[address] = number
+            connection.ids.of_path(0).used.add(number)
+        return number
+
+    def _retire_others(self, connection: Connection) -> None:
+        """The peer's other addresses need no connection IDs any more (section 5.1.2)."""
+        current = connection.ids.of_path(0).current
+        for number in sorted(set(self._ids.values()) - {current}):
+            connection.ids.retire(connection, 0, number)
+        self._ids = {self.current: current}
+
     def challenged(self, connection: Connection, data: bytes) -> None:
-        """PATH_CHALLENGE: its bytes go back where they came from (section 8.2.2)."""
-        self._responses.append((data, connection.arrived_from))
+        """PATH_CHALLENGE: its bytes go back where they came from (section 8.2.2), with an ID that goes there only."""
+        address = connection.arrived_from
+        if (
+            address is not None
+            and address != self.current
+            and (connection.arrived_with or 0) > self._used_by_peer
+            and self._allot(connection, address) is None
+        ):
+            return  # section 9.5: nor can a probe be answered
+        self._responses.append((data, address))
         self.is_busy = True
 
     def answered(self, connection: Connection, data: bytes) -> None:
@@ -109,6 +155,8 @@ class Addresses:
         path.is_limited = False
         path.timer_is_stale = True
         self._validated = self.current
+        if self._ids:
+            self._retire_others(connection)
         self._asked.clear()
         if self._is_short:
             self._challenge_ns = connection.now_ns
@@ -124,6 +172,16 @@ class Addresses:
                 f"{connection.recorder.name} may not change its address: a client whose stack migrates may, once its "
                 f"handshake is confirmed; it has profile {connection.profile.name} and is {connection.state.value}"
             )
+        ids = connection.ids.of_path(0)
+        fresh = ids.unused
+        if fresh is None:
+            raise QuicError(
+                f"{connection.recorder.name} may not change its address: its peer has issued no connection ID that is "
+                f"unused, and every address needs another one (RFC 9000 section 9.5)"
+            )
+        left = ids.current
+        connection.ids.use(ids, fresh)
+        connection.ids.retire(connection, 0, left)
         self._begin(connection, keeps_state=False)
 
     def _begin(self, connection: Connection, *, keeps_state: bool) -> None:
@@ -191,6 +249,7 @@ class Addresses:
         if datagram is not None:
             datagram.address = to
             if to != self.current:
+                datagram.connection_id = self._ids.get(to)
                 path.leave_out(packet)
         return datagram
 
@@ -226,3 +285,8 @@ class Addresses:
             path.move(PathInput.FALL_BACK)
             path.is_limited = False
             self.current = self._validated
+            ids = connection.ids.of_path(0)
+            before = self._ids.get(self.current)
+            if before in ids.usable:
+                connection.ids.use(ids, before)
+            self._retire_others(connection)

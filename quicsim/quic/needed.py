@@ -15,9 +15,13 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    NewConnectionIdFrame,
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
+    PathNewConnectionIdFrame,
+    PathRetireConnectionIdFrame,
+    RetireConnectionIdFrame,
     StreamDataBlockedFrame,
     StreamFrame,
 )
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from quicsim.quic.connection import Connection
+    from quicsim.quic.connection_ids import Issue, Retirement
     from quicsim.quic.packet import Packet
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -65,6 +70,14 @@ def _blocked(
     return is_still_met(connection, frame)
 
 
+def _connection_id(connection: Connection, space: PacketNumberSpace, frame: Issue) -> bool:
+    return connection.ids.is_needed(frame)
+
+
+def _retirement(connection: Connection, space: PacketNumberSpace, frame: Retirement) -> bool:
+    return connection.ids.is_retirement_needed(frame)
+
+
 def _path_status(connection: Connection, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame) -> bool:
     return frame.sequence_number == connection.paths[frame.path_id].status_sequence
 
@@ -83,6 +96,10 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     MaxStreamDataFrame: _max_stream_data,
     DataBlockedFrame: _blocked,
     StreamDataBlockedFrame: _blocked,
+    NewConnectionIdFrame: _connection_id,
+    PathNewConnectionIdFrame: _connection_id,
+    RetireConnectionIdFrame: _retirement,
+    PathRetireConnectionIdFrame: _retirement,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,

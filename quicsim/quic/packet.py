@@ -152,6 +152,8 @@ class Datagram:
     """The codepoint in the IP header (RFC 3168 section 5): what it is sent with, then what it arrives with."""
     address: Address | None = None
     """Where it came from, or where it is to go; None: as ever."""
+    connection_id: int | None = None
+    """The number of the connection ID that its packets are addressed to; None: the path's first one."""
 
 
 _LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2

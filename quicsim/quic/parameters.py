@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from quicsim.quic.varint import decode_varint, encode_varint
 
-__all__ = ["TransportParameters"]
+__all__ = ["DEFAULT_CONNECTION_ID_LIMIT", "TransportParameters"]
+
+DEFAULT_CONNECTION_ID_LIMIT = 2
+"""How many active connection IDs an endpoint takes that does not say (section 18.2)."""
 
 MILLISECOND_NS = 1_000_000
 
@@ -14,6 +17,7 @@ _MAX_IDLE_TIMEOUT = 0x01
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
 _MAX_ACK_DELAY = 0x0B
+_ACTIVE_CONNECTION_ID_LIMIT = 0x0E
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
 _PLUGIN_EXCHANGE = 0x50_4C_47  # "PLG"; no registered parameter: the paper's exchange has none
 
@@ -32,6 +36,9 @@ class TransportParameters:
     idle_timeout_ns: int = 0
     """After how long without anything the connection is closed; 0: never. Rounded up on the wire as well."""
 
+    active_connection_id_limit: int = DEFAULT_CONNECTION_ID_LIMIT
+    """How many connection IDs of its peer's this endpoint takes at a time."""
+
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
@@ -39,6 +46,8 @@ class TransportParameters:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
         if self.idle_timeout_ns:
             values[_MAX_IDLE_TIMEOUT] = -(-self.idle_timeout_ns // MILLISECOND_NS)
+        if self.active_connection_id_limit != DEFAULT_CONNECTION_ID_LIMIT:
+            values[_ACTIVE_CONNECTION_ID_LIMIT] = self.active_connection_id_limit
         if self.maximum_paths > 1:
             values[_INITIAL_MAX_PATH_ID] = self.maximum_paths - 1
         encoded = b""
@@ -60,8 +69,8 @@ class TransportParameters:
             values[identifier] = data[offset : offset + length]
             offset += length
 
-        def number(identifier: int) -> int:
-            return decode_varint(values[identifier], 0)[0] if identifier in values else 0
+        def number(identifier: int, default: int = 0) -> int:
+            return decode_varint(values[identifier], 0)[0] if identifier in values else default
 
         return cls(
             max_data=number(_MAX_DATA),
@@ -70,4 +79,5 @@ class TransportParameters:
             accepts_plugins=_PLUGIN_EXCHANGE in values,
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
+            active_connection_id_limit=number(_ACTIVE_CONNECTION_ID_LIMIT, DEFAULT_CONNECTION_ID_LIMIT),
         )

@@ -23,16 +23,20 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    NewConnectionIdFrame,
     PaddingFrame,
     PathAbandonFrame,
     PathAckFrame,
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
+    RetireConnectionIdFrame,
     StreamDataBlockedFrame,
     StreamFrame,
     encode_frame,
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quicsim.quic.connection import Connection
+    from quicsim.quic.connection_ids import Issue, Retirement
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -211,6 +216,14 @@ def _on_stream_data_blocked(
     receiving_stream(connection, frame.stream_id)
 
 
+def _on_connection_id(connection: Connection, path: Path, space: PacketNumberSpace, frame: Issue) -> None:
+    connection.ids.on_issue(connection, frame)
+
+
+def _on_retirement(connection: Connection, path: Path, space: PacketNumberSpace, frame: Retirement) -> None:
+    connection.ids.on_retirement(connection, frame, path.path_id)
+
+
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
     if not connection.is_client:
         raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
@@ -233,6 +246,10 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PathBackupFrame: _on_path_status,
     PathAvailableFrame: _on_path_status,
     PathAbandonFrame: _on_path_abandon,
+    NewConnectionIdFrame: _on_connection_id,
+    PathNewConnectionIdFrame: _on_connection_id,
+    RetireConnectionIdFrame: _on_retirement,
+    PathRetireConnectionIdFrame: _on_retirement,
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
@@ -268,7 +285,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
-    if path.ecn is not None and largest_number > largest_before and isinstance(frame, AckFrame):
+    if path.ecn is not None and largest_number > largest_before:
         path.ecn.acknowledged(connection, path, space, frame, newly)
     for packet in newly:
         settle_acknowledged(connection, path, space, packet)
@@ -319,5 +336,9 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
                 connection.flow if isinstance(frame, MaxDataFrame) else connection.receiving_streams[frame.stream_id]
             )
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
+        elif isinstance(frame, NewConnectionIdFrame | PathNewConnectionIdFrame):
+            connection.ids.acknowledge(frame)
+        elif isinstance(frame, RetireConnectionIdFrame | PathRetireConnectionIdFrame):
+            connection.ids.acknowledge_retirement(frame)
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

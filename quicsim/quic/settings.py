@@ -30,6 +30,8 @@ class Settings:
     """Where chance comes from, each path's under the endpoint's name."""
     idle_timeout_ns: int = 0
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: it waits for ever."""
+    active_connection_id_limit: int | None = None
+    """How many connection IDs of its peer's it takes at a time (RFC 9000 section 5.1.1)."""
     address_count: int = 1
     """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
     scheduler: str = DEFAULT_SCHEDULER

@@ -87,6 +87,7 @@ def build_side(place: Place, name: HostName) -> Side:
         ecn=host.ecn,
         streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
+        active_connection_id_limit=host.active_connection_id_limit,
         scheduler=host.scheduler or DEFAULT_SCHEDULER,
         backup_paths=tuple(hosts.client.paths.index(link) for link in hosts.client.backup),
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,

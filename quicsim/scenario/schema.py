@@ -96,12 +96,23 @@ class Host(Table):
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False
     """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
+    active_connection_id_limit: Annotated[int, Field(ge=2, strict=True)] | None = None
+    """How many connection IDs of its peer's it takes at a time (RFC 9000 section 5.1.1); None: the profile's."""
     scheduler: Literal["lowest-rtt", "round-robin", "redundant", "ecf"] | None = None
     """Which of several paths a packet takes; None: the one of the lowest round-trip time."""
     bridge: Literal["shared", "copied"] | None = None
     """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
     """What this host's work takes; None: no time."""
+
+    @field_validator("active_connection_id_limit")
+    @classmethod
+    def _has_connection_ids(cls, value: int | None, info: ValidationInfo) -> int | None:
+        name = info.data.get("profile")
+        if value and name in PROFILES and not PROFILES[name].active_connection_id_limit:
+            natives = " or ".join(f'"{known}"' for known, of in PROFILES.items() if of.active_connection_id_limit)
+            raise ValueError(f'profile "{name}" issues no connection IDs beyond its first; take profile {natives}')
+        return value
 
     @field_validator("ecn")
     @classmethod

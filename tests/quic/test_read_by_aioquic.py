@@ -28,6 +28,7 @@ from quicsim.quic.frames import (
     EcnCounts,
     HandshakeDoneFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -38,7 +39,11 @@ from quicsim.quic.frames import (
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -55,7 +60,10 @@ from quicsim.quic.packet import AEAD_TAG_BYTES, APPLICATION, CONNECTION_ID_BYTES
 from tests.quic.pipe import Pipe, request_answers, settled
 from tests.quic.test_frames import FRAMES_OF
 
-NOT_OF_RFC_9000 = {PathAbandonFrame, PathAckFrame, PathAvailableFrame, PathBackupFrame, PathsFrame, PluginFrame}
+NOT_OF_RFC_9000 = {
+    MaxPathIdFrame, PathAbandonFrame, PathAckFrame, PathAvailableFrame, PathBackupFrame, PathCidsBlockedFrame,
+    PathNewConnectionIdFrame, PathRetireConnectionIdFrame, PathsBlockedFrame, PathsFrame, PluginFrame,
+}  # fmt: skip
 KINDS = {True: "unidirectional", False: "bidirectional"}
 
 

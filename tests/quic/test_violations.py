@@ -26,7 +26,7 @@ TABLE_3 = {
 OF_OTHERS = {
     "paths": "___1",  # mp-quic's
     "plugin": "___1",  # the paper's
-    **{row.name: "___1" for row in FRAMES.values() if row.name.startswith("path_")},
+    **{row.name: "___1" for row in FRAMES.values() if row.types[0] in range(0x3E75, 0x3E7D) or row.name == "path_ack"},
 }
 """draft-ietf-quic-multipath section 4: its frames travel in 1-RTT packets only."""
 
