@@ -10,7 +10,9 @@ __all__ = [
     "ProtocolViolation",
     "QuicError",
     "StateError",
+    "StreamLimitError",
     "StreamStateError",
+    "StreamStateViolation",
 ]
 
 
@@ -28,6 +30,14 @@ class FlowControlError(ProtocolViolation):
 
 class FinalSizeError(ProtocolViolation):
     """The peer changed a stream's final size, or sent beyond it (RFC 9000 section 4.5)."""
+
+
+class StreamLimitError(ProtocolViolation):
+    """The peer opened more streams than it was allowed (RFC 9000 section 4.6)."""
+
+
+class StreamStateViolation(ProtocolViolation):
+    """The peer sent a frame for a stream that is in no state for it (RFC 9000 section 20.1, STREAM_STATE_ERROR)."""
 
 
 class FrameEncodingError(ProtocolViolation):

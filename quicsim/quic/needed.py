@@ -18,6 +18,8 @@ from quicsim.quic.frames import (
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
+    ResetStreamFrame,
+    StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
 )
@@ -56,13 +58,21 @@ def _max_data(connection: Connection, space: PacketNumberSpace, frame: MaxDataFr
 
 def _max_stream_data(connection: Connection, space: PacketNumberSpace, frame: MaxStreamDataFrame) -> bool:
     stream = connection.receiving_streams[frame.stream_id]
-    return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
+    return frame.maximum == stream.limit > stream.acknowledged_limit and stream.wants_more
 
 
 def _blocked(
     connection: Connection, space: PacketNumberSpace, frame: DataBlockedFrame | StreamDataBlockedFrame
 ) -> bool:
     return is_still_met(connection, frame)
+
+
+def _reset_stream(connection: Connection, space: PacketNumberSpace, frame: ResetStreamFrame) -> bool:
+    return not connection.sending_streams[frame.stream_id].is_over
+
+
+def _stop_sending(connection: Connection, space: PacketNumberSpace, frame: StopSendingFrame) -> bool:
+    return not connection.receiving_streams[frame.stream_id].is_over
 
 
 def _path_status(connection: Connection, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame) -> bool:
@@ -83,6 +93,8 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     MaxStreamDataFrame: _max_stream_data,
     DataBlockedFrame: _blocked,
     StreamDataBlockedFrame: _blocked,
+    ResetStreamFrame: _reset_stream,
+    StopSendingFrame: _stop_sending,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,
