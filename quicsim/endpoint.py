@@ -84,6 +84,8 @@ class Stack(Protocol):
     now_ns: int
     is_client: bool
     events: deque[ConnectionEvent]
+    complaint: str
+    """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
 
     @property
     def deadline_ns(self) -> int:

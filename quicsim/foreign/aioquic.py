@@ -113,6 +113,7 @@ class AioquicConnection:
         self.deadline_ns = 0
         self.counts = Counts()
         self.events: deque[ConnectionEvent] = deque()
+        self.complaint = ""
         self.receiving_streams: dict[int, Received] = {}
         self.flow = Consumed()
         self.path = OnlyPath()

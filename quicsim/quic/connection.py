@@ -151,13 +151,15 @@ class Connection:
         self.addresses = Addresses()
         self.arrived_from: Address | None = None
         """Where the datagram that is processed now, or was last, came from."""
+        self.complaint = ""
+        """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
     # The four calls
 
     def receive(self, datagram: Datagram, now_ns: int) -> None:
-        """Take a datagram from the network. Raises ProtocolViolation for what no correct peer sends."""
+        """Take a datagram. What no correct peer sends closes the connection (RFC 9000 section 11.1)."""
         self.now_ns = now_ns
         if self.end is not None:
             self.end.receive(self, datagram)
@@ -172,6 +174,8 @@ class Connection:
                 self.is_complete and datagram.path_id not in self.abandoned_paths
             ):  # without the keys a packet cannot be read (RFC 9000 section 12.2)
                 receiving.receive(self, self.open_path(datagram.path_id), datagram)
+        except ProtocolViolation as violation:
+            ending.violated(self, violation)
         finally:
             self._in_call = False
         if is_elsewhere:

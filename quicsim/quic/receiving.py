@@ -15,6 +15,7 @@ from quicsim.quic.ending import peer_closed
 from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
+    FRAMES,
     AckFrame,
     ConnectionCloseFrame,
     CryptoFrame,
@@ -36,9 +37,11 @@ from quicsim.quic.frames import (
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    encode_frame,
+    may_travel,
 )
 from quicsim.quic.mtu import probe_arrived
-from quicsim.quic.packet import HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
 from quicsim.quic.stream_control import (
     on_max_stream_data,
     on_reset_stream,
@@ -46,6 +49,7 @@ from quicsim.quic.stream_control import (
     on_stream_frame,
     receiving_stream,
 )
+from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +59,9 @@ if TYPE_CHECKING:
     from quicsim.quic.sent import PacketNumberSpace
 
 _RECEIVED = Code.PACKET_RECEIVED  # looked up once: a member costs more to find in its class than a call does
+
+PACKET_TYPES = "IH1"
+"""By space: the type of its packets, as `FrameRow.packets` writes it."""
 
 __all__ = ["is_new", "process_ack", "process_frames", "receive"]
 
@@ -75,6 +82,8 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         space = path.spaces[packet.space]
         if not space.can_receive or not operations.read_packet(connection, path, packet):
             continue
+        if packet.space is not APPLICATION:  # where every frame may travel
+            check_frames(packet)
         received = space.received
         received.add(packet.number, connection.now_ns)
         if packet.ecn and connection.profile.counts_ecn_marks:
@@ -93,6 +102,15 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         if packet.ack_eliciting and space.can_receive:
             received.unreported_ack_eliciting += 1
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
+
+
+def check_frames(packet: Packet) -> None:
+    """Raises ProtocolViolation for a frame that may not stand in a packet of this type (RFC 9000 section 12.4)."""
+    for frame in packet.frames:
+        if not may_travel(frame, PACKET_TYPES[packet.space]):
+            frame_type, _ = decode_varint(encode_frame(frame), 0)
+            name, kind = FRAMES[frame.__class__].name, Space(packet.space).name.capitalize()
+            raise ProtocolViolation(f"a {name} frame has no place in a packet of type {kind}", frame_type)
 
 
 def emit_received(connection: Connection, path: Path, packet: Packet) -> None:

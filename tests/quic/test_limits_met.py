@@ -3,9 +3,9 @@
 import pytest
 
 from quicsim.events import PacketSent
-from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import DataBlockedFrame, MaxDataFrame, MaxStreamDataFrame, StreamDataBlockedFrame
 from quicsim.quic.needed import is_needed
+from quicsim.quic.states import ConnectionState
 from tests.quic.pipe import Pipe, both_confirmed, request_answers, settled
 from tests.quic.test_connection import arriving
 
@@ -105,5 +105,6 @@ def test_a_stream_that_only_this_end_may_open_is_not_the_peers_to_speak_of():
     pipe = Pipe()
     pipe.connect()
     pipe.run(both_confirmed)
-    with pytest.raises(ProtocolViolation, match="stream 40, which only this endpoint may open"):
-        pipe.client.receive(arriving(StreamDataBlockedFrame(40, 1), number=500), pipe.now_ns)
+    pipe.client.receive(arriving(StreamDataBlockedFrame(40, 1), number=500), pipe.now_ns)
+    assert pipe.client.state is ConnectionState.CLOSING
+    assert pipe.client.complaint == "data on stream 40, which only this endpoint may open"
