@@ -11,7 +11,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
-from quicsim.quic import ending, multipath, path_control, receiving, sending
+from quicsim.quic import ending, multipath, path_control, receiving, sending, stream_control
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.connection_ids import ConnectionIds
 from quicsim.quic.ecn import EcnMarking
@@ -19,7 +19,15 @@ from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
 from quicsim.quic.frames import ConnectionCloseFrame, Frame
 from quicsim.quic.handshake import Handshake, advance_handshake
-from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
+from quicsim.quic.interface import (
+    ConnectionEvent,
+    Counts,
+    HandshakeEvent,
+    PluginHost,
+    StreamReceived,
+    StreamReset,
+    StreamStopped,
+)
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
 from quicsim.quic.parameters import DEFAULT_CONNECTION_ID_LIMIT, TransportParameters
@@ -31,7 +39,6 @@ from quicsim.quic.states import (
     ConnectionInput,
     ConnectionState,
     SendingProcessState,
-    SendingStreamState,
     advance,
 )
 from quicsim.quic.streams import ReceivingStream, SendingStream
@@ -45,7 +52,8 @@ if TYPE_CHECKING:
 
 _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
-__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived"]
+__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived",
+           "StreamReset", "StreamStopped"]  # fmt: skip
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -291,6 +299,14 @@ class Connection:
         if self.profile.announces_limits_met and self.is_complete:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
+    def reset_stream(self, stream_id: int, error_code: int) -> None:
+        """Send no more on a stream, and give up what has not arrived. Nothing happens where all of it has."""
+        stream_control.reset_stream(self, stream_id, error_code)
+
+    def stop_sending(self, stream_id: int, error_code: int) -> None:
+        """Read no more of a stream, and ask the peer to send no more on it. Nothing happens where it has ended."""
+        stream_control.stop_sending(self, stream_id, error_code)
+
     def change_local_address(self, now_ns: int) -> None:
         """This endpoint, a client, sends from another address from now on (RFC 9000 section 9.2).
 
@@ -358,12 +374,10 @@ class Connection:
     @property
     def has_open_stream(self) -> bool:
         """Whether a stream of the application is unfinished in either direction."""
-        receiving_one = any(
-            not stream.is_finished for stream_id, stream in self.receiving_streams.items() if not stream_id & 2
-        )
-        return receiving_one or any(
-            stream.state is not SendingStreamState.DATA_RECEIVED
-            for stream_id, stream in self.sending_streams.items()
+        return any(
+            not stream.is_over
+            for streams in (self.receiving_streams, self.sending_streams)
+            for stream_id, stream in streams.items()
             if not stream_id & 2
         )
 

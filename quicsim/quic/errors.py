@@ -11,7 +11,9 @@ __all__ = [
     "ProtocolViolation",
     "QuicError",
     "StateError",
+    "StreamLimitError",
     "StreamStateError",
+    "StreamStateViolation",
 ]
 
 
@@ -47,6 +49,18 @@ class ConnectionIdLimitError(ProtocolViolation):
     """The peer issued more connection IDs than it was allowed (RFC 9000 section 5.1.1)."""
 
     code = 0x09
+
+
+class StreamLimitError(ProtocolViolation):
+    """The peer opened more streams than it was allowed (RFC 9000 section 4.6)."""
+
+    code = 0x04
+
+
+class StreamStateViolation(ProtocolViolation):
+    """The peer sent a frame for a stream that is in no state for it (RFC 9000 section 20.1, STREAM_STATE_ERROR)."""
+
+    code = 0x05
 
 
 class FrameEncodingError(ProtocolViolation):

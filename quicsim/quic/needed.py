@@ -21,7 +21,9 @@ from quicsim.quic.frames import (
     PathBackupFrame,
     PathNewConnectionIdFrame,
     PathRetireConnectionIdFrame,
+    ResetStreamFrame,
     RetireConnectionIdFrame,
+    StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
 )
@@ -61,7 +63,7 @@ def _max_data(connection: Connection, space: PacketNumberSpace, frame: MaxDataFr
 
 def _max_stream_data(connection: Connection, space: PacketNumberSpace, frame: MaxStreamDataFrame) -> bool:
     stream = connection.receiving_streams[frame.stream_id]
-    return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
+    return frame.maximum == stream.limit > stream.acknowledged_limit and stream.wants_more
 
 
 def _blocked(
@@ -76,6 +78,14 @@ def _connection_id(connection: Connection, space: PacketNumberSpace, frame: Issu
 
 def _retirement(connection: Connection, space: PacketNumberSpace, frame: Retirement) -> bool:
     return connection.ids.is_retirement_needed(frame)
+
+
+def _reset_stream(connection: Connection, space: PacketNumberSpace, frame: ResetStreamFrame) -> bool:
+    return not connection.sending_streams[frame.stream_id].is_over
+
+
+def _stop_sending(connection: Connection, space: PacketNumberSpace, frame: StopSendingFrame) -> bool:
+    return not connection.receiving_streams[frame.stream_id].is_over
 
 
 def _path_status(connection: Connection, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame) -> bool:
@@ -100,6 +110,8 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     PathNewConnectionIdFrame: _connection_id,
     RetireConnectionIdFrame: _retirement,
     PathRetireConnectionIdFrame: _retirement,
+    ResetStreamFrame: _reset_stream,
+    StopSendingFrame: _stop_sending,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,

@@ -36,7 +36,9 @@ from quicsim.quic.frames import (
     PathsFrame,
     PingFrame,
     PluginFrame,
+    ResetStreamFrame,
     RetireConnectionIdFrame,
+    StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
     encode_frame,
@@ -44,7 +46,13 @@ from quicsim.quic.frames import (
 )
 from quicsim.quic.mtu import probe_arrived
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
-from quicsim.quic.stream_control import on_max_stream_data, on_stream_frame, receiving_stream
+from quicsim.quic.stream_control import (
+    on_max_stream_data,
+    on_reset_stream,
+    on_stop_sending,
+    on_stream_frame,
+    receiving_stream,
+)
 from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
@@ -224,6 +232,14 @@ def _on_retirement(connection: Connection, path: Path, space: PacketNumberSpace,
     connection.ids.on_retirement(connection, frame, path.path_id)
 
 
+def _on_reset_stream(connection: Connection, path: Path, space: PacketNumberSpace, frame: ResetStreamFrame) -> None:
+    on_reset_stream(connection, frame)
+
+
+def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpace, frame: StopSendingFrame) -> None:
+    on_stop_sending(connection, frame)
+
+
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
     if not connection.is_client:
         raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
@@ -241,6 +257,8 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PingFrame: _ignore,
     DataBlockedFrame: _ignore,
     StreamDataBlockedFrame: _on_stream_data_blocked,
+    ResetStreamFrame: _on_reset_stream,
+    StopSendingFrame: _on_stop_sending,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
     PathBackupFrame: _on_path_status,
@@ -340,5 +358,7 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             connection.ids.acknowledge(frame)
         elif isinstance(frame, RetireConnectionIdFrame | PathRetireConnectionIdFrame):
             connection.ids.acknowledge_retirement(frame)
+        elif isinstance(frame, ResetStreamFrame):
+            connection.sending_streams[frame.stream_id].acknowledge_reset()
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

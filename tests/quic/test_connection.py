@@ -16,6 +16,7 @@ from quicsim.quic.errors import (
     ProtocolViolation,
     QuicError,
     StreamStateError,
+    StreamStateViolation,
 )
 from quicsim.quic.frames import (
     FRAMES,
@@ -322,8 +323,13 @@ def arriving(*frames, space=APPLICATION, number=0):
     [
         ("server", [HandshakeDoneFrame()], ProtocolViolation, "a client sent HANDSHAKE_DONE"),
         ("client", [MaxStreamDataFrame(40, 1)], ProtocolViolation, "stream 40, which does not exist"),
-        ("client", [StreamFrame(40, 0, 1, False)], ProtocolViolation, "stream 40, which only this endpoint may open"),
-        ("client", [StreamFrame(2, 0, 1, False)], ProtocolViolation, "stream 2, which only this endpoint may open"),
+        (
+            "client",
+            [StreamFrame(40, 0, 1, False)],
+            StreamStateViolation,
+            "stream 40, which only this endpoint may open",
+        ),
+        ("client", [StreamFrame(2, 0, 1, False)], StreamStateViolation, "stream 2, which only this endpoint may open"),
         ("client", [StreamFrame(1, 0, 1, False), StreamFrame(1, 2_000, 1, False)], FlowControlError, "up to 1000"),
         ("client", [StreamFrame(1, 0, 10, True), StreamFrame(1, 0, 11, False)], FinalSizeError, "11"),
         ("client", [StreamFrame(1 + 4 * n, 0, 900, False) for n in range(2)], FlowControlError, "1800 bytes"),

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import find
 
 from quicsim.events import PacketSent
-from quicsim.quic.errors import FinalSizeError, FlowControlError, FrameEncodingError, ProtocolViolation
+from quicsim.quic.errors import (
+    FinalSizeError,
+    FlowControlError,
+    FrameEncodingError,
+    ProtocolViolation,
+    StreamLimitError,
+    StreamStateViolation,
+)
 from quicsim.quic.frames import FRAMES, AckFrame, ConnectionCloseFrame, PingFrame, StreamFrame, may_travel
 from quicsim.quic.handshake import Handshake
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet
@@ -100,6 +107,7 @@ def test_the_peer_learns_why():
 
 def test_the_codes_are_those_of_the_registry():
     codes = {ProtocolViolation: 0x0A, FlowControlError: 0x03, FinalSizeError: 0x06, FrameEncodingError: 0x07}
+    codes |= {StreamLimitError: 0x04, StreamStateViolation: 0x05}
     assert {kind: kind.code for kind in codes} == codes
 
 
