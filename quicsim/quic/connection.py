@@ -18,6 +18,7 @@ from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
 from quicsim.quic.frames import ConnectionCloseFrame, Frame
+from quicsim.quic.greeting import Greeting
 from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import (
     ConnectionEvent,
@@ -161,6 +162,18 @@ class Connection:
         """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
         self.arrived_with: int | None = None
         """Which connection ID it was addressed to."""
+        if not settings.versions or min(settings.versions) < 1:
+            raise QuicError(f"versions are {list(settings.versions)}; give one or more, of which none is 0")
+        self.version = settings.versions[0]
+        """Of QUIC: what this end, a client, writes into long headers."""
+        self.token = b""
+        """What a client's Initial packets carry."""
+        self.tokens = settings.tokens
+        self.greeting: Greeting | None = Greeting(settings.versions, retries=settings.retries)
+        """None: the handshake has begun."""
+        self.issues_tokens = settings.issues_tokens
+        self.peer_has_token = False
+        """A NEW_TOKEN of ours was acknowledged."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
@@ -171,6 +184,8 @@ class Connection:
         self.now_ns = now_ns
         if self.end is not None:
             self.end.receive(self, datagram)
+            return
+        if self.greeting is not None and not self.greeting.lets_in(self, datagram):
             return
         self.arrived_from, self.arrived_with = datagram.address, datagram.connection_id
         is_elsewhere = datagram.address is not self.addresses.current and self.addresses.is_elsewhere(self, datagram)
@@ -198,10 +213,12 @@ class Connection:
     def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
         """Run the sending process and return what it sends, in order."""
         self.now_ns = now_ns
-        if self.end is not None:
-            return self.end.datagrams_to_send(self)
-        datagrams: list[Datagram] = []
         addresses = self.addresses
+        if self.end is not None:
+            datagrams = self.end.datagrams_to_send(self)
+            self._complete(datagrams)
+            return datagrams
+        datagrams = [] if self.greeting is None else self.greeting.datagrams_to_send(self)
         if addresses.is_busy:
             datagrams += addresses.datagrams_to_send(self)
         if not sending.is_idle(self):
@@ -225,14 +242,21 @@ class Connection:
                 deadline_ns = path.paced_until_ns
         if addresses.is_busy:
             deadline_ns = addresses.deadline_ns(self, deadline_ns)
-        if addresses.have_changed:
-            addresses.write(datagrams)
-        if self.ids.have_changed:
-            self.ids.write(datagrams)
+        self._complete(datagrams)
         if self.idle.timeout_ns:
             deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns
         return datagrams
+
+    def _complete(self, datagrams: list[Datagram]) -> None:
+        """Write into datagrams what their packets do not say, where it is not as ever."""
+        if not self.is_confirmed:
+            for datagram in datagrams:
+                datagram.version, datagram.token = self.version, self.token
+        if self.addresses.have_changed:
+            self.addresses.write(datagrams)
+        if self.ids.have_changed:
+            self.ids.write(datagrams)
 
     def on_deadline(self, now_ns: int) -> None:
         """The deadline has come; `datagrams_to_send` follows."""
@@ -275,6 +299,8 @@ class Connection:
         """Start the handshake (client)."""
         self.now_ns = self.last_progress_ns = now_ns
         self.idle.received(now_ns)
+        if self.tokens:
+            self.token = self.tokens.pop()
         self.path.validate()  # a client is not held to the amplification limit
         self.path.open(INITIAL)
         self.path.spaces[INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)

@@ -8,6 +8,7 @@ __all__ = [
     "FinalSizeError",
     "FlowControlError",
     "FrameEncodingError",
+    "InvalidTokenError",
     "ProtocolViolation",
     "QuicError",
     "StateError",
@@ -61,6 +62,12 @@ class StreamStateViolation(ProtocolViolation):
     """The peer sent a frame for a stream that is in no state for it (RFC 9000 section 20.1, STREAM_STATE_ERROR)."""
 
     code = 0x05
+
+
+class InvalidTokenError(ProtocolViolation):
+    """A client came with a token that is not for it (RFC 9000 section 8.1.2)."""
+
+    code = 0x0B
 
 
 class FrameEncodingError(ProtocolViolation):

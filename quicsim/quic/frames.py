@@ -228,6 +228,11 @@ def _check_retirement(frame: NewConnectionIdFrame | PathNewConnectionIdFrame) ->
         )
 
 
+def _check_token(frame: NewTokenFrame) -> None:
+    if not frame.token:
+        raise FrameEncodingError("a new token of 0 bytes (section 19.7)")
+
+
 def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int]:
     end = offset
     while end < len(data) and data[end] == 0:
@@ -438,7 +443,7 @@ _ROWS = (
     _row(0x04, ResetStreamFrame, "reset_stream", "01", NUMBER, NUMBER, NUMBER),
     _row(0x05, StopSendingFrame, "stop_sending", "01", NUMBER, NUMBER),
     _row(0x06, CryptoFrame, "crypto", "IH1", NUMBER, BYTES, check=_check_end),
-    _row(0x07, NewTokenFrame, "new_token", "1", BYTES),
+    _row(0x07, NewTokenFrame, "new_token", "1", BYTES, check=_check_token),
     FrameRow(
         tuple(range(0x08, 0x10)), StreamFrame, "stream", "01", True, True, _stream_size, _encode_stream, _decode_stream
     ),

@@ -10,7 +10,8 @@ import enum
 from typing import TYPE_CHECKING
 
 from quicsim.quic.errors import ProtocolViolation
-from quicsim.quic.frames import HandshakeDoneFrame
+from quicsim.quic.frames import HandshakeDoneFrame, NewTokenFrame
+from quicsim.quic.greeting import TokenKind, mint
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionInput
@@ -144,6 +145,8 @@ def advance_handshake(connection: Connection, progress: HandshakeProgress) -> No
         connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
         path.application.pending.append(HandshakeDoneFrame())
         connection.ids.replenish(connection, 0)
+        if connection.issues_tokens:
+            path.application.pending.append(NewTokenFrame(mint(TokenKind.NEW_TOKEN, connection.addresses.current)))
         connection.confirm_handshake()
 
 

@@ -16,6 +16,7 @@ from quicsim.quic.frames import (
     MaxDataFrame,
     MaxStreamDataFrame,
     NewConnectionIdFrame,
+    NewTokenFrame,
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
@@ -88,6 +89,10 @@ def _stop_sending(connection: Connection, space: PacketNumberSpace, frame: StopS
     return not connection.receiving_streams[frame.stream_id].is_over
 
 
+def _new_token(connection: Connection, space: PacketNumberSpace, frame: NewTokenFrame) -> bool:
+    return not connection.peer_has_token
+
+
 def _path_status(connection: Connection, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame) -> bool:
     return frame.sequence_number == connection.paths[frame.path_id].status_sequence
 
@@ -112,6 +117,7 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     PathRetireConnectionIdFrame: _retirement,
     ResetStreamFrame: _reset_stream,
     StopSendingFrame: _stop_sending,
+    NewTokenFrame: _new_token,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,

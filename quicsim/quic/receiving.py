@@ -24,6 +24,7 @@ from quicsim.quic.frames import (
     MaxDataFrame,
     MaxStreamDataFrame,
     NewConnectionIdFrame,
+    NewTokenFrame,
     PaddingFrame,
     PathAbandonFrame,
     PathAckFrame,
@@ -240,6 +241,12 @@ def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpac
     on_stop_sending(connection, frame)
 
 
+def _on_new_token(connection: Connection, path: Path, space: PacketNumberSpace, frame: NewTokenFrame) -> None:
+    if not connection.is_client:
+        raise ProtocolViolation("a client sent NEW_TOKEN, which only a server may (RFC 9000 section 19.7)")
+    connection.tokens.append(frame.token)
+
+
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
     if not connection.is_client:
         raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
@@ -271,6 +278,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
+    NewTokenFrame: _on_new_token,
     HandshakeDoneFrame: _on_handshake_done,
     ConnectionCloseFrame: _on_connection_close,
     PathChallengeFrame: _on_path_challenge,
@@ -360,5 +368,7 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             connection.ids.acknowledge_retirement(frame)
         elif isinstance(frame, ResetStreamFrame):
             connection.sending_streams[frame.stream_id].acknowledge_reset()
+        elif isinstance(frame, NewTokenFrame):
+            connection.peer_has_token = True
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

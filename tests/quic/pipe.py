@@ -133,7 +133,8 @@ class Pipe:
         side = self.sides[name]
         side.sizes.append(datagram.size_bytes)
         connection = side.connection
-        largest = connection.profile.largest_datagram_bytes if datagram.packets[0].space is Space.APPLICATION else 0
+        is_protected = datagram.packets and datagram.packets[0].space is Space.APPLICATION
+        largest = connection.profile.largest_datagram_bytes if is_protected else 0
         assert datagram.size_bytes <= max(connection.path.datagram_bytes, 1200, largest)
 
     def step(self):
