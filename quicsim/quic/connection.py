@@ -31,7 +31,7 @@ from quicsim.quic.interface import (
 )
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
-from quicsim.quic.parameters import DEFAULT_CONNECTION_ID_LIMIT, TransportParameters
+from quicsim.quic.parameters import advertised
 from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
@@ -42,6 +42,7 @@ from quicsim.quic.states import (
     SendingProcessState,
     advance,
 )
+from quicsim.quic.stream_limits import StreamLimits
 from quicsim.quic.streams import ReceivingStream, SendingStream
 
 if TYPE_CHECKING:
@@ -99,10 +100,7 @@ class Connection:
         self.maximum_paths = MAXIMUM_PATHS if profile.is_multipath else 1
         self.address_count = settings.address_count
         self.backup_paths = settings.backup_paths
-        id_limit = chosen(settings.active_connection_id_limit, profile.active_connection_id_limit)
-        if id_limit and id_limit < DEFAULT_CONNECTION_ID_LIMIT:
-            raise QuicError(f"active_connection_id_limit is {id_limit}; the least is 2 (RFC 9000 section 18.2)")
-        self.ids = ConnectionIds(id_limit)
+        self.ids = ConnectionIds(chosen(settings.active_connection_id_limit, profile.active_connection_id_limit))
         self.scheduler = settings.scheduler
         self.scheduler_waits = False
         """ECF holds data back for a faster path."""
@@ -114,18 +112,9 @@ class Connection:
             raise QuicError(f"there is no scheduler {settings.scheduler!r}; there are {', '.join(SCHEDULERS)}")
         if settings.address_count >= MAXIMUM_PATHS:
             raise QuicError(f"{settings.address_count} addresses; a connection has at most {MAXIMUM_PATHS - 1}")
-        advertised_ns = self.max_ack_delay_ns if profile.max_ack_delay_ns else settings.max_ack_delay_ns
         self.handshake = Handshake(
             is_client=is_client,
-            parameters=TransportParameters(
-                self.flow.window,
-                self.max_stream_data,
-                advertised_ns,
-                settings.accepts_plugins,
-                self.maximum_paths,
-                settings.idle_timeout_ns,
-                self.ids.limit or DEFAULT_CONNECTION_ID_LIMIT,
-            ),
+            parameters=(parameters := advertised(profile, settings)),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
         self._controller = settings.congestion_control or profile.congestion_control
@@ -147,6 +136,10 @@ class Connection:
         self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}
         self.receiving_streams: dict[int, ReceivingStream] = {}
+        self.stream_limits = (
+            StreamLimits(parameters.max_streams, is_unidirectional=False),
+            StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
+        )
         self.ready_streams: deque[SendingStream] = deque()
         """Streams with something new to send within their own limit, in turn."""
         self._next_bidirectional = 0 if is_client else 1
@@ -162,15 +155,13 @@ class Connection:
         """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
         self.arrived_with: int | None = None
         """Which connection ID it was addressed to."""
-        if not settings.versions or min(settings.versions) < 1:
-            raise QuicError(f"versions are {list(settings.versions)}; give one or more, of which none is 0")
-        self.version = settings.versions[0]
-        """Of QUIC: what this end, a client, writes into long headers."""
         self.token = b""
         """What a client's Initial packets carry."""
         self.tokens = settings.tokens
-        self.greeting: Greeting | None = Greeting(settings.versions, retries=settings.retries)
+        self.greeting: Greeting | None = (greeting := Greeting(settings.versions, retries=settings.retries))
         """None: the handshake has begun."""
+        self.version = greeting.preferred
+        """Of QUIC: what this end, a client, writes into long headers."""
         self.issues_tokens = settings.issues_tokens
         self.peer_has_token = False
         """A NEW_TOKEN of ours was acknowledged."""
@@ -204,7 +195,7 @@ class Connection:
         if is_elsewhere:
             self.addresses.follow(self, datagram)
         elif datagram.connection_id is not None:
-            self.addresses.note(datagram.connection_id)
+            self.addresses.note(self, datagram)
         if self.idle.timeout_ns:
             self.idle.received(now_ns)
         if self._changes:
@@ -264,6 +255,8 @@ class Connection:
         if self.end is not None or (self.idle.timeout_ns and self.idle.is_over(self)):
             ending.on_deadline(self)
             return
+        if self.idle.timeout_ns:
+            self.idle.keep_alive(self)
         if self.addresses.is_busy:
             self.addresses.on_deadline(self)
         self._in_call = True
@@ -307,10 +300,13 @@ class Connection:
         self.move(ConnectionInput.START)
 
     def open_stream(self) -> int:
-        """The identifier of a new bidirectional stream (RFC 9000 section 2.1)."""
+        """The identifier of a new bidirectional stream (RFC 9000 section 2.1).
+
+        What is written on it waits where the peer does not allow so many streams yet (section 4.6).
+        """
         stream_id = self._next_bidirectional
         self._next_bidirectional += 4
-        self.sending_stream(stream_id)
+        stream_control.open_stream(self, stream_id)
         return stream_id
 
     def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
@@ -322,7 +318,7 @@ class Connection:
         stream.write(data, fin=fin)
         if not was_ready and stream.has_new():
             self.ready_streams.append(stream)
-        if self.profile.announces_limits_met and self.is_complete:
+        if self.profile.announces_limits_met and self.is_complete and not stream.waits:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
     def reset_stream(self, stream_id: int, error_code: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.errors import ConnectionIdLimitError, ProtocolViolation
+from quicsim.quic.errors import ConnectionIdLimitError, ProtocolViolation, QuicError
 from quicsim.quic.frames import (
     NewConnectionIdFrame,
     PathNewConnectionIdFrame,
@@ -74,6 +74,8 @@ class ConnectionIds:
     __slots__ = ("_of_paths", "have_changed", "limit")
 
     def __init__(self, limit: int) -> None:
+        if 0 < limit < DEFAULT_CONNECTION_ID_LIMIT:
+            raise QuicError(f"active_connection_id_limit is {limit}; the least is 2 (RFC 9000 section 18.2)")
         self.limit = limit
         """How many active IDs of its peer's this end takes; 0: a stack that issues none itself."""
         self.have_changed = False
@@ -96,10 +98,11 @@ class ConnectionIds:
             self._issue(connection, path_id, ids)
 
     def renew(self, connection: Connection, path_id: int = 0) -> None:
-        """Have the peer retire all that it holds and use new ones (section 5.1.2): as many as it held."""
+        """Have the peer retire all that it holds and use new ones (section 5.1.2): as many as it may hold by now."""
         ids = self.of_path(path_id)
+        held = [number for number in ids.issued if number >= ids.retires_prior_to]
         ids.retires_prior_to = ids.next_issued
-        for _ in range(len(ids.issued)):
+        for _ in held:
             self._issue(connection, path_id, ids)
 
     def _issue(self, connection: Connection, path_id: int, ids: IdsOfPath) -> None:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACK_DELAY_UNIT_NS",
     "FRAMES",
+    "MAXIMUM_STREAMS",
     "PLUGIN_FRAME_TYPES",
     "AckFrame",
     "ConnectionCloseFrame",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PacketReceived, PacketSent
 from quicsim.quic.ending import violated
-from quicsim.quic.errors import ConnectionFailed, InvalidTokenError
+from quicsim.quic.errors import ConnectionFailed, InvalidTokenError, QuicError
 from quicsim.quic.headers import encode_answer
 from quicsim.quic.packet import (
     CONNECTION_ID_BYTES,
@@ -58,6 +58,8 @@ class Greeting:
     __slots__ = ("_answers", "_has_begun_again", "_retries", "_versions")
 
     def __init__(self, versions: tuple[int, ...], *, retries: bool) -> None:
+        if not versions or min(versions) < 1:
+            raise QuicError(f"versions are {list(versions)}; give one or more, of which none is 0")
         self._versions = versions
         """In the order of preference."""
         self._retries = retries
@@ -65,6 +67,11 @@ class Greeting:
         self._answers: list[Answer] = []
         self._has_begun_again: set[type[Answer]] = set()
         """Because of which kinds of answer a client has (sections 6.2 and 17.2.5.2: once each)."""
+
+    @property
+    def preferred(self) -> int:
+        """The version that a client offers first."""
+        return self._versions[0]
 
     def lets_in(self, connection: Connection, datagram: Datagram) -> bool:
         """Whether a datagram's packets are to be processed; the greeting is over with the first that are.

@@ -15,6 +15,7 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    MaxStreamsFrame,
     NewConnectionIdFrame,
     NewTokenFrame,
     PathAbandonFrame,
@@ -27,6 +28,7 @@ from quicsim.quic.frames import (
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    StreamsBlockedFrame,
 )
 
 if TYPE_CHECKING:
@@ -81,6 +83,16 @@ def _retirement(connection: Connection, space: PacketNumberSpace, frame: Retirem
     return connection.ids.is_retirement_needed(frame)
 
 
+def _max_streams(connection: Connection, space: PacketNumberSpace, frame: MaxStreamsFrame) -> bool:
+    limits = connection.stream_limits[frame.unidirectional]
+    return frame.maximum == limits.limit > limits.acknowledged_limit
+
+
+def _streams_blocked(connection: Connection, space: PacketNumberSpace, frame: StreamsBlockedFrame) -> bool:
+    limits = connection.stream_limits[frame.unidirectional]
+    return frame.limit == limits.peer_limit and bool(limits.waiting)
+
+
 def _reset_stream(connection: Connection, space: PacketNumberSpace, frame: ResetStreamFrame) -> bool:
     return not connection.sending_streams[frame.stream_id].is_over
 
@@ -109,12 +121,14 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     CryptoFrame: _crypto,
     MaxDataFrame: _max_data,
     MaxStreamDataFrame: _max_stream_data,
+    MaxStreamsFrame: _max_streams,
     DataBlockedFrame: _blocked,
     StreamDataBlockedFrame: _blocked,
     NewConnectionIdFrame: _connection_id,
     PathNewConnectionIdFrame: _connection_id,
     RetireConnectionIdFrame: _retirement,
     PathRetireConnectionIdFrame: _retirement,
+    StreamsBlockedFrame: _streams_blocked,
     ResetStreamFrame: _reset_stream,
     StopSendingFrame: _stop_sending,
     NewTokenFrame: _new_token,

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from quicsim.quic.frames import MAXIMUM_STREAMS
+from quicsim.quic.path import MAXIMUM_PATHS
+from quicsim.quic.settings import chosen
 from quicsim.quic.varint import decode_varint, encode_varint
 
-__all__ = ["DEFAULT_CONNECTION_ID_LIMIT", "TransportParameters"]
+if TYPE_CHECKING:
+    from quicsim.quic.profiles import Profile
+    from quicsim.quic.settings import Settings
+
+__all__ = ["DEFAULT_CONNECTION_ID_LIMIT", "TransportParameters", "advertised"]
 
 DEFAULT_CONNECTION_ID_LIMIT = 2
 """How many active connection IDs an endpoint takes that does not say (section 18.2)."""
@@ -16,6 +24,8 @@ MILLISECOND_NS = 1_000_000
 _MAX_IDLE_TIMEOUT = 0x01
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
+_MAX_STREAMS_BIDI = 0x08
+_MAX_STREAMS_UNI = 0x09
 _MAX_ACK_DELAY = 0x0B
 _ACTIVE_CONNECTION_ID_LIMIT = 0x0E
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
@@ -35,13 +45,17 @@ class TransportParameters:
     """How many paths this endpoint uses at most; 1: it knows one only, and says nothing."""
     idle_timeout_ns: int = 0
     """After how long without anything the connection is closed; 0: never. Rounded up on the wire as well."""
-
+    max_streams: int = MAXIMUM_STREAMS
+    """How many bidirectional streams the peer may open to begin with."""
+    max_unidirectional_streams: int = 0
+    """How many unidirectional ones: the exchange of plugins takes one, also where it refuses them all."""
     active_connection_id_limit: int = DEFAULT_CONNECTION_ID_LIMIT
     """How many connection IDs of its peer's this endpoint takes at a time."""
 
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
+        values |= {_MAX_STREAMS_BIDI: self.max_streams, _MAX_STREAMS_UNI: self.max_unidirectional_streams}
         if self.max_ack_delay_ns is not None:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
         if self.idle_timeout_ns:
@@ -80,4 +94,23 @@ class TransportParameters:
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
             active_connection_id_limit=number(_ACTIVE_CONNECTION_ID_LIMIT, DEFAULT_CONNECTION_ID_LIMIT),
+            max_streams=number(_MAX_STREAMS_BIDI),
+            max_unidirectional_streams=number(_MAX_STREAMS_UNI),
         )
+
+
+def advertised(profile: Profile, settings: Settings) -> TransportParameters:
+    """What an endpoint with these settings says of itself."""
+    own_ns = settings.max_ack_delay_ns
+    return TransportParameters(
+        max_data=chosen(settings.max_data_bytes, profile.max_data_bytes),
+        max_stream_data=chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes),
+        max_ack_delay_ns=chosen(own_ns, profile.max_ack_delay_ns) if profile.max_ack_delay_ns else own_ns,
+        accepts_plugins=settings.accepts_plugins,
+        maximum_paths=MAXIMUM_PATHS if profile.is_multipath else 1,
+        idle_timeout_ns=settings.idle_timeout_ns,
+        max_streams=chosen(settings.max_streams, MAXIMUM_STREAMS),
+        max_unidirectional_streams=1,
+        active_connection_id_limit=chosen(settings.active_connection_id_limit, profile.active_connection_id_limit)
+        or DEFAULT_CONNECTION_ID_LIMIT,
+    )

@@ -22,6 +22,8 @@ class Settings:
     """Advertised to the peer."""
     max_data_bytes: int | None = None
     max_stream_data_bytes: int | None = None
+    max_streams: int | None = None
+    """How many bidirectional streams the peer may have open at once; None: as many as it likes."""
     certificate_chain_bytes: int = 3_000
     """Assumed: between a short ECDSA chain and a long RSA chain."""
     accepts_plugins: bool = True

@@ -86,6 +86,7 @@ def build_side(place: Place, name: HostName) -> Side:
         max_ack_delay_ns=host.max_ack_delay_ns,
         max_data_bytes=host.max_data_bytes,
         max_stream_data_bytes=host.max_stream_data_bytes,
+        max_streams=host.max_streams,
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,

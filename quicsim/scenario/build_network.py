@@ -36,7 +36,8 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
 NOT_OF_FOREIGN_STACKS = (
-    "active_connection_id_limit", "bridge", "ecn", "idle_timeout", "new_token", "retry", "token", "versions"
+    "active_connection_id_limit", "bridge", "ecn", "idle_timeout", "max_streams", "new_token", "retry", "token",
+    "versions",
 )  # fmt: skip
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000
