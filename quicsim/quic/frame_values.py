@@ -14,6 +14,7 @@ __all__ = [
     "ConnectionCloseFrame",
     "CryptoFrame",
     "DataBlockedFrame",
+    "DatagramFrame",
     "EcnCounts",
     "Frame",
     "HandshakeDoneFrame",
@@ -238,6 +239,12 @@ class HandshakeDoneFrame(NamedTuple):
     """The server confirms the handshake. Section 19.20."""
 
 
+class DatagramFrame(NamedTuple):
+    """Data that nobody repeats. RFC 9221 section 4."""
+
+    data: bytes
+
+
 PLUGIN_FRAME_TYPES = range(0x1C00, 0x1D00)
 """Assumed: a block of two-byte types that all begin with the byte 0x5C.
 
@@ -271,5 +278,5 @@ Frame = (
     | NewTokenFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame | MaxStreamsFrame | DataBlockedFrame
     | StreamDataBlockedFrame | StreamsBlockedFrame | NewConnectionIdFrame | RetireConnectionIdFrame | PathChallengeFrame
     | PathResponseFrame | PathAbandonFrame | PathBackupFrame | PathAvailableFrame | ConnectionCloseFrame
-    | HandshakeDoneFrame | PluginFrame
+    | HandshakeDoneFrame | DatagramFrame | PluginFrame
 )  # fmt: skip
