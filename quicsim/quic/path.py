@@ -63,6 +63,7 @@ class Path:
         "expired_ns",
         "expiries",
         "first_rtt_sample_ns",
+        "follows_acks",
         "is_backup",
         "is_limited",
         "is_open",
@@ -150,6 +151,7 @@ class Path:
         self.first_rtt_sample_ns = 0
         self.congestion = congestion
         self.samples_delivery = congestion.samples_delivery
+        self.follows_acks = congestion.follows_acks
         self.delivery = DeliveryRate()
         """Kept where the controller asks for it."""
         self.chance = chance

@@ -78,7 +78,7 @@ class Profile:
     growth_fraction_bits: int = 32
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
-    """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    """Whether a window shrinks with what is delivered (RFC 9937, but for BBR); else it is cut at once."""
     hystart: bool = False
     """Whether the first slow start of NewReno and CUBIC ends when the delay grows (RFC 9406)."""
     growth_restarts_on_loss: bool = False

@@ -261,7 +261,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         operations.detect_loss(connection, path, space)
     else:
         space.loss_time_ns = 0
-    if path.samples_delivery:
+    if path.follows_acks:
         operations.congestion_control(connection, path, ACK_TOLD, 0, now_ns)
     recorder = connection.recorder
     if recorder.subscribers:

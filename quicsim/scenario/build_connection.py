@@ -99,6 +99,8 @@ def build_side(place: Place, name: HostName) -> Side:
     profile = profile_named(host.profile)
     if host.bridge is not None:
         profile = replace(profile, bridge=Bridge(host.bridge))
+    if host.recovery is not None:
+        profile = replace(profile, proportional_rate_reduction=host.recovery == "prr")
     connection = Connection(
         is_client=name == "client",
         profile=profile,

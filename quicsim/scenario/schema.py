@@ -29,6 +29,7 @@ from quicsim.units import duration_ns, rate_bps, size_bytes
 
 ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "multipath", "aioquic"]
 ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
+RecoveryName = Literal["cut", "prr"]
 
 
 def _datagram_size(value: Any) -> int:
@@ -57,6 +58,7 @@ class Quic(Table):
 
     profile: ProfileName | None = None
     congestion_control: ControllerName | None = None
+    recovery: RecoveryName | None = None
     max_datagram_bytes: Annotated[DatagramSize, BeforeValidator(_datagram_size)] | None = None
     max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
 
@@ -64,6 +66,7 @@ class Quic(Table):
 QUIC_TO_HOST = {
     "profile": "profile",
     "congestion_control": "congestion_control",
+    "recovery": "recovery",
     "max_datagram_bytes": "datagram_size",
     "max_ack_delay": "max_ack_delay",
 }
@@ -76,6 +79,8 @@ class Host(Table):
     profile: ProfileName = "rfc9002"
     congestion_control: ControllerName | None = None
     """None: the profile's."""
+    recovery: RecoveryName | None = None
+    """Whether a loss cuts the window at once, or by what is delivered (RFC 9937); None: the profile's."""
     datagram_size_bytes: Annotated[Size, AfterValidator(_carries_an_initial)] | None = Field(
         None, alias="datagram_size"
     )

@@ -32,7 +32,7 @@ class CongestionEvent(enum.IntEnum):
     TIMEOUT = 6
     """Persistent congestion (RFC 9002 section 7.6), or a retransmission timeout that cuts the window."""
     ACK_TOLD = 7
-    """All that an ACK frame acknowledged and revealed to be lost has been told; only where delivery is sampled."""
+    """All that an ACK frame acknowledged and revealed to be lost has been told; only to who follows ACKs whole."""
 
 
 ACKED, LOST, MARKED, RTT, IDLE, TIMEOUT, ACK_TOLD = CongestionEvent
@@ -45,7 +45,12 @@ class CongestionController:
     __slots__ = ()
 
     samples_delivery: ClassVar[bool] = False
-    """Whether `path.delivery` is kept for it, and `ack_told` and `resumed` called."""
+    """Whether `path.delivery` is kept for it, and `resumed` called."""
+
+    @property
+    def follows_acks(self) -> bool:
+        """Whether `ack_told` is called."""
+        return self.samples_delivery
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
         """For a path of a connection whose other paths are, or will be, in the list."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.quic.congestion.base import CongestionController
 from quicsim.quic.congestion.hystart import HyStart
+from quicsim.quic.congestion.prr import ProportionalRateReduction
 from quicsim.quic.states import SendingProcessState
 
 if TYPE_CHECKING:
@@ -63,9 +64,11 @@ class Cubic(CongestionController):
         "_plateau_ns",
         "_prior_bytes",
         "_recovery_start_ns",
+        "_reduction",
     )
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        self._reduction = ProportionalRateReduction() if profile.proportional_rate_reduction else None
         self._hystart = HyStart() if profile.hystart else None
         """Until the first slow start is over (RFC 9406 section 4.3)."""
         self._maximum_bytes = 0
@@ -83,8 +86,17 @@ class Cubic(CongestionController):
         self._limited_since_ns = -1
         """Since when the window is not used up; -1: it is."""
 
+    @property
+    def follows_acks(self) -> bool:
+        """Only to reduce the window in proportion."""
+        return self._reduction is not None
+
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Grow the window, unless it was not in use (section 5.8) or the packet dates from before the last cut."""
+        if (reduction := self._reduction) is not None:
+            reduction.acked(path, size_bytes)
+            if reduction.is_active and sent_ns > self._recovery_start_ns:
+                reduction.end(path)
         if path.sending_state < _CONGESTION_LIMITED:
             if self._limited_since_ns < 0:
                 self._limited_since_ns = now_ns
@@ -104,18 +116,22 @@ class Cubic(CongestionController):
 
     def congested(self, path: Path, lost_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Cut the window, once a round trip (section 4.6); release more to those that come later (section 4.7)."""
+        reduction = self._reduction
         if sent_ns <= self._recovery_start_ns:
+            if reduction is not None and reduction.is_active:
+                reduction.lost(path, lost_bytes)
             return
         self._recovery_start_ns = now_ns
         self._hystart = None
-        window_bytes = path.cwnd_bytes
+        window_bytes = path.cwnd_bytes if reduction is None else reduction.window_bytes(path)
         kept, of = BETA
         if window_bytes < self._maximum_bytes:  # fast convergence
             self._maximum_bytes = window_bytes * (of + kept) // (2 * of)
         else:
             self._maximum_bytes = window_bytes
         self._prior_bytes = window_bytes
-        path.ssthresh_bytes = path.cwnd_bytes = max(window_bytes * kept // of, path.minimum_window_bytes)
+        path.ssthresh_bytes = max(window_bytes * kept // of, path.minimum_window_bytes)
+        path.cwnd_bytes = path.ssthresh_bytes if reduction is None else reduction.begin(path, lost_bytes)
         self._epoch_start_ns = -1
 
     def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
@@ -126,11 +142,18 @@ class Cubic(CongestionController):
             path.ssthresh_bytes = path.cwnd_bytes
             self._hystart = None
 
+    def ack_told(self, path: Path, now_ns: int) -> None:
+        """During recovery, what an ACK delivers is what lets more out (RFC 9937; here section 4.6)."""
+        if self._reduction is not None:
+            self._reduction.ack_told(path)
+
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Collapse to the minimum window (section 4.8); the loss behind it has set the threshold already.
 
         Congestion avoidance then begins on the plateau: K is 0, W_max the window of that time.
         """
+        if self._reduction is not None:
+            self._reduction.give_up()
         path.cwnd_bytes = path.minimum_window_bytes
         self._recovery_start_ns = -1
         self._epoch_start_ns = -1
