@@ -228,6 +228,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
     largest_before = space.largest_acknowledged
     newly = space.acknowledge(frame)
+    if path.recovery is not None and path.recovery.missing:
+        path.recovery.acknowledged(connection, path, space, frame)
     if not newly:
         return 0
     now_ns = connection.now_ns

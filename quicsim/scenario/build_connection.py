@@ -101,6 +101,8 @@ def build_side(place: Place, name: HostName) -> Side:
         profile = replace(profile, bridge=Bridge(host.bridge))
     if host.recovery is not None:
         profile = replace(profile, proportional_rate_reduction=host.recovery == "prr")
+    if host.undo_spurious_losses is not None:
+        profile = replace(profile, undoes_spurious_losses=host.undo_spurious_losses)
     connection = Connection(
         is_client=name == "client",
         profile=profile,

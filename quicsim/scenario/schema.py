@@ -59,6 +59,7 @@ class Quic(Table):
     profile: ProfileName | None = None
     congestion_control: ControllerName | None = None
     recovery: RecoveryName | None = None
+    undo_spurious_losses: StrictBool | None = None
     max_datagram_bytes: Annotated[DatagramSize, BeforeValidator(_datagram_size)] | None = None
     max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
 
@@ -67,6 +68,7 @@ QUIC_TO_HOST = {
     "profile": "profile",
     "congestion_control": "congestion_control",
     "recovery": "recovery",
+    "undo_spurious_losses": "undo_spurious_losses",
     "max_datagram_bytes": "datagram_size",
     "max_ack_delay": "max_ack_delay",
 }
@@ -81,6 +83,8 @@ class Host(Table):
     """None: the profile's."""
     recovery: RecoveryName | None = None
     """Whether a loss cuts the window at once, or by what is delivered (RFC 9937); None: the profile's."""
+    undo_spurious_losses: StrictBool | None = None
+    """Whether losses that prove to be none are taken back; None: as the controller's document has it."""
     datagram_size_bytes: Annotated[Size, AfterValidator(_carries_an_initial)] | None = Field(
         None, alias="datagram_size"
     )

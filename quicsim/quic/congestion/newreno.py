@@ -35,9 +35,11 @@ class NewReno(CongestionController):
         "_recovery_lasts_minimum_rtt",
         "_recovery_start_ns",
         "_reduction",
+        "_undo",
     )
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        super().__init__(profile, paths)
         self._back_off = profile.back_off
         self._reduction = ProportionalRateReduction() if profile.proportional_rate_reduction else None
         self._recovery_lasts_minimum_rtt = profile.recovery_lasts_minimum_rtt
@@ -47,6 +49,8 @@ class NewReno(CongestionController):
         self._recovery_start_ns = -1
         self._avoided_bytes = 0
         """Acknowledged in congestion avoidance towards the next datagram of window."""
+        self._undo: tuple[int, int, HyStart | None, int] | None = None
+        """Window, threshold, HyStart and growth before the last cut, which may prove to have been for nothing."""
 
     @property
     def follows_acks(self) -> bool:
@@ -86,9 +90,10 @@ class NewReno(CongestionController):
                 reduction.lost(path, lost_bytes)
             return
         self._recovery_start_ns = now_ns
+        window_bytes = path.cwnd_bytes if reduction is None else reduction.window_bytes(path)
+        self._undo = (window_bytes, path.ssthresh_bytes, self._hystart, self._avoided_bytes)
         self._hystart = None
         kept, of = self._back_off
-        window_bytes = path.cwnd_bytes if reduction is None else reduction.window_bytes(path)
         path.ssthresh_bytes = max(window_bytes * kept // of, path.minimum_window_bytes)
         path.cwnd_bytes = path.ssthresh_bytes if reduction is None else reduction.begin(path, lost_bytes)
         if self._growth_restarts:
@@ -107,8 +112,21 @@ class NewReno(CongestionController):
         if self._reduction is not None:
             self._reduction.ack_told(path)
 
+    def undo(self, path: Path, now_ns: int) -> None:
+        """Put back window and threshold, unless they are larger by now: no document has it, Linux does so for Reno."""
+        if self._undo is None:
+            return
+        if self._reduction is not None:
+            self._reduction.give_up()
+        window_bytes, threshold_bytes, self._hystart, self._avoided_bytes = self._undo
+        path.cwnd_bytes = max(path.cwnd_bytes, window_bytes)
+        path.ssthresh_bytes = max(path.ssthresh_bytes, threshold_bytes)
+        self._recovery_start_ns = -1
+        self._undo = None
+
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Collapse to the minimum window (section 7.6.2); the loss behind it has set the threshold already."""
+        self._undo = None
         if self._reduction is not None:
             self._reduction.give_up()
         path.cwnd_bytes = path.minimum_window_bytes

@@ -90,6 +90,7 @@ class Olia(CongestionController):
     )
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        super().__init__(profile, paths)
         self._back_off = profile.back_off
         self._fraction_bits = profile.growth_fraction_bits
         self._maximum_packets = profile.maximum_window_packets
