@@ -84,6 +84,8 @@ class Stack(Protocol):
     now_ns: int
     is_client: bool
     events: deque[ConnectionEvent]
+    complaint: str
+    """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
 
     @property
     def deadline_ns(self) -> int:
@@ -136,6 +138,12 @@ class Stack(Protocol):
 
     def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
         """Append to a stream: bytes, or a number of bytes whose content does not matter."""
+
+    def reset_stream(self, stream_id: int, error_code: int) -> None:
+        """Send no more on a stream, and give up what has not arrived."""
+
+    def stop_sending(self, stream_id: int, error_code: int) -> None:
+        """Read no more of a stream, and ask the peer to send no more on it."""
 
 
 class Endpoint:

@@ -39,6 +39,7 @@ __all__ = [
     "PluginStopped",
     "PluginTrouble",
     "Recorder",
+    "StreamAborted",
     "StreamFinished",
     "Trace",
 ]
@@ -147,6 +148,17 @@ class StreamFinished(Event):
     qlog_name: ClassVar[str] = "quicsim:stream_finished"
     stream_id: int
     length_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAborted(Event):
+    """A stream's sending side was reset: by its own application, or because the peer reads no more of it."""
+
+    qlog_name: ClassVar[str] = "quicsim:stream_aborted"
+    stream_id: int
+    error_code: int
+    sent_bytes: int
+    is_asked_for: bool
 
 
 @dataclass(frozen=True, slots=True)

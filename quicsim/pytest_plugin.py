@@ -13,43 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-    from os import PathLike
-    from typing import Protocol
+    from collections.abc import Generator
 
-    from quicsim.regression.check import DigestMode, Finding
-    from quicsim.regression.guard import Baselines
+    from quicsim.regression.guard import Baselines, Scenarios
     from quicsim.regression.objects import Objects
-    from quicsim.regression.tolerance import Tolerance
-    from quicsim.results import Results
-
-    class RunScenario(Protocol):
-        """What the fixture `scenario` gives."""
-
-        def __call__(
-            self,
-            name_or_path: str | PathLike[str],
-            overrides: Sequence[str] = (),
-            *,
-            variants: Sequence[str] | None = None,
-            replications: int | None = None,
-            seed: int | None = None,
-            plugin: str | PathLike[str] | None = None,
-        ) -> Results:
-            """Simulate a scenario."""
-
-    class BaselineFixture(Protocol):
-        """What the fixture `baseline` gives."""
-
-        def check(
-            self,
-            results: Results,
-            tolerances: Mapping[str, Tolerance],
-            *,
-            name: str = "",
-            digest: DigestMode | None = None,
-        ) -> Finding:
-            """Hold results against the baseline of this test."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -157,7 +124,7 @@ def _quicsim_objects(tmp_path_factory: pytest.TempPathFactory) -> Objects:
 
 
 @pytest.fixture
-def scenario(request: pytest.FixtureRequest, _quicsim_objects: Objects) -> RunScenario:
+def scenario(request: pytest.FixtureRequest, _quicsim_objects: Objects) -> Scenarios:
     """Simulate: `scenario("fig3_tlp", ["requests.count=5"], plugin="plugins/tlp.c", replications=10)`.
 
     Paths of scenario files (.toml) and plugins count from pytest's root directory. A plugin may be a name, an ELF

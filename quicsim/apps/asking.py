@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
+from quicsim.quic.connection import HandshakeEvent, StreamReceived, StreamReset, StreamStopped
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from quicsim.endpoint import Endpoint
     from quicsim.quic.connection import ConnectionEvent
 
-__all__ = ["Answerer", "Asker"]
+__all__ = ["REQUEST_CANCELLED", "Answerer", "Asker"]
+
+REQUEST_CANCELLED = 0x010C
+"""RFC 9114 section 8.1: H3_REQUEST_CANCELLED."""
 
 
 class Answerer:
@@ -29,7 +32,11 @@ class Answerer:
 
     def _on_event(self, event: ConnectionEvent) -> None:
         if isinstance(event, StreamReceived):
-            self.endpoint.connection.send(event.stream_id, self.asked_bytes.pop(event.stream_id), fin=True)
+            answer_bytes = self.asked_bytes.pop(event.stream_id, None)
+            if answer_bytes is not None:
+                self.endpoint.connection.send(event.stream_id, answer_bytes, fin=True)
+        elif isinstance(event, StreamReset | StreamStopped):  # nobody waits for the answer any more
+            self.asked_bytes.pop(event.stream_id, None)
 
 
 class Asker:
@@ -65,3 +72,13 @@ class Asker:
         endpoint.connection.send(stream_id, request_bytes, fin=True)
         endpoint.flush()
         return stream_id, answered
+
+    def give_up(self, stream_id: int) -> int:
+        """Wait for an answer no more (RFC 9114 section 4.1.1): how many of its bytes are there, in order."""
+        connection = self.endpoint.connection
+        del self._answered[stream_id]
+        connection.stop_sending(stream_id, REQUEST_CANCELLED)
+        connection.reset_stream(stream_id, REQUEST_CANCELLED)
+        self.endpoint.flush()
+        stream = connection.receiving_streams.get(stream_id)
+        return 0 if stream is None else stream.delivered

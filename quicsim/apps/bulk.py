@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
+from quicsim.quic.connection import HandshakeEvent, StreamReceived, StreamStopped
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Sender:
         self.size_bytes = size_bytes
         self.rate_bps = rate_bps
         self.write_every_ns = write_every_ns
+        self._is_wanted = True
         endpoint.listeners.append(self._on_event)
 
     def _on_event(self, event: ConnectionEvent) -> None:
@@ -46,6 +47,8 @@ class Sender:
                 self._begin(connection.open_stream())
         elif isinstance(event, StreamReceived) and not connection.is_client:
             self._begin(event.stream_id)
+        elif isinstance(event, StreamStopped):
+            self._is_wanted = False
 
     def _begin(self, stream_id: int) -> None:
         if self.rate_bps is None:
@@ -58,6 +61,8 @@ class Sender:
         written = ticks = 0
         while written < self.size_bytes:
             yield endpoint.clock.timeout(every_ns)
+            if not self._is_wanted:
+                return
             ticks += 1
             there = min(rate_bps * every_ns * ticks // BITS_AND_NANOSECONDS, self.size_bytes)
             if there > written:
@@ -82,7 +87,7 @@ class Receiver:
         if isinstance(event, HandshakeEvent):
             if connection.is_client and event.state is ConnectionState.COMPLETE:
                 connection.send(connection.open_stream(), self.request_bytes, fin=True)
-        else:
+        elif isinstance(event, StreamReceived):
             self.received_bytes = event.length_bytes
             self.completed_ns = self.endpoint.clock.now
             self.finished.succeed()

@@ -36,7 +36,8 @@ class Requester:
 
     In a closed loop (`every_ns` is None), `streams` clients in one make them by turns, each its next one `gap_ns` after
     its last one's answer. In an open loop each is made `every_ns` after the one before, answered or not. The first is
-    made at `start_ns`, or when the handshake completes if that is later. Instants are on the clock.
+    made at `start_ns`, or when the handshake completes if that is later. Instants are on the clock. A request without
+    its whole answer after `abandon_after_ns` is abandoned; None: it waits for ever.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Requester:
         gap_ns: Drawn,
         streams: int = 1,
         every_ns: Drawn | None = None,
+        abandon_after_ns: int | None = None,
     ) -> None:
         self.endpoint = asker.endpoint
         self._asker = asker
@@ -60,7 +62,10 @@ class Requester:
         self._count = count
         self._indices: Iterator[int] = iter(range(count))
         self.completions_ns: list[int] = [0] * count
-        """From the making of each request to the last byte of its answer."""
+        """From the making of each request to the last byte of its answer; 0: it was abandoned."""
+        self._abandon_after_ns = abandon_after_ns
+        self.abandoned_bytes: list[int] = []
+        """Of each abandoned request: what was there of its answer by then, in order."""
         self.stream_ids: list[int] = [0] * count
         clock = self.endpoint.clock
         self.finished: Event
@@ -98,6 +103,13 @@ class Requester:
     def _request(self, index: int) -> Generator[Event, object, None]:
         clock = self.endpoint.clock
         made_ns = clock.now
-        self.stream_ids[index], answered = self._asker.ask(self._request_bytes[index], self._response_bytes[index])
-        yield answered
-        self.completions_ns[index] = clock.now - made_ns
+        stream_id, answered = self._asker.ask(self._request_bytes[index], self._response_bytes[index])
+        self.stream_ids[index] = stream_id
+        if self._abandon_after_ns is None:
+            yield answered
+        else:
+            yield clock.any_of([answered, clock.timeout(self._abandon_after_ns)])
+        if answered.triggered:
+            self.completions_ns[index] = clock.now - made_ns
+        else:
+            self.abandoned_bytes.append(self._asker.give_up(stream_id))

@@ -1,7 +1,8 @@
 """How well does adaptive video play? Segments on demand, a buffer that playing drains, a quality for each segment.
 
 The client downloads one segment after another while its buffer has room, and plays what it has. When the buffer runs
-dry it stalls, until it holds enough again. What chooses the quality is one of ADAPTATIONS.
+dry it stalls, until it holds enough again. What chooses the quality is one of ADAPTATIONS. A segment that takes too
+long may be abandoned, and asked for again in the lowest quality, as dash.js does (its AbandonRequestsRule).
 """
 
 from __future__ import annotations
@@ -59,14 +60,25 @@ class Player:
         downloads_ns: how long each took.
         first_played_ns: when playing started.
         stalls: how often it stopped; `stalled_ns`: for how long in all.
+        abandoned_bytes: of each segment that was abandoned, what was there of it by then.
     """
 
-    def __init__(self, asker: Asker, film: Film, *, adaptation: str, request_bytes: int) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        film: Film,
+        *,
+        adaptation: str,
+        request_bytes: int,
+        abandon_after_ns: int | None = None,
+    ) -> None:
         self.film = film
         self._asker = asker
         self._clock = asker.endpoint.clock
         self._choose = ADAPTATIONS[adaptation]
         self._request_bytes = request_bytes
+        self._abandon_after_ns = abandon_after_ns
+        self.abandoned_bytes: list[int] = []
         self.chosen_bps: list[int] = []
         self.downloads_ns: list[int] = []
         self.rates: deque[Fraction] = deque(maxlen=ESTIMATED_SEGMENTS)
@@ -87,10 +99,18 @@ class Player:
         for number in range(film.segments):
             bitrate_bps = self._choose(self)
             size_bytes = film.segment_bytes(bitrate_bps)
-            begun_ns = clock.now
-            yield self._asker.ask(self._request_bytes, size_bytes)[1]
+            chosen_ns = begun_ns = clock.now
+            stream_id, there = self._asker.ask(self._request_bytes, size_bytes)
+            lowest_bps = film.bitrates_bps[0]
+            if self._abandon_after_ns is not None and bitrate_bps > lowest_bps:
+                yield clock.any_of([there, clock.timeout(self._abandon_after_ns)])
+                if not there.triggered:
+                    self.abandoned_bytes.append(self._asker.give_up(stream_id))
+                    bitrate_bps, size_bytes, begun_ns = lowest_bps, film.segment_bytes(lowest_bps), clock.now
+                    there = self._asker.ask(self._request_bytes, size_bytes)[1]
+            yield there
             self.chosen_bps.append(bitrate_bps)
-            self.downloads_ns.append(clock.now - begun_ns)
+            self.downloads_ns.append(clock.now - chosen_ns)
             self.rates.append(Fraction(8 * size_bytes, clock.now - begun_ns))
             is_last = number == film.segments - 1
             self._arrived(is_last)

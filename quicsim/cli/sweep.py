@@ -132,7 +132,7 @@ def retry(
     dask: Dask = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run the points again that were set aside as failed."""
+    """Run the points again that were set aside as failed, and those that have not run yet."""
     with reported():
         from quicsim.sweep.file import read
         from quicsim.sweep.run import opened, stored, stored_whole

@@ -23,7 +23,14 @@ from aioquic.quic.packet import pull_quic_header
 from quicsim.events import Code, ConnectionStateUpdated, PacketLost, PacketReceived, PacketSent, StreamFinished
 from quicsim.foreign.certificate import certificate, private_key
 from quicsim.foreign.chance import Chance
-from quicsim.quic.connection import ConnectionEvent, Counts, HandshakeEvent, StreamReceived
+from quicsim.quic.connection import (
+    ConnectionEvent,
+    Counts,
+    HandshakeEvent,
+    StreamReceived,
+    StreamReset,
+    StreamStopped,
+)
 from quicsim.quic.errors import QuicError
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Space
 from quicsim.quic.states import ConnectionState
@@ -106,6 +113,7 @@ class AioquicConnection:
         self.deadline_ns = 0
         self.counts = Counts()
         self.events: deque[ConnectionEvent] = deque()
+        self.complaint = ""
         self.receiving_streams: dict[int, Received] = {}
         self.flow = Consumed()
         self.path = OnlyPath()
@@ -115,6 +123,8 @@ class AioquicConnection:
         self._is_closing = False
         self._unwritten: dict[int, tuple[int, bool]] = {}
         """By stream: what aioquic has not been given yet, and whether the stream ends with it."""
+        self._stopped: set[int] = set()
+        """Streams that the application reads no more: it hears nothing of them."""
         self._sent: list[tuple[int, int, tuple[str, ...]]] = []
         """Number, size and labels of the packets of the datagrams that are being made."""
         self._arrived: list[tuple[Space, int, int, list[dict[str, Any]]]] = []
@@ -213,6 +223,18 @@ class AioquicConnection:
         waiting, _fin = self._unwritten.get(stream_id, (0, False))
         self._unwritten[stream_id] = (waiting + count, fin)
 
+    def reset_stream(self, stream_id: int, error_code: int) -> None:
+        """Send no more on a stream, and give up what has not arrived."""
+        assert self._connection is not None
+        self._unwritten.pop(stream_id, None)
+        self._connection.reset_stream(stream_id, error_code)
+
+    def stop_sending(self, stream_id: int, error_code: int) -> None:
+        """Read no more of a stream, and ask the peer to send no more on it."""
+        assert self._connection is not None
+        self._stopped.add(stream_id)
+        self._connection.stop_stream(stream_id, error_code)
+
     def change_local_address(self, now_ns: int) -> None:
         """Refused: what aioquic does about a new address is not simulated."""
         raise QuicError("aioquic's address cannot be changed here; take profile rfc9002")
@@ -247,6 +269,11 @@ class AioquicConnection:
             match event:
                 case events.StreamDataReceived():
                     self._on_stream_data(event)
+                case events.StreamReset() if event.stream_id not in self._stopped:
+                    self.events.append(StreamReset(event.stream_id, event.error_code))
+                case events.StopSendingReceived():
+                    self._unwritten.pop(event.stream_id, None)
+                    self.events.append(StreamStopped(event.stream_id, event.error_code))
                 case events.HandshakeCompleted():
                     self._move(ConnectionState.COMPLETE)
                 case events.ConnectionTerminated() if not self._is_closing:
@@ -259,7 +286,7 @@ class AioquicConnection:
         stream = self.receiving_streams.setdefault(stream_id, Received())
         stream.delivered += len(event.data)
         self.flow.consumed += len(event.data)
-        if event.end_stream:
+        if event.end_stream and stream_id not in self._stopped:
             stream.final_size = stream.delivered
             self.events.append(StreamReceived(stream_id, stream.final_size))
             if self.recorder.subscribers:

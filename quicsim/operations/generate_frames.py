@@ -22,6 +22,7 @@ from quicsim.quic.frames import (
     stream_frame_overhead,
 )
 from quicsim.quic.multipath import ack_path
+from quicsim.quic.needed import is_needed
 from quicsim.quic.packet import APPLICATION, Packet
 from quicsim.quic.varint import varint_size
 
@@ -137,16 +138,7 @@ def queue_repeated(connection: Connection, path: Path, space: PacketNumberSpace,
             return 0
         path.probes_left -= 1
         packet.is_probe = True
-    frames: list[Frame] = []
-    for frame in earlier.frames:
-        if isinstance(frame, StreamFrame):
-            needed = connection.sending_streams[frame.stream_id].still_needs(frame)
-        elif isinstance(frame, CryptoFrame):
-            needed = space.crypto.still_needs(frame)
-        else:
-            needed = connection.frame_is_current(space, frame)
-        if needed:
-            frames.append(frame)
+    frames = [frame for frame in earlier.frames if is_needed(connection, space, frame)]
     space.pending.extendleft(reversed(frames))
     connection.counts.packets_retransmitted += bool(frames)
     return len(frames) or packet.is_probe

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 from quicsim.operations.fields import NOW, SPACE, TIMER_EXPIRED
 from quicsim.operations.operation import Field, Operation, Output, u32, u64
 from quicsim.operations.set_timer import MP_QUIC_PROBES, probe_or_timeout_ns, retransmission_timeout_ns
-from quicsim.quic.frames import CryptoFrame, StreamFrame
 from quicsim.quic.loss import last_sign_of_life_ns, probe_deadline_ns, stuck_space
+from quicsim.quic.needed import packet_is_needed
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
-    from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -39,25 +38,11 @@ select_retransmission = Operation(
 )
 
 
-def still_needed(connection: Connection, space: PacketNumberSpace, packet: Packet) -> bool:
-    """Whether the peer may still lack something of what the packet carried (RFC 9000 section 13.3)."""
-    for frame in packet.frames:
-        if isinstance(frame, StreamFrame):
-            if connection.sending_streams[frame.stream_id].still_needs(frame):
-                return True
-        elif isinstance(frame, CryptoFrame):
-            if space.crypto.still_needs(frame):
-                return True
-        elif connection.frame_is_current(space, frame):
-            return True
-    return False
-
-
 def first_lost(connection: Connection, space: PacketNumberSpace) -> int:
     """Packet number + 1 of the oldest lost packet with something still needed; those without are dropped."""
     while space.lost:
         number = next(iter(space.lost))
-        if still_needed(connection, space, space.lost[number]):
+        if packet_is_needed(connection, space, space.lost[number]):
             return number + 1
         del space.lost[number]
     return 0
@@ -80,7 +65,7 @@ def lost_or_probed(connection: Connection, path: Path, space: PacketNumberSpace)
         if lost:
             return lost
         for number, packet in space.outstanding.items():
-            if still_needed(connection, space, packet):
+            if packet_is_needed(connection, space, packet):
                 return number + 1
         return 0
     return first_lost(connection, space) if path.window_is_open else 0
@@ -148,7 +133,7 @@ def first_duplicate(connection: Connection, space: PacketNumberSpace) -> int:
     """Packet number + 1 of the first one that is to go out on a second path too and that the peer may lack."""
     while space.duplicates:
         packet = space.outstanding.get(number := space.duplicates.popleft())
-        if packet is not None and still_needed(connection, space, packet):
+        if packet is not None and packet_is_needed(connection, space, packet):
             return number + 1
     return 0
 
@@ -156,6 +141,6 @@ def first_duplicate(connection: Connection, space: PacketNumberSpace) -> int:
 def last_needed(connection: Connection, space: PacketNumberSpace) -> int:
     """Packet number + 1 of the last outstanding packet with something that the peer may lack; 0: there is none."""
     for number in reversed(space.outstanding):
-        if still_needed(connection, space, space.outstanding[number]):
+        if packet_is_needed(connection, space, space.outstanding[number]):
             return number + 1
     return 0

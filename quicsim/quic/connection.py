@@ -10,27 +10,23 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder, StreamFinished
-from quicsim.quic import ending, multipath, path_control, receiving, sending
+from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
+from quicsim.quic import ending, multipath, path_control, receiving, sending, stream_control
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.ecn import EcnMarking
-from quicsim.quic.errors import FlowControlError, ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl, announce_limits_met, consume, is_still_met
-from quicsim.quic.frames import (
-    ConnectionCloseFrame,
-    DataBlockedFrame,
-    Frame,
-    HandshakeDoneFrame,
-    MaxDataFrame,
-    MaxStreamDataFrame,
-    PathAbandonFrame,
-    PathAvailableFrame,
-    PathBackupFrame,
-    StreamDataBlockedFrame,
-    StreamFrame,
-)
+from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
+from quicsim.quic.flow import FlowControl, announce_limits_met
+from quicsim.quic.frames import ConnectionCloseFrame, Frame
 from quicsim.quic.handshake import Handshake, advance_handshake
-from quicsim.quic.interface import ConnectionEvent, Counts, HandshakeEvent, PluginHost, StreamReceived
+from quicsim.quic.interface import (
+    ConnectionEvent,
+    Counts,
+    HandshakeEvent,
+    PluginHost,
+    StreamReceived,
+    StreamReset,
+    StreamStopped,
+)
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
 from quicsim.quic.parameters import TransportParameters
@@ -41,9 +37,7 @@ from quicsim.quic.states import (
     CONNECTION,
     ConnectionInput,
     ConnectionState,
-    ReceivingStreamState,
     SendingProcessState,
-    SendingStreamState,
     advance,
 )
 from quicsim.quic.streams import ReceivingStream, SendingStream
@@ -54,12 +48,11 @@ if TYPE_CHECKING:
     from quicsim.operations import OperationTable
     from quicsim.quic.congestion.base import CongestionController
     from quicsim.quic.profiles import Profile
-    from quicsim.quic.sent import PacketNumberSpace
 
-_DATA_READ = ReceivingStreamState.DATA_READ
 _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
-__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived"]
+__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived",
+           "StreamReset", "StreamStopped"]  # fmt: skip
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -158,13 +151,15 @@ class Connection:
         self.addresses = Addresses()
         self.arrived_from: Address | None = None
         """Where the datagram that is processed now, or was last, came from."""
+        self.complaint = ""
+        """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
     # The four calls
 
     def receive(self, datagram: Datagram, now_ns: int) -> None:
-        """Take a datagram from the network. Raises ProtocolViolation for what no correct peer sends."""
+        """Take a datagram. What no correct peer sends closes the connection (RFC 9000 section 11.1)."""
         self.now_ns = now_ns
         if self.end is not None:
             self.end.receive(self, datagram)
@@ -179,6 +174,8 @@ class Connection:
                 self.is_complete and datagram.path_id not in self.abandoned_paths
             ):  # without the keys a packet cannot be read (RFC 9000 section 12.2)
                 receiving.receive(self, self.open_path(datagram.path_id), datagram)
+        except ProtocolViolation as violation:
+            ending.violated(self, violation)
         finally:
             self._in_call = False
         if is_elsewhere:
@@ -290,6 +287,14 @@ class Connection:
         if self.profile.announces_limits_met and self.is_complete:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
+    def reset_stream(self, stream_id: int, error_code: int) -> None:
+        """Send no more on a stream, and give up what has not arrived. Nothing happens where all of it has."""
+        stream_control.reset_stream(self, stream_id, error_code)
+
+    def stop_sending(self, stream_id: int, error_code: int) -> None:
+        """Read no more of a stream, and ask the peer to send no more on it. Nothing happens where it has ended."""
+        stream_control.stop_sending(self, stream_id, error_code)
+
     def change_local_address(self, now_ns: int) -> None:
         """This endpoint, a client, sends from another address from now on (RFC 9000 section 9.2).
 
@@ -357,12 +362,10 @@ class Connection:
     @property
     def has_open_stream(self) -> bool:
         """Whether a stream of the application is unfinished in either direction."""
-        receiving_one = any(
-            not stream.is_finished for stream_id, stream in self.receiving_streams.items() if not stream_id & 2
-        )
-        return receiving_one or any(
-            stream.state is not SendingStreamState.DATA_RECEIVED
-            for stream_id, stream in self.sending_streams.items()
+        return any(
+            not stream.is_over
+            for streams in (self.receiving_streams, self.sending_streams)
+            for stream_id, stream in streams.items()
             if not stream_id & 2
         )
 
@@ -424,67 +427,3 @@ class Connection:
             path_control.open_all(self)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)
-
-    def on_stream_frame(self, frame: StreamFrame) -> None:
-        """Stream data arrived: account for it, deliver what is in order, raise the limits in time."""
-        stream_id = frame.stream_id
-        stream = self.receiving_streams.get(stream_id)
-        if stream is None:
-            stream = self._accept_stream(stream_id)
-        was_finished = stream.state is _DATA_READ
-        growth, count, content = stream.receive(frame)
-        flow = self.flow
-        flow.received += growth
-        if flow.received > flow.limit:
-            raise FlowControlError(f"{flow.received} bytes of stream data, allowed {flow.limit}")
-        finished = stream.state is _DATA_READ and not was_finished
-        if not count and not finished:
-            return
-        consume(self, stream, count)
-        if stream_id == self.peer_exchange_stream_id:
-            if self.plugin_host is not None:
-                self.plugin_host.receive_exchange(content)
-            return
-        if finished:
-            self.events.append(StreamReceived(stream_id, stream.final_size))
-            if self.recorder.subscribers:
-                self.recorder.emit(StreamFinished(self.now_ns, self.recorder.name, stream_id, stream.final_size))
-
-    def receiving_stream(self, stream_id: int) -> ReceivingStream:
-        """The receiving part of a stream, made when it is first heard of. Raises ProtocolViolation for one of ours."""
-        return self.receiving_streams.get(stream_id) or self._accept_stream(stream_id)
-
-    def _accept_stream(self, stream_id: int) -> ReceivingStream:
-        opened_here = bool(stream_id & 1) != self.is_client
-        if opened_here and (stream_id & 2 or stream_id not in self.sending_streams):
-            raise ProtocolViolation(f"data on stream {stream_id}, which only this endpoint may open")
-        stream = self.receiving_streams[stream_id] = ReceivingStream(stream_id, self.max_stream_data)
-        if not stream_id & 2 and not opened_here:
-            self.sending_stream(stream_id)
-        return stream
-
-    def frame_is_current(self, space: PacketNumberSpace, frame: Frame) -> bool:
-        """Whether a control frame sent before still says what is true now (RFC 9000 section 13.3)."""
-        if isinstance(frame, MaxDataFrame):
-            return frame.maximum == self.flow.limit > self.flow.acknowledged_limit
-        if isinstance(frame, MaxStreamDataFrame):
-            stream = self.receiving_streams[frame.stream_id]
-            return frame.maximum == stream.limit > stream.acknowledged_limit and stream.final_size < 0
-        if isinstance(frame, DataBlockedFrame | StreamDataBlockedFrame):
-            return is_still_met(self, frame)
-        if isinstance(frame, PathBackupFrame | PathAvailableFrame):
-            return frame.sequence_number == self.paths[frame.path_id].status_sequence
-        if isinstance(frame, PathAbandonFrame):
-            return True
-        return isinstance(frame, HandshakeDoneFrame) and not self.peer_knows_confirmation
-
-    def on_max_stream_data(self, stream_id: int, maximum: int) -> None:
-        """The peer raised a stream's limit."""
-        stream = self.sending_streams.get(stream_id)
-        if stream is None:
-            raise ProtocolViolation(f"MAX_STREAM_DATA for stream {stream_id}, which does not exist")
-        if maximum > stream.limit:
-            was_ready = stream.has_new()
-            stream.limit = maximum
-            if not was_ready and stream.has_new():
-                self.ready_streams.append(stream)

@@ -16,9 +16,10 @@ from quicsim.quic.states import ConnectionInput, ConnectionState
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
+    from quicsim.quic.errors import ProtocolViolation
     from quicsim.quic.sent import PacketNumberSpace
 
-__all__ = ["End", "Idle", "close", "on_deadline", "peer_closed"]
+__all__ = ["End", "Idle", "close", "on_deadline", "peer_closed", "violated"]
 
 PERIOD_TIMEOUTS = 3  # RFC 9000 section 10.2: the closing and draining periods last three probe timeouts
 IDLE_TIMEOUTS = 3  # section 10.1: an idle timeout is no shorter than three
@@ -114,6 +115,16 @@ def close(connection: Connection, frame: ConnectionCloseFrame) -> None:
     """This endpoint ends the connection. Nothing happens where it has ended already, or has not begun."""
     if connection.end is None and connection.state is not ConnectionState.IDLE:
         begin(connection, ConnectionInput.CLOSE, frame, is_owed=True)
+
+
+def violated(connection: Connection, violation: ProtocolViolation) -> None:
+    """The peer broke a rule: end the connection and say why (section 11.1).
+
+    Before anything can be sent, whoever broke it is not answered, and its packet is as good as lost.
+    """
+    if connection.state is not ConnectionState.IDLE:
+        connection.complaint = str(violation)
+    close(connection, ConnectionCloseFrame(violation.code, violation.frame_type, str(violation).encode()))
 
 
 def peer_closed(connection: Connection, frame: ConnectionCloseFrame) -> None:

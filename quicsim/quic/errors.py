@@ -10,7 +10,9 @@ __all__ = [
     "ProtocolViolation",
     "QuicError",
     "StateError",
+    "StreamLimitError",
     "StreamStateError",
+    "StreamStateViolation",
 ]
 
 
@@ -19,19 +21,45 @@ class QuicError(Exception):
 
 
 class ProtocolViolation(QuicError):  # noqa: N818
-    """The peer broke a rule of the protocol (RFC 9000 section 20.1, PROTOCOL_VIOLATION)."""
+    """The peer broke a rule of the protocol; the connection is closed with this code (RFC 9000 sections 11.1, 20.1)."""
+
+    code = 0x0A
+    """PROTOCOL_VIOLATION; each kind below has a code of its own."""
+
+    def __init__(self, message: str, frame_type: int = 0) -> None:
+        super().__init__(message)
+        self.frame_type = frame_type
+        """The type of the frame that broke it; 0: of none in particular."""
 
 
 class FlowControlError(ProtocolViolation):
     """The peer sent beyond the limit it was given (RFC 9000 section 4.1)."""
 
+    code = 0x03
+
 
 class FinalSizeError(ProtocolViolation):
     """The peer changed a stream's final size, or sent beyond it (RFC 9000 section 4.5)."""
 
+    code = 0x06
+
+
+class StreamLimitError(ProtocolViolation):
+    """The peer opened more streams than it was allowed (RFC 9000 section 4.6)."""
+
+    code = 0x04
+
+
+class StreamStateViolation(ProtocolViolation):
+    """The peer sent a frame for a stream that is in no state for it (RFC 9000 section 20.1, STREAM_STATE_ERROR)."""
+
+    code = 0x05
+
 
 class FrameEncodingError(ProtocolViolation):
     """Bytes that are no frame, or a value that no frame can carry (RFC 9000 section 12.4)."""
+
+    code = 0x07
 
 
 class StreamStateError(QuicError):

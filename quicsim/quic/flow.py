@@ -76,7 +76,8 @@ def is_still_met(connection: Connection, frame: Blocked) -> bool:
     """Whether the limit that a frame names is still the one that stops us (section 13.3)."""
     if isinstance(frame, DataBlockedFrame):
         return frame.limit == connection.flow.peer_limit
-    return frame.limit == connection.sending_streams[frame.stream_id].limit
+    stream = connection.sending_streams[frame.stream_id]
+    return frame.limit == stream.limit and not stream.is_reset
 
 
 def consume(connection: Connection, stream: ReceivingStream, count: int) -> None:
@@ -94,7 +95,7 @@ def consume(connection: Connection, stream: ReceivingStream, count: int) -> None
 def raise_by_what_was_read(connection: Connection, stream: ReceivingStream) -> None:
     """A limit below twice what was read rises by as much (picoquic of 2018): the window grows with the transfer."""
     flow = connection.flow
-    if 2 * stream.delivered > stream.limit and stream.final_size < 0:
+    if 2 * stream.delivered > stream.limit and stream.wants_more:
         stream.limit += 2 * stream.delivered
         connection.announce(MaxStreamDataFrame(stream.stream_id, stream.limit))
     if 2 * flow.consumed > flow.limit:
@@ -105,7 +106,7 @@ def raise_by_what_was_read(connection: Connection, stream: ReceivingStream) -> N
 def renew_half_used(connection: Connection, stream: ReceivingStream) -> None:
     """A limit is renewed as soon as half of its window is used up; where the profile says so, the window grows."""
     flow, now_ns = connection.flow, connection.now_ns
-    if stream.limit - stream.delivered <= stream.window >> 1 and stream.final_size < 0:
+    if stream.limit - stream.delivered <= stream.window >> 1 and stream.wants_more:
         largest = connection.profile.largest_max_stream_data_bytes
         window = grown(stream.window, largest, stream.updated_ns, now_ns, tuning_rtt_ns(connection)) if largest else 0
         if window > stream.window:

@@ -84,6 +84,7 @@ __all__ = [
     "decode_frames",
     "encode_frame",
     "frame_size",
+    "may_travel",
     "stream_frame_overhead",
 ]
 
@@ -92,7 +93,8 @@ __all__ = [
 class FrameRow:
     """All that is particular to one kind of frame; `types` are the type bytes it may begin with.
 
-    `packets` are those it may travel in, as table 3 of RFC 9000 writes it: I Initial, H Handshake, 0 0-RTT, 1 1-RTT.
+    `packets` are those it may travel in, as table 3 of RFC 9000 writes it: I Initial, H Handshake, 0 0-RTT, 1 1-RTT;
+    a small i or h: of the two kinds of CONNECTION_CLOSE, only the transport's.
     """
 
     types: tuple[int, ...]
@@ -110,6 +112,14 @@ class FrameRow:
 def frame_size(frame: Frame) -> int:
     """The frame's bytes on the wire, its type included."""
     return FRAMES[frame.__class__].size(frame)
+
+
+def may_travel(frame: Frame, packet_type: str) -> bool:
+    """Whether the frame may stand in a packet of this type, written as in `FrameRow.packets` (section 12.4)."""
+    packets = FRAMES[frame.__class__].packets
+    if isinstance(frame, ConnectionCloseFrame) and frame.frame_type is not None:
+        packets = packets.upper()
+    return packet_type in packets
 
 
 def encode_frame(frame: Frame) -> bytes:
@@ -415,7 +425,7 @@ _ROWS = (
     _row(0x1A, PathChallengeFrame, "path_challenge", "01", fixed_bytes(8), retransmittable=False),
     _row(0x1B, PathResponseFrame, "path_response", "1", fixed_bytes(8), retransmittable=False),
     FrameRow(
-        (0x1C, 0x1D), ConnectionCloseFrame, "connection_close", "IH01", False, False, _close_size, _encode_close,
+        (0x1C, 0x1D), ConnectionCloseFrame, "connection_close", "ih01", False, False, _close_size, _encode_close,
         _decode_close,
     ),
     _row(0x1E, HandshakeDoneFrame, "handshake_done", "1"),

@@ -14,6 +14,7 @@ from quicsim.quic.frames import HandshakeDoneFrame
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionInput
+from quicsim.quic.stream_control import on_max_stream_data
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -152,7 +153,7 @@ def take_peer_parameters(connection: Connection) -> None:
     connection.flow.peer_limit = parameters.max_data
     connection.peer_max_stream_data = parameters.max_stream_data
     for stream_id in connection.sending_streams:
-        connection.on_max_stream_data(stream_id, parameters.max_stream_data)
+        on_max_stream_data(connection, stream_id, parameters.max_stream_data)
     connection.peer_accepts_plugins = parameters.accepts_plugins
     connection.idle.agree(parameters.idle_timeout_ns)
     if parameters.max_ack_delay_ns is not None:

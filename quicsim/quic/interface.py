@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 if TYPE_CHECKING:
     from quicsim.quic.states import ConnectionState
 
-__all__ = ["ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "StreamReceived"]
+__all__ = [
+    "ConnectionEvent",
+    "Counts",
+    "HandshakeEvent",
+    "PluginHost",
+    "StreamReceived",
+    "StreamReset",
+    "StreamStopped",
+]
 
 
 class PluginHost(Protocol):
@@ -47,10 +55,24 @@ class StreamReceived(NamedTuple):
     length_bytes: int
 
 
+class StreamReset(NamedTuple):
+    """The peer ended a stream early: no more of it comes. `error_code` is the peer's application's."""
+
+    stream_id: int
+    error_code: int
+
+
+class StreamStopped(NamedTuple):
+    """The peer reads no more of a stream, which this end has reset therefore. `error_code` is its application's."""
+
+    stream_id: int
+    error_code: int
+
+
 class HandshakeEvent(NamedTuple):
     """The connection moved to this state."""
 
     state: ConnectionState
 
 
-ConnectionEvent = StreamReceived | HandshakeEvent
+ConnectionEvent = StreamReceived | StreamReset | StreamStopped | HandshakeEvent

@@ -12,24 +12,20 @@ from typing import TYPE_CHECKING
 from quicsim.quic.errors import QuicError
 from quicsim.quic.frames import (
     FRAMES,
-    CryptoFrame,
-    Frame,
     PaddingFrame,
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
     PathResponseFrame,
-    StreamFrame,
 )
+from quicsim.quic.needed import is_needed
 from quicsim.quic.schedulers import candidates
 from quicsim.quic.states import PathState, SendingProcessState
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
-    from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
-    from quicsim.quic.sent import PacketNumberSpace
 
 __all__ = ["abandon", "abandoned", "acknowledged_by", "answered", "challenged", "open_all", "rank", "ranked",
            "seek_validation"]  # fmt: skip
@@ -152,21 +148,9 @@ def close(connection: Connection, path: Path, heir: Path) -> None:
     """What the peer may still lack goes out on another path; nothing is sent or taken here any more."""
     space = path.application
     for packet in (*space.lost.values(), *space.outstanding.values()):
-        heir.application.pending.extend(still_needed(connection, space, packet))
+        heir.application.pending.extend(frame for frame in packet.frames if is_needed(connection, space, frame))
     heir.application.pending.extend(frame for frame in space.pending if FRAMES[type(frame)].retransmittable)
     path.give_up()
     path.sending_state = SendingProcessState.APPLICATION_LIMITED  # it waits for no pacing any more
     path.is_open = False
     connection.abandoned_paths.add(path.path_id)
-
-
-def still_needed(connection: Connection, space: PacketNumberSpace, packet: Packet) -> list[Frame]:
-    """The frames of a packet that say something that the peer may not know."""
-    needed: list[Frame] = []
-    for frame in packet.frames:
-        if isinstance(frame, StreamFrame):
-            if connection.sending_streams[frame.stream_id].still_needs(frame):
-                needed.append(frame)
-        elif not isinstance(frame, CryptoFrame) and connection.frame_is_current(space, frame):
-            needed.append(frame)
-    return needed

@@ -15,6 +15,7 @@ from quicsim.quic.ending import peer_closed
 from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
+    FRAMES,
     AckFrame,
     ConnectionCloseFrame,
     CryptoFrame,
@@ -32,11 +33,23 @@ from quicsim.quic.frames import (
     PathsFrame,
     PingFrame,
     PluginFrame,
+    ResetStreamFrame,
+    StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    encode_frame,
+    may_travel,
 )
 from quicsim.quic.mtu import probe_arrived
-from quicsim.quic.packet import HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.stream_control import (
+    on_max_stream_data,
+    on_reset_stream,
+    on_stop_sending,
+    on_stream_frame,
+    receiving_stream,
+)
+from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +59,9 @@ if TYPE_CHECKING:
     from quicsim.quic.sent import PacketNumberSpace
 
 _RECEIVED = Code.PACKET_RECEIVED  # looked up once: a member costs more to find in its class than a call does
+
+PACKET_TYPES = "IH1"
+"""By space: the type of its packets, as `FrameRow.packets` writes it."""
 
 __all__ = ["is_new", "process_ack", "process_frames", "receive"]
 
@@ -66,6 +82,8 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         space = path.spaces[packet.space]
         if not space.can_receive or not operations.read_packet(connection, path, packet):
             continue
+        if packet.space is not APPLICATION:  # where every frame may travel
+            check_frames(packet)
         received = space.received
         received.add(packet.number, connection.now_ns)
         if packet.ecn and connection.profile.counts_ecn_marks:
@@ -84,6 +102,15 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         if packet.ack_eliciting and space.can_receive:
             received.unreported_ack_eliciting += 1
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
+
+
+def check_frames(packet: Packet) -> None:
+    """Raises ProtocolViolation for a frame that may not stand in a packet of this type (RFC 9000 section 12.4)."""
+    for frame in packet.frames:
+        if not may_travel(frame, PACKET_TYPES[packet.space]):
+            frame_type, _ = decode_varint(encode_frame(frame), 0)
+            name, kind = FRAMES[frame.__class__].name, Space(packet.space).name.capitalize()
+            raise ProtocolViolation(f"a {name} frame has no place in a packet of type {kind}", frame_type)
 
 
 def emit_received(connection: Connection, path: Path, packet: Packet) -> None:
@@ -106,7 +133,7 @@ def process_frames(connection: Connection, path: Path, space: PacketNumberSpace,
     """Handle each frame by its kind and return their number. The default of ParseFrames."""
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):  # the usual ones, without the detour
-            connection.on_stream_frame(frame)
+            on_stream_frame(connection, frame)
         elif isinstance(frame, AckFrame):
             connection.operations.process_ack(connection, path, space, frame)
         elif isinstance(frame, PluginFrame):
@@ -183,13 +210,21 @@ def _on_max_data(connection: Connection, path: Path, space: PacketNumberSpace, f
 def _on_max_stream_data(
     connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxStreamDataFrame
 ) -> None:
-    connection.on_max_stream_data(frame.stream_id, frame.maximum)
+    on_max_stream_data(connection, frame.stream_id, frame.maximum)
 
 
 def _on_stream_data_blocked(
     connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamDataBlockedFrame
 ) -> None:
-    connection.receiving_stream(frame.stream_id)
+    receiving_stream(connection, frame.stream_id)
+
+
+def _on_reset_stream(connection: Connection, path: Path, space: PacketNumberSpace, frame: ResetStreamFrame) -> None:
+    on_reset_stream(connection, frame)
+
+
+def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpace, frame: StopSendingFrame) -> None:
+    on_stop_sending(connection, frame)
 
 
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
@@ -209,6 +244,8 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PingFrame: _ignore,
     DataBlockedFrame: _ignore,
     StreamDataBlockedFrame: _on_stream_data_blocked,
+    ResetStreamFrame: _on_reset_stream,
+    StopSendingFrame: _on_stop_sending,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
     PathBackupFrame: _on_path_status,
@@ -302,5 +339,7 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
                 connection.flow if isinstance(frame, MaxDataFrame) else connection.receiving_streams[frame.stream_id]
             )
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
+        elif isinstance(frame, ResetStreamFrame):
+            connection.sending_streams[frame.stream_id].acknowledge_reset()
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

@@ -193,12 +193,14 @@ SENDING_PROCESS: Mapping[tuple[SendingProcessState, SendingProcessInput], Sendin
 
 
 class SendingStreamState(enum.Enum):
-    """RFC 9000 section 3.1, figure 2, without resets."""
+    """RFC 9000 section 3.1, figure 2."""
 
     READY = "ready"
     SEND = "send"
     DATA_SENT = "data sent"
     DATA_RECEIVED = "data received"
+    RESET_SENT = "reset sent"
+    RESET_RECEIVED = "reset received"
 
 
 class SendingStreamInput(enum.Enum):
@@ -207,6 +209,8 @@ class SendingStreamInput(enum.Enum):
     SEND_DATA = enum.auto()
     SEND_FIN = enum.auto()
     ALL_ACKNOWLEDGED = enum.auto()
+    SEND_RESET = enum.auto()
+    RESET_ACKNOWLEDGED = enum.auto()
 
 
 SENDING_STREAM: Mapping[tuple[SendingStreamState, SendingStreamInput], SendingStreamState] = {
@@ -215,15 +219,21 @@ SENDING_STREAM: Mapping[tuple[SendingStreamState, SendingStreamInput], SendingSt
     (SendingStreamState.SEND, SendingStreamInput.SEND_DATA): SendingStreamState.SEND,
     (SendingStreamState.SEND, SendingStreamInput.SEND_FIN): SendingStreamState.DATA_SENT,
     (SendingStreamState.DATA_SENT, SendingStreamInput.ALL_ACKNOWLEDGED): SendingStreamState.DATA_RECEIVED,
+    (SendingStreamState.READY, SendingStreamInput.SEND_RESET): SendingStreamState.RESET_SENT,
+    (SendingStreamState.SEND, SendingStreamInput.SEND_RESET): SendingStreamState.RESET_SENT,
+    (SendingStreamState.DATA_SENT, SendingStreamInput.SEND_RESET): SendingStreamState.RESET_SENT,
+    (SendingStreamState.RESET_SENT, SendingStreamInput.RESET_ACKNOWLEDGED): SendingStreamState.RESET_RECEIVED,
 }
 
 
 class ReceivingStreamState(enum.Enum):
-    """RFC 9000 section 3.2, figure 3, without resets; an application reads at once."""
+    """RFC 9000 section 3.2, figure 3. An application reads at once: all data that was received is read."""
 
     RECEIVE = "receive"
     SIZE_KNOWN = "size known"
     DATA_READ = "data read"
+    RESET_RECEIVED = "reset received"
+    RESET_READ = "reset read"
 
 
 class ReceivingStreamInput(enum.Enum):
@@ -231,13 +241,25 @@ class ReceivingStreamInput(enum.Enum):
 
     RECEIVE_FIN = enum.auto()
     RECEIVE_ALL = enum.auto()
+    RECEIVE_RESET = enum.auto()
+    READ_RESET = enum.auto()
 
+
+ENDED = (ReceivingStreamState.DATA_READ, ReceivingStreamState.RESET_RECEIVED, ReceivingStreamState.RESET_READ)
 
 RECEIVING_STREAM: Mapping[tuple[ReceivingStreamState, ReceivingStreamInput], ReceivingStreamState] = {
     (ReceivingStreamState.RECEIVE, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.SIZE_KNOWN,
     (ReceivingStreamState.SIZE_KNOWN, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.SIZE_KNOWN,
     (ReceivingStreamState.SIZE_KNOWN, ReceivingStreamInput.RECEIVE_ALL): ReceivingStreamState.DATA_READ,
-    (ReceivingStreamState.DATA_READ, ReceivingStreamInput.RECEIVE_FIN): ReceivingStreamState.DATA_READ,
+    (ReceivingStreamState.RECEIVE, ReceivingStreamInput.RECEIVE_RESET): ReceivingStreamState.RESET_RECEIVED,
+    (ReceivingStreamState.SIZE_KNOWN, ReceivingStreamInput.RECEIVE_RESET): ReceivingStreamState.RESET_RECEIVED,
+    (ReceivingStreamState.RESET_RECEIVED, ReceivingStreamInput.READ_RESET): ReceivingStreamState.RESET_READ,
+    # What comes late, or twice, changes nothing any more.
+    **{
+        (state, given): state
+        for state in ENDED
+        for given in (ReceivingStreamInput.RECEIVE_FIN, ReceivingStreamInput.RECEIVE_RESET)
+    },
 }
 
 

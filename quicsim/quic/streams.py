@@ -7,9 +7,10 @@ code), the very bytes travel. Handshake data uses the same buffers without flow 
 from __future__ import annotations
 
 from quicsim.quic.errors import FinalSizeError, FlowControlError, StreamStateError
-from quicsim.quic.frames import CryptoFrame, StreamFrame, frame_size, stream_frame_overhead
+from quicsim.quic.frames import CryptoFrame, ResetStreamFrame, StreamFrame, frame_size, stream_frame_overhead
 from quicsim.quic.ranges import RangeSet
 from quicsim.quic.states import (
+    ENDED,
     RECEIVING_STREAM,
     SENDING_STREAM,
     ReceivingStreamInput,
@@ -21,6 +22,9 @@ from quicsim.quic.states import (
 from quicsim.quic.varint import varint_size
 
 __all__ = ["CryptoStream", "ReceivingStream", "SendingStream"]
+
+_RESET = (SendingStreamState.RESET_SENT, SendingStreamState.RESET_RECEIVED)
+_SENT = (SendingStreamState.DATA_RECEIVED, SendingStreamState.RESET_RECEIVED)
 
 
 class SendingStream:
@@ -46,6 +50,8 @@ class SendingStream:
 
     def write(self, data: int | bytes, *, fin: bool) -> None:
         """Append bytes, or a number of bytes without content. A stream has content always or never."""
+        if self.state in _RESET:
+            raise StreamStateError(f"stream {self.stream_id} was reset; nothing can be written any more")
         if self.fin_written:
             raise StreamStateError(f"stream {self.stream_id} is finished; nothing can be written behind its end")
         if isinstance(data, bytes):
@@ -109,16 +115,43 @@ class SendingStream:
 
     def still_needs(self, frame: StreamFrame) -> bool:
         """Whether the peer may still lack something of a frame that was sent before."""
+        if self.state in _RESET:
+            return False
         if frame.fin and not self.fin_acknowledged:
             return True
         return not self.acknowledged.covers(frame.offset, frame.offset + frame.length)
+
+    def reset(self, error_code: int) -> ResetStreamFrame | None:
+        """End the stream where it is, and give up what was not delivered (section 3.1). None where it has ended."""
+        if self.state in _RESET or self.state in _SENT:
+            return None
+        self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.SEND_RESET)
+        self.written = self.sent
+        self.fin_written = self.fin_sent = True  # nothing is new any more
+        self.content = None
+        return ResetStreamFrame(self.stream_id, error_code, self.sent)
+
+    def acknowledge_reset(self) -> None:
+        """The peer has the RESET_STREAM."""
+        if self.state is SendingStreamState.RESET_SENT:
+            self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.RESET_ACKNOWLEDGED)
+
+    @property
+    def is_reset(self) -> bool:
+        """Whether it was ended early."""
+        return self.state in _RESET
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the peer has all of it, or knows that it was reset."""
+        return self.state in _SENT
 
 
 class ReceivingStream:
     """The receiving part of a stream. The application reads at once whatever is contiguous."""
 
-    __slots__ = ("_parts", "acknowledged_limit", "delivered", "final_size", "highest", "limit", "received", "state",
-                 "stream_id", "updated_ns", "window")  # fmt: skip
+    __slots__ = ("_parts", "acknowledged_limit", "delivered", "final_size", "highest", "is_stopped", "limit",
+                 "received", "state", "stream_id", "updated_ns", "window")  # fmt: skip
 
     def __init__(self, stream_id: int, window: int) -> None:
         self.stream_id = stream_id
@@ -133,6 +166,8 @@ class ReceivingStream:
         self.highest = 0
         self.delivered = 0
         self.final_size = -1
+        self.is_stopped = False
+        """The application reads no more of it (section 3.5): what still comes counts, and is thrown away."""
         self.state = ReceivingStreamState.RECEIVE
         self._parts: dict[int, bytes] = {}
 
@@ -147,6 +182,8 @@ class ReceivingStream:
             raise FlowControlError(f"stream {self.stream_id}: data up to {end}, allowed up to {self.limit}")
         if frame.fin or self.final_size >= 0:
             self._check_final_size(end, frame.fin)
+            if self.state in ENDED:
+                return 0, 0, b""
         received = self.received
         if offset == self.highest == self.delivered and offset:
             received.stops[0] = end  # in order: there is one range, and it grows
@@ -188,10 +225,43 @@ class ReceivingStream:
             position = max(position, offset + len(data))
         return bytes(joined)
 
+    def receive_reset(self, frame: ResetStreamFrame) -> int:
+        """The peer ends the stream early: by how much the highest offset grew (section 4.5).
+
+        Raises FlowControlError beyond the limit and FinalSizeError against what is known of the end.
+        """
+        final_size = frame.final_size
+        if final_size > self.limit:
+            raise FlowControlError(
+                f"stream {self.stream_id}: reset at {final_size}, allowed up to {self.limit} (RFC 9000 section 4.5)"
+            )
+        if final_size < self.highest or 0 <= self.final_size != final_size:
+            known = f"received {self.highest}" if self.final_size < 0 else f"its final size {self.final_size}"
+            raise FinalSizeError(f"stream {self.stream_id}: reset at {final_size}, against {known}")
+        growth = final_size - self.highest
+        self.final_size = self.highest = final_size
+        self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.RECEIVE_RESET)
+        return growth
+
+    def read_reset(self) -> None:
+        """The application knows of the reset."""
+        self.state = advance(RECEIVING_STREAM, self.state, ReceivingStreamInput.READ_RESET)
+        self._parts.clear()
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether more may come, and somebody reads it: only then is the limit raised."""
+        return self.final_size < 0 and not self.is_stopped
+
     @property
     def is_finished(self) -> bool:
         """Whether every byte up to the final size was read."""
         return self.state is ReceivingStreamState.DATA_READ
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is finished, or was reset."""
+        return self.state in ENDED
 
 
 class CryptoStream:

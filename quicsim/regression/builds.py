@@ -46,13 +46,15 @@ class Comparison:
     @property
     def is_worse(self) -> bool:
         """Whether any metric of the second is worse than is tolerated."""
-        return bool(self.finding.worse)
+        return bool(self.finding.worse or self.finding.lost)
 
     @property
     def verdict(self) -> Verdict:
         """The worst of what metrics with a tolerance are; the same if there is nothing else to say of them."""
+        if self.is_worse:
+            return Verdict.WORSE
         found = {each.verdict for each in self.finding.changes}
-        order = (Verdict.WORSE, Verdict.BETTER, Verdict.WITHIN)
+        order = (Verdict.BETTER, Verdict.WITHIN)
         return next((each for each in order if each in found), Verdict.SAME)
 
     def heading(self) -> str:
@@ -83,6 +85,10 @@ class Comparison:
             ],
             "plugins": {name: list(hashes) for name, hashes in self.finding.plugins.items()},
             "changes": [_change_json(each) for each in in_order(self.finding)],
+            "lost": [
+                {"variant": each.variant, "metric": each.metric, "replications": list(each.replications)}
+                for each in self.finding.lost
+            ],
             "parted": {name: list(numbers) for name, numbers in self.finding.parted.items()},
             "partings": [self._parting_json(each) for each in self.finding.partings],
         }
@@ -207,5 +213,5 @@ def compare_builds(
         )
     plans = [Plan(scenario, chosen, replications, seed, plugin) for plugin in plugins]
     before, now = run_all(plans, jobs, progress)
-    metrics = list(dict.fromkeys(metric for run in now.runs for metric in run.metrics))
+    metrics = list(dict.fromkeys(metric for run in (*before.runs, *now.runs) for metric in run.metrics))
     return (before, now), compare(before, now, tolerances_of(tolerances, metrics))

@@ -25,6 +25,20 @@ DigestMode = Literal["strict", "warn", "off"]
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """A metric of a tolerance that came of some replications before, and does not come of the same ones now."""
+
+    variant: str
+    metric: str
+    replications: tuple[int, ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(map(str, self.replications[:3]))
+        more = f" and {len(self.replications) - 3} more" if len(self.replications) > 3 else ""
+        return f"{self.metric} of {self.variant} was measured in replications {shown}{more}, and is not any more"
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What came of holding runs against others."""
 
@@ -40,6 +54,8 @@ class Finding:
     """Of quicsim, before and after."""
     partings: tuple[Parting, ...] = ()
     """Where the traces part, in one replication of each variant of which a trace was kept."""
+    lost: tuple[Lost, ...] = ()
+    """What is not measured any more, as of a download that does not come to its end."""
 
     @property
     def worse(self) -> list[Change]:
@@ -49,7 +65,7 @@ class Finding:
     @property
     def failed(self) -> bool:
         """Whether this must not pass."""
-        return bool(self.worse or (self.digest_mode == "strict" and self.parted))
+        return bool(self.worse or self.lost or (self.digest_mode == "strict" and self.parted))
 
 
 def check(
@@ -59,7 +75,8 @@ def check(
     now = baseline_of(results)
     refuse_unknown(tolerances, now)
     _must_be_of_the_same(baseline, now)
-    _must_be_measured_still(baseline, now, tolerances)
+    if lost := _lost(baseline, now, tolerances):
+        raise BaselineError(str(lost[0]))
 
     def kept(variant: str, replication: int) -> Recording | None:
         old = baseline.variants[variant]
@@ -73,11 +90,11 @@ def compare(before: Results, now: Results, tolerances: Mapping[str, Tolerance]) 
 
     Raises ValueError for a tolerance of what was not measured.
     """
-    kept = baseline_of(now)
-    refuse_unknown(tolerances, kept)
+    old, new = baseline_of(before), baseline_of(now)
+    refuse_unknown(tolerances, old, new)
     return _finding(
-        baseline_of(before),
-        kept,
+        old,
+        new,
         now,
         lambda variant, replication: record(before, variant, replication)[1],
         tolerances,
@@ -96,8 +113,9 @@ def _finding(
     """What differs. `recording_of` gives the trace before of a replication, where there is one."""
     pairs = [(name, before.variants[name], variant) for name, variant in now.variants.items()]
     changes = tuple(each for name, old, new in pairs for each in _changes(name, old, new, tolerances))
+    lost = _lost(before, now, tolerances)
     parted: dict[str, tuple[int, ...]] = {}
-    if digest_mode != "off" or any(each.verdict is Verdict.WORSE for each in changes):
+    if digest_mode != "off" or lost or any(each.verdict is Verdict.WORSE for each in changes):
         parted = {name: numbers for name, old, new in pairs if (numbers := _parted(old, new))}
     partings = []
     for name, numbers in parted.items():
@@ -117,6 +135,7 @@ def _finding(
         },
         (before.quicsim, now.quicsim),
         tuple(partings),
+        lost,
     )
 
 
@@ -147,19 +166,21 @@ def _must_be_of_the_same(baseline: Baseline, now: Baseline) -> None:
         raise BaselineError(f"it is of something else: {'; '.join(found)}")
 
 
-def _must_be_measured_still(baseline: Baseline, now: Baseline, tolerances: Mapping[str, Tolerance]) -> None:
-    """Raise BaselineError where a metric of a tolerance came of runs before, and of the same runs does not now."""
+def _lost(before: Baseline, now: Baseline, tolerances: Mapping[str, Tolerance]) -> tuple[Lost, ...]:
+    """What came of the runs that both have, and does not any more."""
+    found = []
     for name, new in now.variants.items():
         for metric in tolerances:
-            was, is_ = baseline.variants[name].values(metric), new.values(metric)
-            if lost := [number for number in was if number < len(new.digests) and number not in is_]:
-                numbers = ", ".join(map(str, lost[:3])) + (f" and {len(lost) - 3} more" if len(lost) > 3 else "")
-                raise BaselineError(f"{metric} of {name} was measured in replications {numbers}, and is not any more")
+            was, is_ = before.variants[name].values(metric), new.values(metric)
+            if missing := tuple(number for number in was if number < len(new.digests) and number not in is_):
+                found.append(Lost(name, metric, missing))
+    return tuple(found)
 
 
-def refuse_unknown(tolerances: Mapping[str, Tolerance], now: Baseline) -> None:
+def refuse_unknown(tolerances: Mapping[str, Tolerance], *measured: Baseline) -> None:
     """Raise ValueError, with what would be right, where a tolerance is for a metric that was not measured."""
-    known = dict.fromkeys(name for each in now.variants.values() for name in (*each.metrics, *each.counts))
+    variants = [each for one in measured for each in one.variants.values()]
+    known = dict.fromkeys(name for each in variants for name in (*each.metrics, *each.counts))
     for metric in tolerances:
         if metric not in known:
             nearest = get_close_matches(metric, known, n=1)
@@ -175,7 +196,7 @@ def _changes(
         tolerance = tolerances.get(metric)
         before, after = old.values(metric), new.values(metric)
         if not before.keys() & after.keys():
-            if tolerance is not None and (before or after):
+            if tolerance is not None and after:
                 raise BaselineError(f"it has no {metric} of variant {variant!r} to hold this one against")
             continue
         each = change(variant, metric, before, after, tolerance)

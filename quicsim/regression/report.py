@@ -28,6 +28,7 @@ def as_text(finding: Finding, c_lines: Mapping[str, str]) -> str:
     rows = [change_texts(each) for each in in_order(finding)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += [str(each) for each in finding.lost]
     lines += [text for variant in finding.parted for text in parting_lines(finding, variant, c_lines)]
     lines += [f"plugin {name} is another one: {was} -> {is_}" for name, (was, is_) in finding.plugins.items()]
     was, is_ = finding.versions
@@ -44,6 +45,8 @@ def headline(finding: Finding) -> str:
             for each in finding.changes
             if each.verdict is verdict
         ]
+        if verdict is Verdict.WORSE:
+            found += [str(each) for each in finding.lost]
         if verdict is Verdict.BETTER and finding.parted:
             found.append(f"the traces of {', '.join(finding.parted)} are other ones")
         if found:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from quicsim.distributions import Always
 from quicsim.scenario.distribution import DistributedDuration, DistributedSize
 from quicsim.scenario.errors import suggestion
-from quicsim.scenario.values import Duration, HostName, PositiveCount, PositiveSize, Rate, Table
+from quicsim.scenario.values import Duration, HostName, PositiveCount, PositiveDuration, PositiveSize, Rate, Table
 
 __all__ = ["APPLICATIONS", "Applications", "Messages", "Requests", "Transfer", "Video", "Web", "WebObject"]
 
@@ -27,6 +27,8 @@ class Requests(Table):
     """How many are under way at once: each, once completed, is followed by its next."""
     every_ns: DistributedDuration | None = Field(None, alias="every")
     """In the place of `gap`: from the making of one to that of the next, whether or not it has its answer."""
+    abandon_after_ns: PositiveDuration | None = Field(None, alias="abandon_after")
+    """A request that has not its whole answer after so long is abandoned; None: it waits."""
 
     @model_validator(mode="after")
     def _one_loop(self) -> Self:
@@ -90,6 +92,8 @@ class Video(Table):
     startup_ns: Duration = Field(alias="startup")
     """What must be held before playing begins, and before it goes on after a stall."""
     request_size_bytes: PositiveSize = Field(alias="request_size")
+    abandon_after_ns: PositiveDuration | None = Field(None, alias="abandon_after")
+    """A segment that is not there after so long is abandoned, and asked for again in the lowest quality."""
 
     @model_validator(mode="after")
     def _plays(self) -> Self:

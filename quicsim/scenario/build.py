@@ -186,8 +186,9 @@ def standing(name: str, side: Side) -> str:
     """Where one end stands, for whoever asks why a run did not finish."""
     connection = side.endpoint.connection
     last_s = connection.now_ns / NANOSECONDS_PER_SECOND
+    complaint = f" for a mistake of its peer's ({connection.complaint})" if connection.complaint else ""
     return (
-        f"The {name} is {connection.state.value}, was last active at {last_s:g} s and has "
+        f"The {name} is {connection.state.value}{complaint}, was last active at {last_s:g} s and has "
         f"{connection.path.bytes_in_flight} bytes in flight"
     )
 

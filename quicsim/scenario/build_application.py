@@ -52,8 +52,9 @@ def _requests(table: Requests, place: Place, client: Endpoint, server: Endpoint)
         gap_ns=drawn(table.gap_ns, "gap"),
         streams=table.streams,
         every_ns=None if table.every_ns is None else drawn(table.every_ns, "every"),
+        abandon_after_ns=table.abandon_after_ns,
     )
-    return RequestsMeasured(requester)
+    return RequestsMeasured(requester, counts_abandoned=table.abandon_after_ns is not None)
 
 
 def _messages(table: Messages, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
@@ -87,7 +88,14 @@ def _video(table: Video, place: Place, client: Endpoint, server: Endpoint) -> Me
         startup_ns=table.startup_ns,
     )
     asker = Asker(client, Answerer(server))
-    return VideoMeasured(Player(asker, film, adaptation=table.adaptation, request_bytes=table.request_size_bytes))
+    player = Player(
+        asker,
+        film,
+        adaptation=table.adaptation,
+        request_bytes=table.request_size_bytes,
+        abandon_after_ns=table.abandon_after_ns,
+    )
+    return VideoMeasured(player, counts_abandoned=table.abandon_after_ns is not None)
 
 
 def _web(table: Web, place: Place, client: Endpoint, server: Endpoint) -> Measuring:

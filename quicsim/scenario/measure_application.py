@@ -10,6 +10,8 @@ from statistics import median
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from simpy.events import Event
 
     from quicsim.apps.bulk import Receiver
@@ -49,24 +51,35 @@ class Measuring(Protocol):
 class RequestsMeasured:
     """Completion of each request, and how soon its lost first packet was repaired."""
 
-    def __init__(self, requester: Requester) -> None:
+    def __init__(self, requester: Requester, *, counts_abandoned: bool = False) -> None:
         self._requester = requester
+        self._counts_abandoned = counts_abandoned
         self.finished: Event = requester.finished
 
     def measure(self, started_ns: int) -> Measured:
         """`completion_s`: from writing a request to its answer's last byte.
 
         `reaction_s`: from the first packet with the request's beginning to the next one with it; absent where no
-        request was sent twice.
+        request was sent twice. Where requests may be abandoned, `abandoned` is how many were, and `abandoned_bytes`
+        what had come for nothing of their answers; `completion_s` is of the others, and absent where there are none.
         """
         requester = self._requester
         starts = requester.endpoint.stream_starts_ns
-        sent_ns = [starts[f"stream-start:{stream_id}"] for stream_id in requester.stream_ids]
-        samples = {"completion_s": tuple(ns / NANOSECONDS_PER_SECOND for ns in requester.completions_ns)}
+        sent_ns = [starts.get(f"stream-start:{stream_id}", ()) for stream_id in requester.stream_ids]
+        completions = tuple(ns / NANOSECONDS_PER_SECOND for ns in requester.completions_ns if ns)
+        samples = {"completion_s": completions} if completions else {}
         reactions = tuple((times[1] - times[0]) / NANOSECONDS_PER_SECOND for times in sent_ns if len(times) > 1)
         if reactions:
             samples["reaction_s"] = reactions
-        return {name: median(values) for name, values in samples.items()}, samples
+        metrics = {name: median(values) for name, values in samples.items()}
+        if self._counts_abandoned:
+            metrics |= abandoned(requester.abandoned_bytes)
+        return metrics, samples
+
+
+def abandoned(each_bytes: Sequence[int]) -> dict[str, float]:
+    """What was abandoned: how often, and how many bytes had come for nothing."""
+    return {"abandoned": float(len(each_bytes)), "abandoned_bytes": float(sum(each_bytes))}
 
 
 class MessagesMeasured:
@@ -116,15 +129,17 @@ class OpenTransferMeasured:
 class VideoMeasured:
     """How a film played."""
 
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Player, *, counts_abandoned: bool = False) -> None:
         self._player = player
+        self._counts_abandoned = counts_abandoned
         self.finished: Event = player.finished
 
     def measure(self, started_ns: int) -> Measured:
         """`stalls` and `stalled_s`: how often and for how long playing stopped.
 
         `startup_s`: from connecting to its start; `bitrate_bps`: the mean over the segments, as they play alike;
-        `switches`: how often it changed; `completion_s`: of each segment's download.
+        `switches`: how often it changed; `completion_s`: of each segment's download, from the first asking on;
+        `abandoned` and `abandoned_bytes` where segments may be abandoned.
         """
         player = self._player
         chosen = player.chosen_bps
@@ -137,6 +152,8 @@ class VideoMeasured:
             "switches": float(sum(one != other for one, other in pairwise(chosen))),
             "completion_s": median(completions),
         }
+        if self._counts_abandoned:
+            metrics |= abandoned(player.abandoned_bytes)
         return metrics, {"completion_s": completions}
 
 

@@ -47,6 +47,7 @@ def _probability(value: object) -> Fraction:
 
 
 Duration = Annotated[int, BeforeValidator(duration_ns)]
+PositiveDuration = Annotated[Duration, AfterValidator(positive)]
 Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(positive)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
 PositiveSize = Annotated[Size, AfterValidator(positive), AfterValidator(within_a_stream)]

@@ -35,6 +35,9 @@ _GRACE_S = 10.0
 """How long workers may finish their points after an interrupt. assumed."""
 _LOOK_S = 0.5
 """How often hung workers are looked for."""
+_PRELOADED = ("__main__", "quicsim.sweep.worker", "quicsim.scenario.build", "pyarrow.parquet", "pandas")
+"""What workers of a fork server find imported. pyarrow imports pandas itself at the first list that it converts, which
+costs a worker as much time as four of its points."""
 _STILLBORN = 3
 """So many workers in a row that die before their first point will always die."""
 
@@ -86,11 +89,12 @@ class LocalPool:
         self.limits = limits
         self._workers: list[_Worker] = []
         self._stillborn = 0
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            sys.exit(1)  # a worker that imports an unguarded script; the process that started it says what to do
+        _make_ready()
 
     def run(self, plan: Plan, points: Iterable[Point], store: Store) -> Generator[Outcome]:
         """See Executor. Raises SweepError where the store takes nothing, SimulationFailed where no worker can start."""
-        if getattr(multiprocessing.current_process(), "_inheriting", False):
-            sys.exit(1)  # a worker that imports an unguarded script; the process that started it says what to do
         todo = list(points)
         work = Work(iter(todo), len(todo))
         try:
@@ -195,8 +199,16 @@ def _context() -> ForkServerContext | SpawnContext:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "quicsim.sweep.worker", "quicsim.scenario.build", "pyarrow.parquet"])
+    context.set_forkserver_preload(list(_PRELOADED))
     return context
+
+
+def _make_ready() -> None:
+    """Let the fork server import what workers need while the sweep is being planned."""
+    if _context().get_start_method() == "forkserver":
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
 
 
 def _started(memory_bytes: int | None) -> _Worker:

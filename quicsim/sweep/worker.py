@@ -5,6 +5,7 @@ Whoever gives out the batches (execute.py on this machine, cluster.py on a Dask 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from dataclasses import dataclass
@@ -112,6 +113,7 @@ def work(connection: Connection, memory_bytes: int | None) -> None:
     An interrupt is not for it: who started it says when to stop, by sending None. It ends with that process.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # modules are no garbage; going through them at a full collection takes time, and copies their pages
     Thread(target=_end_with_parent, daemon=True).start()
     if memory_bytes is not None:
         import resource

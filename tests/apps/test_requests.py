@@ -98,3 +98,30 @@ def test_sizes_are_drawn_by_the_request_s_number():
     sizes = [joined.client.connection.receiving_streams[stream_id].final_size for stream_id in requester.stream_ids]
     assert sizes == [drawn(OneOf((100, 5_000, 9_000)), "size")[index] for index in range(6)]
     assert len(set(sizes)) > 1
+
+
+def test_a_request_without_its_answer_in_time_is_abandoned():
+    """500 kB take more than a tenth of a second, 200 B do not."""
+    joined, requester = run(count=4, size=OneOf((200, 500_000)), streams=1, abandon_after_ns=100 * MILLISECOND_NS)
+    sizes = [requester._response_bytes[index] for index in range(4)]
+    assert set(sizes) == {200, 500_000}
+    assert [bool(took) for took in requester.completions_ns] == [size == 200 for size in sizes]
+    assert len(requester.abandoned_bytes) == sizes.count(500_000)
+    assert all(0 < there < 500_000 for there in requester.abandoned_bytes)
+    joined.clock.run()
+    server = joined.server.connection
+    for stream_id, size in zip(requester.stream_ids, sizes, strict=True):
+        stream = server.sending_streams[stream_id]
+        assert stream.is_over
+        assert stream.is_reset == (size == 500_000)
+    assert sorted(joined.ends) == [i for i, size in zip(requester.stream_ids, sizes, strict=True) if size == 200]
+
+
+def test_an_answer_that_was_not_begun_is_never_sent():
+    """Every packet of the server is late: the request is abandoned before it arrives, or with it."""
+    joined, requester = run(count=2, abandon_after_ns=5 * MILLISECOND_NS)
+    joined.clock.run()
+    assert requester.completions_ns == [0, 0]
+    assert requester.abandoned_bytes == [0, 0]
+    assert joined.client.connection.flow.received == joined.server.connection.flow.sent
+    assert all(stream.is_over for stream in joined.client.connection.receiving_streams.values())

@@ -108,3 +108,18 @@ def test_a_film_plays_over_a_connection(adaptation):
     assert len(player.chosen_bps) == len(player.downloads_ns) == 5
     assert sorted(joined.ends) == [0, 4, 8, 12, 16]
     assert player.stalls == 0
+
+
+def test_a_segment_that_takes_too_long_is_asked_for_again_in_the_lowest_quality():
+    joined = Joined("rfc9002", rate_bps=500_000)
+    film = Film(4, SECOND_NS, (100_000, 4_000_000), 8 * SECOND_NS, SECOND_NS)
+    asker = Asker(joined.client, Answerer(joined.server))
+    player = Player(asker, film, adaptation="buffer", request_bytes=200, abandon_after_ns=SECOND_NS // 2)
+    player._choose = lambda player: 4_000_000 if len(player.chosen_bps) == 2 else 100_000
+    joined.client.connect()
+    joined.clock.run(until=player.finished)
+    assert player.chosen_bps == [100_000] * 4
+    assert len(player.abandoned_bytes) == 1
+    assert 0 < player.abandoned_bytes[0] < 500_000 / 8 / 2
+    assert player.downloads_ns[2] > SECOND_NS // 2 + player.downloads_ns[3] // 2, "with the time that was lost"
+    assert sorted(joined.ends) == [0, 4, 12, 16]

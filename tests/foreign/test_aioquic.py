@@ -21,6 +21,7 @@ APPLICATIONS = {
     "endless": "transfer={until='500ms', request_size='100B'}",
     "source": "transfer={size='60kB', rate='1Mbps', request_size='100B'}",
     "requests": STREAMS,
+    "abandoned": STREAMS.replace("9kB", "90kB").replace("}", ", abandon_after='200ms'}"),
     "messages": "messages={count=30, size='90B', gap='2ms'}",
     "video": "video={segments=3, segment='1s', bitrates=['300kbps', '1Mbps'], adaptation='buffer', buffer='4s', "
     "startup='1s', request_size='200B'}",

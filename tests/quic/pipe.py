@@ -176,6 +176,7 @@ class Pipe:
         for stream in side.connection.sending_streams.values():
             assert stream.sent <= stream.written
             assert stream.sent <= stream.limit
+        assert not side.connection.complaint, f"{name}: {side.connection.complaint}"
         assert self.sent == self.dropped + self.arrived + len(self.heap)
 
 

@@ -11,10 +11,12 @@ from quicsim.events import LossTimerUpdated, PacketReceived, PacketSent
 from quicsim.operations import OPERATIONS, Slot
 from quicsim.quic.errors import (
     ConnectionFailed,
+    FinalSizeError,
     FlowControlError,
     ProtocolViolation,
     QuicError,
     StreamStateError,
+    StreamStateViolation,
 )
 from quicsim.quic.frames import (
     FRAMES,
@@ -321,9 +323,10 @@ def arriving(*frames, space=APPLICATION, number=0):
     [
         ("server", [HandshakeDoneFrame()], ProtocolViolation, "a client sent HANDSHAKE_DONE"),
         ("client", [MaxStreamDataFrame(40, 1)], ProtocolViolation, "stream 40, which does not exist"),
-        ("client", [StreamFrame(40, 0, 1, False)], ProtocolViolation, "stream 40, which only this endpoint may open"),
-        ("client", [StreamFrame(2, 0, 1, False)], ProtocolViolation, "stream 2, which only this endpoint may open"),
+        ("client", [StreamFrame(40, 0, 1, False)], StreamStateViolation, "stream 40, which only this endpoint may open"),
+        ("client", [StreamFrame(2, 0, 1, False)], StreamStateViolation, "stream 2, which only this endpoint may open"),
         ("client", [StreamFrame(1, 0, 1, False), StreamFrame(1, 2_000, 1, False)], FlowControlError, "up to 1000"),
+        ("client", [StreamFrame(1, 0, 10, True), StreamFrame(1, 0, 11, False)], FinalSizeError, "11"),
         ("client", [StreamFrame(1 + 4 * n, 0, 900, False) for n in range(2)], FlowControlError, "1800 bytes"),
     ],
 )
@@ -333,8 +336,9 @@ def test_violations_are_refused(name, frames, error, message):
     pipe.run(both_confirmed)
     connection = pipe.sides[name].connection
     connection.flow.window = 1  # no update on the way
-    with pytest.raises(error, match=message):
-        connection.receive(arriving(*frames, number=1_000), pipe.now_ns)
+    connection.receive(arriving(*frames, number=1_000), pipe.now_ns)
+    assert message in connection.complaint
+    assert connection.end.frame.error_code == error.code
 
 
 def test_packets_without_keys_are_dropped():

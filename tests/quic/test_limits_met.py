@@ -3,8 +3,9 @@
 import pytest
 
 from quicsim.events import PacketSent
-from quicsim.quic.errors import ProtocolViolation
 from quicsim.quic.frames import DataBlockedFrame, MaxDataFrame, MaxStreamDataFrame, StreamDataBlockedFrame
+from quicsim.quic.needed import is_needed
+from quicsim.quic.states import ConnectionState
 from tests.quic.pipe import Pipe, both_confirmed, request_answers, settled
 from tests.quic.test_connection import arriving
 
@@ -75,9 +76,9 @@ def test_a_lost_one_is_repeated_as_long_as_it_is_true(frame):
     client = pipe.client
     client.open_stream()
     space = client.path.application
-    assert client.frame_is_current(space, frame)
+    assert is_needed(client, space, frame)
     client.receive(arriving(MaxDataFrame(6_000), MaxStreamDataFrame(0, 6_000), number=500), pipe.now_ns)
-    assert not client.frame_is_current(space, frame)
+    assert not is_needed(client, space, frame)
 
 
 def test_every_one_of_them_may_be_lost():
@@ -104,5 +105,6 @@ def test_a_stream_that_only_this_end_may_open_is_not_the_peers_to_speak_of():
     pipe = Pipe()
     pipe.connect()
     pipe.run(both_confirmed)
-    with pytest.raises(ProtocolViolation, match="stream 40, which only this endpoint may open"):
-        pipe.client.receive(arriving(StreamDataBlockedFrame(40, 1), number=500), pipe.now_ns)
+    pipe.client.receive(arriving(StreamDataBlockedFrame(40, 1), number=500), pipe.now_ns)
+    assert pipe.client.state is ConnectionState.CLOSING
+    assert pipe.client.complaint == "data on stream 40, which only this endpoint may open"

@@ -9,6 +9,7 @@ from quicsim.quic.congestion.newreno import NewReno
 from quicsim.quic.errors import ConnectionFailed, ProtocolViolation
 from quicsim.quic.frames import AckFrame, CryptoFrame, MaxStreamDataFrame, PingFrame, StreamFrame
 from quicsim.quic.loss import declare_lost, is_persistent_congestion, probe_deadline_ns, probe_timeout_ns, stuck_space
+from quicsim.quic.needed import is_needed
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet
 from quicsim.quic.profiles import profile_named
 from quicsim.quic.sending import transmit
@@ -618,9 +619,9 @@ def test_the_limit_of_a_stream_whose_size_is_known_is_not_repeated():
     connection = confirmed(max_stream_data_bytes=1_000)
     stream = connection.receiving_streams[0] = ReceivingStream(0, 1_000)
     frame = MaxStreamDataFrame(0, 1_000)
-    assert connection.frame_is_current(connection.path.application, frame)
+    assert is_needed(connection, connection.path.application, frame)
     stream.receive(StreamFrame(0, 0, 10, True))
-    assert not connection.frame_is_current(connection.path.application, frame)
+    assert not is_needed(connection, connection.path.application, frame)
 
 
 def test_what_is_forgotten_before_it_was_reported_asks_for_no_empty_frame():

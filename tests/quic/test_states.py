@@ -61,6 +61,7 @@ def test_every_state_can_be_reached_and_every_input_is_used(table, all_states, i
     [
         (states.CONNECTION, states.ConnectionState.FAILED),
         (states.SENDING_STREAM, states.SendingStreamState.DATA_RECEIVED),
+        (states.SENDING_STREAM, states.SendingStreamState.RESET_RECEIVED),
     ],
 )
 def test_nothing_leads_out_of_an_end(table, end):

@@ -113,6 +113,22 @@ def test_distributions_are_written_as_a_file_has_them(written):
     }
 
 
+ABANDONING = REQUESTS.replace('"1kB", shape = 1.5, most = "100kB"', '"50kB", shape = 1.1, most = "1MB"')
+
+
+def test_what_is_abandoned_is_counted(written):
+    [run] = load(written(ABANDONING), ["requests.abandon_after=300ms"]).run().runs
+    assert run.metrics["abandoned"] == 6 - len(run.samples["completion_s"]) > 0
+    assert run.metrics["abandoned_bytes"] > 0
+    assert max(run.samples["completion_s"]) <= 0.3
+    [run] = load(written(ABANDONING), ["requests.abandon_after=1ms"]).run().runs
+    assert run.metrics == {"abandoned": 6.0, "abandoned_bytes": 0.0}
+    slow = ["video.bitrates=['1Mbps', '3Mbps']", "video.adaptation=throughput", "video.abandon_after=500ms"]
+    [run] = load(written(VIDEO), slow).run().runs
+    assert run.metrics["abandoned"] >= 1, "a segment of 375 kB takes 0.6 s"
+    assert run.metrics["abandoned_bytes"] > 100_000
+
+
 WRONG = [
     (
         REQUESTS,
@@ -133,6 +149,8 @@ WRONG = [
     (WEB, "web.objects.1.after=['htm']", 'objects: "image" comes after "htm"; did you mean "html"?'),
     (WEB, "web.objects.1.name=html", 'there are two of the name "html"'),
     (TRANSFER, "transfer.write_every=0", "must be greater than 0"),
+    (REQUESTS, "requests.abandon_after=0", "requests.abandon_after: must be greater than 0"),
+    (VIDEO, "video.abandon_after=0", "video.abandon_after: must be greater than 0"),
 ]
 
 
