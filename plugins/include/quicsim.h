@@ -213,6 +213,8 @@ struct decide_ack {
     uint8_t in_order; /* 1: it follows the largest packet received before */
     uint8_t padding_38[2];
     uint64_t result; /* instant by which an ACK goes out, ns; not after now: at once */
+    uint64_t ack_eliciting_threshold; /* so many packets may go without an ACK: 1, or what the peer has asked for */
+    uint64_t reordering_threshold; /* so far out of order a packet is acknowledged at once: 1, or what the peer has asked for; 0: never */
 };
 
 /* SelectPath: Schedules: chooses the path of the next packet with data, new or repeated.

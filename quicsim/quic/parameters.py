@@ -8,12 +8,14 @@ from quicsim.quic.varint import decode_varint, encode_varint
 
 __all__ = ["TransportParameters"]
 
+MICROSECOND_NS = 1_000
 MILLISECOND_NS = 1_000_000
 
 _MAX_IDLE_TIMEOUT = 0x01
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
 _MAX_ACK_DELAY = 0x0B
+_MIN_ACK_DELAY = 0xFF04DE1B  # draft-ietf-quic-ack-frequency-14 section 3
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
 _PLUGIN_EXCHANGE = 0x50_4C_47  # "PLG"; no registered parameter: the paper's exchange has none
 
@@ -29,6 +31,8 @@ class TransportParameters:
     accepts_plugins: bool
     maximum_paths: int = 1
     """How many paths this endpoint uses at most; 1: it knows one only, and says nothing."""
+    min_ack_delay_ns: int | None = None
+    """This endpoint takes ACK_FREQUENCY frames, for delays from this on; None: it does not. In whole microseconds."""
     idle_timeout_ns: int = 0
     """After how long without anything the connection is closed; 0: never. Rounded up on the wire as well."""
 
@@ -37,6 +41,8 @@ class TransportParameters:
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
         if self.max_ack_delay_ns is not None:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
+        if self.min_ack_delay_ns is not None:
+            values[_MIN_ACK_DELAY] = -(-self.min_ack_delay_ns // MICROSECOND_NS)
         if self.idle_timeout_ns:
             values[_MAX_IDLE_TIMEOUT] = -(-self.idle_timeout_ns // MILLISECOND_NS)
         if self.maximum_paths > 1:
@@ -69,5 +75,6 @@ class TransportParameters:
             max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS if _MAX_ACK_DELAY in values else None,
             accepts_plugins=_PLUGIN_EXCHANGE in values,
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
+            min_ack_delay_ns=number(_MIN_ACK_DELAY) * MICROSECOND_NS if _MIN_ACK_DELAY in values else None,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
         )

@@ -79,6 +79,8 @@ class Profile:
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
     """Whether a window shrinks with what is delivered (RFC 9937, but for BBR); else it is cut at once."""
+    takes_ack_frequency: bool = False
+    """Whether it knows ACK_FREQUENCY frames (draft-ietf-quic-ack-frequency), where its host is told to use them."""
     undoes_spurious_losses: bool | None = False
     """Whether a controller takes back what it did for losses that prove to be none; None: as its own document has it.
 
@@ -123,6 +125,7 @@ RFC9002 = Profile(
     maximum_timeouts=0,
     migrates=True,
     counts_ecn_marks=True,
+    takes_ack_frequency=True,
     undoes_spurious_losses=None,
     hystart=True,
     announces_limits_met=True,

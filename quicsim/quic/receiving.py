@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
 from quicsim.quic import path_control
+from quicsim.quic.ack_frequency import asked_at_once
 from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
 from quicsim.quic.ecn import count_mark
 from quicsim.quic.ending import peer_closed
@@ -17,10 +18,12 @@ from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
     FRAMES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     PaddingFrame,
@@ -41,7 +44,7 @@ from quicsim.quic.frames import (
     may_travel,
 )
 from quicsim.quic.mtu import probe_arrived
-from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.packet import APPLICATION, CE, HANDSHAKE, INITIAL, Datagram, Packet, Space
 from quicsim.quic.stream_control import (
     on_max_stream_data,
     on_reset_stream,
@@ -101,7 +104,10 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         operations.parse_frames(connection, path, space, packet)
         if packet.ack_eliciting and space.can_receive:
             received.unreported_ack_eliciting += 1
+            if packet.number > received.largest_ack_eliciting:
+                received.largest_ack_eliciting = packet.number
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
+        received.was_marked = packet.ecn == CE
 
 
 def check_frames(packet: Packet) -> None:
@@ -227,6 +233,14 @@ def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpac
     on_stop_sending(connection, frame)
 
 
+def _on_ack_frequency(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrequencyFrame) -> None:
+    connection.ack_frequency.received(connection, frame)
+
+
+def _on_immediate_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: ImmediateAckFrame) -> None:
+    asked_at_once(connection, space)
+
+
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
     if not connection.is_client:
         raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
@@ -255,6 +269,8 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
     HandshakeDoneFrame: _on_handshake_done,
+    AckFrequencyFrame: _on_ack_frequency,
+    ImmediateAckFrame: _on_immediate_ack,
     ConnectionCloseFrame: _on_connection_close,
     PathChallengeFrame: _on_path_challenge,
     PathResponseFrame: _on_path_response,
@@ -302,6 +318,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         space.loss_time_ns = 0
     if path.follows_acks:
         operations.congestion_control(connection, path, ACK_TOLD, 0, now_ns)
+    if connection.ack_frequency.asks:
+        connection.ack_frequency.ask(connection)
     recorder = connection.recorder
     if recorder.subscribers:
         rtt = path.rtt
@@ -341,5 +359,7 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
         elif isinstance(frame, ResetStreamFrame):
             connection.sending_streams[frame.stream_id].acknowledge_reset()
+        elif isinstance(frame, AckFrequencyFrame):
+            connection.ack_frequency.acknowledged(connection, frame)
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

@@ -323,7 +323,12 @@ def arriving(*frames, space=APPLICATION, number=0):
     [
         ("server", [HandshakeDoneFrame()], ProtocolViolation, "a client sent HANDSHAKE_DONE"),
         ("client", [MaxStreamDataFrame(40, 1)], ProtocolViolation, "stream 40, which does not exist"),
-        ("client", [StreamFrame(40, 0, 1, False)], StreamStateViolation, "stream 40, which only this endpoint may open"),
+        (
+            "client",
+            [StreamFrame(40, 0, 1, False)],
+            StreamStateViolation,
+            "stream 40, which only this endpoint may open",
+        ),
         ("client", [StreamFrame(2, 0, 1, False)], StreamStateViolation, "stream 2, which only this endpoint may open"),
         ("client", [StreamFrame(1, 0, 1, False), StreamFrame(1, 2_000, 1, False)], FlowControlError, "up to 1000"),
         ("client", [StreamFrame(1, 0, 10, True), StreamFrame(1, 0, 11, False)], FinalSizeError, "11"),
