@@ -30,7 +30,7 @@ from quicsim.quic.interface import (
 )
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
-from quicsim.quic.parameters import TransportParameters
+from quicsim.quic.parameters import advertised
 from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
@@ -41,6 +41,7 @@ from quicsim.quic.states import (
     SendingProcessState,
     advance,
 )
+from quicsim.quic.stream_limits import StreamLimits
 from quicsim.quic.streams import ReceivingStream, SendingStream
 
 if TYPE_CHECKING:
@@ -110,18 +111,9 @@ class Connection:
             raise QuicError(f"there is no scheduler {settings.scheduler!r}; there are {', '.join(SCHEDULERS)}")
         if settings.address_count >= MAXIMUM_PATHS:
             raise QuicError(f"{settings.address_count} addresses; a connection has at most {MAXIMUM_PATHS - 1}")
-        advertised_ns = self.max_ack_delay_ns if profile.max_ack_delay_ns else settings.max_ack_delay_ns
         self.handshake = Handshake(
             is_client=is_client,
-            parameters=TransportParameters(
-                self.flow.window,
-                self.max_stream_data,
-                advertised_ns,
-                settings.accepts_plugins,
-                self.maximum_paths,
-                settings.min_ack_delay_ns,
-                settings.idle_timeout_ns,
-            ),
+            parameters=(parameters := advertised(profile, settings)),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
         self._controller = settings.congestion_control or profile.congestion_control
@@ -143,6 +135,10 @@ class Connection:
         self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}
         self.receiving_streams: dict[int, ReceivingStream] = {}
+        self.stream_limits = (
+            StreamLimits(parameters.max_streams, is_unidirectional=False),
+            StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
+        )
         self.ready_streams: deque[SendingStream] = deque()
         """Streams with something new to send within their own limit, in turn."""
         self._next_bidirectional = 0 if is_client else 1
@@ -231,6 +227,8 @@ class Connection:
         if self.end is not None or (self.idle.timeout_ns and self.idle.is_over(self)):
             ending.on_deadline(self)
             return
+        if self.idle.timeout_ns:
+            self.idle.keep_alive(self)
         if self.addresses.is_busy:
             self.addresses.on_deadline(self)
         self._in_call = True
@@ -272,10 +270,13 @@ class Connection:
         self.move(ConnectionInput.START)
 
     def open_stream(self) -> int:
-        """The identifier of a new bidirectional stream (RFC 9000 section 2.1)."""
+        """The identifier of a new bidirectional stream (RFC 9000 section 2.1).
+
+        What is written on it waits where the peer does not allow so many streams yet (section 4.6).
+        """
         stream_id = self._next_bidirectional
         self._next_bidirectional += 4
-        self.sending_stream(stream_id)
+        stream_control.open_stream(self, stream_id)
         return stream_id
 
     def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
@@ -287,7 +288,7 @@ class Connection:
         stream.write(data, fin=fin)
         if not was_ready and stream.has_new():
             self.ready_streams.append(stream)
-        if self.profile.announces_limits_met and self.is_complete:
+        if self.profile.announces_limits_met and self.is_complete and not stream.waits:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
     def reset_stream(self, stream_id: int, error_code: int) -> None:

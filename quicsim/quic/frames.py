@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ACK_DELAY_UNIT_NS",
     "FRAMES",
+    "MAXIMUM_STREAMS",
     "PLUGIN_FRAME_TYPES",
     "AckFrame",
     "AckFrequencyFrame",

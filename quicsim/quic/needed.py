@@ -16,6 +16,7 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    MaxStreamsFrame,
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
@@ -23,6 +24,7 @@ from quicsim.quic.frames import (
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    StreamsBlockedFrame,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +70,16 @@ def _blocked(
     return is_still_met(connection, frame)
 
 
+def _max_streams(connection: Connection, space: PacketNumberSpace, frame: MaxStreamsFrame) -> bool:
+    limits = connection.stream_limits[frame.unidirectional]
+    return frame.maximum == limits.limit > limits.acknowledged_limit
+
+
+def _streams_blocked(connection: Connection, space: PacketNumberSpace, frame: StreamsBlockedFrame) -> bool:
+    limits = connection.stream_limits[frame.unidirectional]
+    return frame.limit == limits.peer_limit and bool(limits.waiting)
+
+
 def _reset_stream(connection: Connection, space: PacketNumberSpace, frame: ResetStreamFrame) -> bool:
     return not connection.sending_streams[frame.stream_id].is_over
 
@@ -96,8 +108,10 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     CryptoFrame: _crypto,
     MaxDataFrame: _max_data,
     MaxStreamDataFrame: _max_stream_data,
+    MaxStreamsFrame: _max_streams,
     DataBlockedFrame: _blocked,
     StreamDataBlockedFrame: _blocked,
+    StreamsBlockedFrame: _streams_blocked,
     ResetStreamFrame: _reset_stream,
     StopSendingFrame: _stop_sending,
     PathBackupFrame: _path_status,

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from quicsim.quic.frames import MAXIMUM_STREAMS
+from quicsim.quic.path import MAXIMUM_PATHS
+from quicsim.quic.settings import chosen
 from quicsim.quic.varint import decode_varint, encode_varint
 
-__all__ = ["TransportParameters"]
+if TYPE_CHECKING:
+    from quicsim.quic.profiles import Profile
+    from quicsim.quic.settings import Settings
+
+__all__ = ["TransportParameters", "advertised"]
 
 MICROSECOND_NS = 1_000
 MILLISECOND_NS = 1_000_000
@@ -14,6 +22,8 @@ MILLISECOND_NS = 1_000_000
 _MAX_IDLE_TIMEOUT = 0x01
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
+_MAX_STREAMS_BIDI = 0x08
+_MAX_STREAMS_UNI = 0x09
 _MAX_ACK_DELAY = 0x0B
 _MIN_ACK_DELAY = 0xFF04DE1B  # draft-ietf-quic-ack-frequency-14 section 3
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
@@ -35,10 +45,15 @@ class TransportParameters:
     """This endpoint takes ACK_FREQUENCY frames, for delays from this on; None: it does not. In whole microseconds."""
     idle_timeout_ns: int = 0
     """After how long without anything the connection is closed; 0: never. Rounded up on the wire as well."""
+    max_streams: int = MAXIMUM_STREAMS
+    """How many bidirectional streams the peer may open to begin with."""
+    max_unidirectional_streams: int = 0
+    """How many unidirectional ones: the exchange of plugins takes one, also where it refuses them all."""
 
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
+        values |= {_MAX_STREAMS_BIDI: self.max_streams, _MAX_STREAMS_UNI: self.max_unidirectional_streams}
         if self.max_ack_delay_ns is not None:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
         if self.min_ack_delay_ns is not None:
@@ -77,4 +92,22 @@ class TransportParameters:
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
             min_ack_delay_ns=number(_MIN_ACK_DELAY) * MICROSECOND_NS if _MIN_ACK_DELAY in values else None,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
+            max_streams=number(_MAX_STREAMS_BIDI),
+            max_unidirectional_streams=number(_MAX_STREAMS_UNI),
         )
+
+
+def advertised(profile: Profile, settings: Settings) -> TransportParameters:
+    """What an endpoint with these settings says of itself."""
+    own_ns = settings.max_ack_delay_ns
+    return TransportParameters(
+        max_data=chosen(settings.max_data_bytes, profile.max_data_bytes),
+        max_stream_data=chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes),
+        max_ack_delay_ns=chosen(own_ns, profile.max_ack_delay_ns) if profile.max_ack_delay_ns else own_ns,
+        accepts_plugins=settings.accepts_plugins,
+        maximum_paths=MAXIMUM_PATHS if profile.is_multipath else 1,
+        min_ack_delay_ns=settings.min_ack_delay_ns,
+        idle_timeout_ns=settings.idle_timeout_ns,
+        max_streams=chosen(settings.max_streams, MAXIMUM_STREAMS),
+        max_unidirectional_streams=1,
+    )

@@ -26,6 +26,7 @@ from quicsim.quic.frames import (
     ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    MaxStreamsFrame,
     PaddingFrame,
     PathAbandonFrame,
     PathAckFrame,
@@ -40,6 +41,7 @@ from quicsim.quic.frames import (
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    StreamsBlockedFrame,
     encode_frame,
     may_travel,
 )
@@ -52,6 +54,7 @@ from quicsim.quic.stream_control import (
     on_stream_frame,
     receiving_stream,
 )
+from quicsim.quic.stream_limits import on_max_streams, stream_ended
 from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
@@ -158,8 +161,14 @@ def process_plugin_frame(
         parse(connection, path, space, packet, frame)
 
 
+Unanswered = PaddingFrame | PingFrame | DataBlockedFrame | StreamsBlockedFrame
+
+
 def _ignore(
-    connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame | DataBlockedFrame
+    connection: Connection,
+    path: Path,
+    space: PacketNumberSpace,
+    frame: Unanswered,
 ) -> None:
     """PADDING and PING ask for nothing beyond what their packet does; limits rise with what is read, asked or not."""
 
@@ -219,6 +228,10 @@ def _on_max_stream_data(
     on_max_stream_data(connection, frame.stream_id, frame.maximum)
 
 
+def _on_max_streams(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxStreamsFrame) -> None:
+    on_max_streams(connection, frame)
+
+
 def _on_stream_data_blocked(
     connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamDataBlockedFrame
 ) -> None:
@@ -257,6 +270,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PaddingFrame: _ignore,
     PingFrame: _ignore,
     DataBlockedFrame: _ignore,
+    StreamsBlockedFrame: _ignore,
     StreamDataBlockedFrame: _on_stream_data_blocked,
     ResetStreamFrame: _on_reset_stream,
     StopSendingFrame: _on_stop_sending,
@@ -268,6 +282,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
+    MaxStreamsFrame: _on_max_streams,
     HandshakeDoneFrame: _on_handshake_done,
     AckFrequencyFrame: _on_ack_frequency,
     ImmediateAckFrame: _on_immediate_ack,
@@ -345,7 +360,8 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         connection.operations.congestion_control(connection, path, ACKED, packet.size_bytes, packet.sent_ns)
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):
-            connection.sending_streams[frame.stream_id].acknowledge(frame)
+            if connection.sending_streams[frame.stream_id].acknowledge(frame):
+                stream_ended(connection, frame.stream_id)
         elif isinstance(frame, AckFrame):
             space.received.forget_below(frame.ranges[0][1] + 1)
         elif isinstance(frame, CryptoFrame):
@@ -358,7 +374,11 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             )
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
         elif isinstance(frame, ResetStreamFrame):
-            connection.sending_streams[frame.stream_id].acknowledge_reset()
+            if connection.sending_streams[frame.stream_id].acknowledge_reset():
+                stream_ended(connection, frame.stream_id)
+        elif isinstance(frame, MaxStreamsFrame):
+            limits = connection.stream_limits[frame.unidirectional]
+            limits.acknowledged_limit = max(limits.acknowledged_limit, frame.maximum)
         elif isinstance(frame, AckFrequencyFrame):
             connection.ack_frequency.acknowledged(connection, frame)
         elif isinstance(frame, HandshakeDoneFrame):

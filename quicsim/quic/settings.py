@@ -36,6 +36,8 @@ class Settings:
     """What this end asks of its peer, if that takes it; None: nothing."""
     max_data_bytes: int | None = None
     max_stream_data_bytes: int | None = None
+    max_streams: int | None = None
+    """How many bidirectional streams the peer may have open at once; None: as many as it likes."""
     certificate_chain_bytes: int = 3_000
     """Assumed: between a short ECDSA chain and a long RSA chain."""
     accepts_plugins: bool = True

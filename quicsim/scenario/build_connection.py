@@ -84,6 +84,7 @@ def build_side(place: Place, name: HostName) -> Side:
         ack_frequency=None if host.ack_frequency is None else AckFrequency(**host.ack_frequency.model_dump()),
         max_data_bytes=host.max_data_bytes,
         max_stream_data_bytes=host.max_stream_data_bytes,
+        max_streams=host.max_streams,
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,

@@ -119,6 +119,8 @@ class Host(Table):
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
+    max_streams: PositiveCount | None = None
+    """How many bidirectional streams the peer may have open at once (RFC 9000 section 4.6); None: any number."""
     idle_timeout_ns: Duration = Field(0, alias="idle_timeout")
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False

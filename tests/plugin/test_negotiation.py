@@ -570,7 +570,7 @@ def test_a_peer_s_plugin_that_faults_in_mid_transfer_costs_no_byte(name, sender,
             return growth, count, content
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quicsim.quic.connection.ReceivingStream", Kept)
+        patch.setattr("quicsim.quic.stream_control.ReceivingStream", Kept)
         pipe = Pipe("rfc9002", drops=lambda side, index, datagram: (side, index) in lost, watched=False)
         taker = "server" if sender == "client" else "client"
         pipe.connect()

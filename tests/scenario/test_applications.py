@@ -129,6 +129,16 @@ def test_what_is_abandoned_is_counted(written):
     assert run.metrics["abandoned_bytes"] > 100_000
 
 
+def test_streams_beyond_the_servers_limit_wait(written):
+    text = REQUESTS.replace("streams = 2", "streams = 6").replace('gap = { kind = "exponential", mean = "50ms" }', "")
+    [free] = load(written(text)).run().runs
+    [six] = load(written(text), ["hosts.server.max_streams=6"]).run().runs
+    [two] = load(written(text), ["hosts.server.max_streams=2"]).run().runs
+    assert six.samples["completion_s"] == pytest.approx(free.samples["completion_s"], rel=0.01), "MAX_STREAMS has bytes"
+    assert max(two.samples["completion_s"]) > 1.2 * max(free.samples["completion_s"])
+    assert len(two.samples["completion_s"]) == 6
+
+
 WRONG = [
     (
         REQUESTS,
@@ -149,6 +159,7 @@ WRONG = [
     (WEB, "web.objects.1.after=['htm']", 'objects: "image" comes after "htm"; did you mean "html"?'),
     (WEB, "web.objects.1.name=html", 'there are two of the name "html"'),
     (TRANSFER, "transfer.write_every=0", "must be greater than 0"),
+    (REQUESTS, "hosts.server.max_streams=0", "hosts.server.max_streams"),
     (REQUESTS, "requests.abandon_after=0", "requests.abandon_after: must be greater than 0"),
     (VIDEO, "video.abandon_after=0", "video.abandon_after: must be greater than 0"),
 ]
