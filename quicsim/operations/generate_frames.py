@@ -15,6 +15,7 @@ from quicsim.quic.frames import (
     AckFrame,
     CryptoFrame,
     Frame,
+    ImmediateAckFrame,
     PathAckFrame,
     PingFrame,
     StreamFrame,
@@ -82,11 +83,26 @@ def repeated_then_new(
                     add_stream_data(connection, space, packet)
             else:
                 add_handshake_data(space, packet)
+    if connection.ack_frequency.has_asked and wants_answer_at_once(connection, space, packet):
+        add(packet, ImmediateAckFrame(), 1)
     if space.ping_needed or (packet.is_probe and not packet.ack_eliciting):
         space.ping_needed = False
         if not packet.ack_eliciting:
             add(packet, PingFrame(), 1)
     return room_bytes - packet.room_bytes
+
+
+def wants_answer_at_once(connection: Connection, space: PacketNumberSpace, packet: Packet) -> bool:
+    """Whether the peer, which delays its ACKs by request, had better not: something waits for the answer to a probe
+    (draft-ietf-quic-ack-frequency-14 section 7), and behind the last data nothing comes (section 8.1.1).
+    """
+    if space.kind is not APPLICATION or not packet.room_bytes:
+        return False
+    if space.ping_needed or packet.is_probe:
+        return True
+    if connection.ready_streams or space.pending or space.lost:
+        return False
+    return any(isinstance(frame, StreamFrame) for frame in packet.frames)
 
 
 def is_ack_wanted(connection: Connection, space: PacketNumberSpace, anyway: bool, new_content: bool) -> bool:

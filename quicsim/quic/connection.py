@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
 from quicsim.quic import datagram_frames, ending, multipath, path_control, receiving, sending, stream_control
+from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.datagram_frames import DatagramQueue
 from quicsim.quic.ecn import EcnMarking
@@ -108,6 +109,7 @@ class Connection:
         self.events: deque[ConnectionEvent] = deque()
         self.max_ack_delay_ns = chosen(settings.max_ack_delay_ns, profile.max_ack_delay_ns)
         self.peer_max_ack_delay_ns = profile.assumed_peer_max_ack_delay_ns
+        self.ack_frequency = AckFrequencies(settings)
         self.max_stream_data = chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes)
         self.flow = FlowControl(chosen(settings.max_data_bytes, profile.max_data_bytes), profile.largest_max_data_bytes)
         self.peer_max_stream_data = 0
@@ -454,5 +456,7 @@ class Connection:
         self.path.discard(HANDSHAKE)
         if self.profile.uses_first_path:
             path_control.open_all(self)
+        if self.ack_frequency.asks:
+            self.ack_frequency.ask(self)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)

@@ -164,5 +164,6 @@ def take_peer_parameters(connection: Connection) -> None:
         on_max_stream_data(connection, stream_id, parameters.max_stream_data)
     connection.peer_accepts_plugins = parameters.accepts_plugins
     connection.idle.agree(parameters.idle_timeout_ns)
+    connection.ack_frequency.agree(parameters)
     if parameters.max_ack_delay_ns is not None:
         connection.peer_max_ack_delay_ns = parameters.max_ack_delay_ns

@@ -51,6 +51,9 @@ def declare_lost(
     last = packets[-1]
     lost_bytes = sum(packet.size_bytes for packet in packets if not is_probe(path, packet))
     if lost_bytes:
+        if path.recovery is not None:
+            late = [packet for packet in packets if not is_probe(path, packet)]
+            path.recovery.lost(connection, space, late, probe_timeout_ns(connection, path, space.kind))
         connection.operations.congestion_control(connection, path, LOST, lost_bytes, last.sent_ns)
 
 

@@ -37,7 +37,8 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
-NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout", "max_streams")
+NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout", "max_streams", "recovery", "undo_spurious_losses",
+                         "min_ack_delay", "ack_frequency")  # fmt: skip
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000
 """aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""
@@ -150,6 +151,19 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
         if host.scheduler is not None and host.profile not in scheduled:
             which = " or ".join(f'"{name}"' for name in scheduled)
             yield (*place, "hosts", role, "scheduler"), f'profile "{host.profile}" has its own; take profile {which}'
+        peer = HOST_NAMES[1 - HOST_NAMES.index(role)]
+        if host.ack_frequency is not None and _host(flow, peer).min_ack_delay_ns is None:
+            text = f"asks the {peer} for what it does not take; give the {peer} a min_ack_delay, such as 1ms"
+            yield (*place, "hosts", role, "ack_frequency"), text
+        of_profile = PROFILES[host.profile].congestion_control if host.profile in PROFILES else None
+        controller = host.congestion_control or of_profile
+        if host.undo_spurious_losses and controller == "olia":
+            yield (
+                (*place, "hosts", role, "undo_spurious_losses"),
+                '"olia" undoes nothing; take another, or leave it out',
+            )
+        if host.recovery == "prr" and controller == "bbr":
+            yield (*place, "hosts", role, "recovery"), '"bbr" has its own; write "cut", or take "newreno" or "cubic"'
     for number, link in enumerate(client.backup):
         if link not in client.paths[1:] or client.profile not in scheduled:
             known = suggestion(link, client.paths[1:] if client.profile in scheduled else ())

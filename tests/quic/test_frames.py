@@ -15,12 +15,14 @@ from quicsim.quic.frames import (
     FRAMES,
     PLUGIN_FRAME_TYPES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
     DatagramFrame,
     EcnCounts,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
@@ -112,6 +114,8 @@ FRAMES_OF = {
     PathResponseFrame: st.builds(PathResponseFrame, EIGHT_BYTES),
     ConnectionCloseFrame: st.builds(ConnectionCloseFrame, NUMBERS, st.none() | NUMBERS, st.binary(max_size=100)),
     HandshakeDoneFrame: st.just(HandshakeDoneFrame()),
+    AckFrequencyFrame: st.builds(AckFrequencyFrame, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+    ImmediateAckFrame: st.just(ImmediateAckFrame()),
     PluginFrame: st.builds(PluginFrame, st.sampled_from(PLUGIN_FRAME_TYPES), st.binary(max_size=300)),
 }  # fmt: skip
 

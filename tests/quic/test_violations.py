@@ -34,6 +34,8 @@ TABLE_3 = {
 OF_OTHERS = {
     "paths": "___1",  # mp-quic's
     "plugin": "___1",  # the paper's
+    "ack_frequency": "___1",  # draft-ietf-quic-ack-frequency-14 section 3
+    "immediate_ack": "___1",
     **{row.name: "___1" for row in FRAMES.values() if row.name.startswith("path_")},
 }
 """draft-ietf-quic-multipath section 4: its frames travel in 1-RTT packets only."""
