@@ -11,9 +11,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
-from quicsim.quic import ending, multipath, path_control, receiving, sending, stream_control
+from quicsim.quic import datagram_frames, ending, multipath, path_control, receiving, sending, stream_control
+from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.connection_ids import ConnectionIds
+from quicsim.quic.datagram_frames import DatagramQueue
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
@@ -23,6 +25,10 @@ from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import (
     ConnectionEvent,
     Counts,
+    DatagramAcknowledged,
+    DatagramExpired,
+    DatagramLost,
+    DatagramReceived,
     HandshakeEvent,
     PluginHost,
     StreamReceived,
@@ -54,8 +60,21 @@ if TYPE_CHECKING:
 
 _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
-__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived",
-           "StreamReset", "StreamStopped"]  # fmt: skip
+__all__ = [
+    "Connection",
+    "ConnectionEvent",
+    "Counts",
+    "DatagramAcknowledged",
+    "DatagramExpired",
+    "DatagramLost",
+    "DatagramReceived",
+    "HandshakeEvent",
+    "PluginHost",
+    "Settings",
+    "StreamReceived",
+    "StreamReset",
+    "StreamStopped",
+]
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -92,6 +111,7 @@ class Connection:
         self.events: deque[ConnectionEvent] = deque()
         self.max_ack_delay_ns = chosen(settings.max_ack_delay_ns, profile.max_ack_delay_ns)
         self.peer_max_ack_delay_ns = profile.assumed_peer_max_ack_delay_ns
+        self.ack_frequency = AckFrequencies(settings)
         self.max_stream_data = chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes)
         self.flow = FlowControl(chosen(settings.max_data_bytes, profile.max_data_bytes), profile.largest_max_data_bytes)
         self.peer_max_stream_data = 0
@@ -140,6 +160,8 @@ class Connection:
             StreamLimits(parameters.max_streams, is_unidirectional=False),
             StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
         )
+        self.datagrams = DatagramQueue(parameters.max_datagram_frame_bytes)
+        """DATAGRAM frames, not those of UDP."""
         self.ready_streams: deque[SendingStream] = deque()
         """Streams with something new to send within their own limit, in turn."""
         self._next_bidirectional = 0 if is_client else 1
@@ -321,6 +343,13 @@ class Connection:
         if self.profile.announces_limits_met and self.is_complete and not stream.waits:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
+    def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
+        """Send data that is not repeated when it is lost (RFC 9221), unless that would be at `expires_ns` or later.
+
+        Raises QuicError where the peer takes none, or none as large.
+        """
+        datagram_frames.send(self, data, expires_ns)
+
     def reset_stream(self, stream_id: int, error_code: int) -> None:
         """Send no more on a stream, and give up what has not arrived. Nothing happens where all of it has."""
         stream_control.reset_stream(self, stream_id, error_code)
@@ -459,5 +488,7 @@ class Connection:
         self.path.discard(HANDSHAKE)
         if self.profile.uses_first_path:
             path_control.open_all(self)
+        if self.ack_frequency.asks:
+            self.ack_frequency.ask(self)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)

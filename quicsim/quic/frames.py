@@ -9,17 +9,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quicsim.quic.ack_layout import (
+    PATH_ACK,
+    ack_size,
+    decode_ack,
+    decode_path_ack,
+    encode_ack,
+    encode_path_ack,
+    path_ack_size,
+)
 from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frame_values import (
     ACK_DELAY_UNIT_NS,
     PLUGIN_FRAME_TYPES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     EcnCounts,
     Frame,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxPathIdFrame,
     MaxStreamDataFrame,
@@ -59,13 +71,16 @@ __all__ = [
     "MAXIMUM_STREAMS",
     "PLUGIN_FRAME_TYPES",
     "AckFrame",
+    "AckFrequencyFrame",
     "ConnectionCloseFrame",
     "CryptoFrame",
     "DataBlockedFrame",
+    "DatagramFrame",
     "EcnCounts",
     "Frame",
     "FrameRow",
     "HandshakeDoneFrame",
+    "ImmediateAckFrame",
     "MaxDataFrame",
     "MaxPathIdFrame",
     "MaxStreamDataFrame",
@@ -241,22 +256,6 @@ def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int
     return PaddingFrame(end - offset + 1), end
 
 
-def _path_ack_size(frame: PathAckFrame) -> int:
-    return 1 + varint_size(frame.path_id) + _ranges_size(frame) + _counts_size(frame.ecn)
-
-
-def _encode_path_ack(frame: PathAckFrame) -> bytes:
-    frame_type = bytes([_PATH_ACK + (frame.ecn is not None)])
-    return frame_type + encode_varint(frame.path_id) + _encode_ranges(frame) + _encode_counts(frame.ecn)
-
-
-def _decode_path_ack(data: bytes, frame_type: int, offset: int) -> tuple[PathAckFrame, int]:
-    path_id, offset = decode_varint(data, offset)
-    ranges, delay, offset = _decode_ranges(data, offset)
-    counts, offset = _decode_counts(data, offset) if frame_type & 1 else (None, offset)
-    return PathAckFrame(path_id, ranges, delay, counts), offset
-
-
 def _paths_size(frame: PathsFrame) -> int:
     return 1 + varint_size(len(frame.paths)) + sum(varint_size(path) + varint_size(rtt) for path, rtt in frame.paths)
 
@@ -274,78 +273,6 @@ def _decode_paths(data: bytes, _: int, offset: int) -> tuple[PathsFrame, int]:
         rtt_us, offset = decode_varint(data, offset)
         paths.append((path_id, rtt_us))
     return PathsFrame(tuple(paths)), offset
-
-
-def _ack_size(frame: AckFrame) -> int:
-    size = 1 + _ranges_size(frame)
-    return size if frame.ecn is None else size + _counts_size(frame.ecn)
-
-
-def _encode_ack(frame: AckFrame) -> bytes:
-    return (b"\x02" if frame.ecn is None else b"\x03") + _encode_ranges(frame) + _encode_counts(frame.ecn)
-
-
-def _decode_ack(data: bytes, frame_type: int, offset: int) -> tuple[AckFrame, int]:
-    ranges, delay, offset = _decode_ranges(data, offset)
-    counts, offset = _decode_counts(data, offset) if frame_type & 1 else (None, offset)
-    return AckFrame(ranges, delay, counts), offset
-
-
-def _counts_size(counts: EcnCounts | None) -> int:
-    return sum(map(varint_size, counts or ()))
-
-
-def _encode_counts(counts: EcnCounts | None) -> bytes:
-    return b"".join(map(encode_varint, counts or ()))
-
-
-def _decode_counts(data: bytes, offset: int) -> tuple[EcnCounts, int]:
-    ect_0, offset = decode_varint(data, offset)
-    ect_1, offset = decode_varint(data, offset)
-    ce, offset = decode_varint(data, offset)
-    return EcnCounts(ect_0, ect_1, ce), offset
-
-
-def _ranges_size(frame: AckFrame | PathAckFrame) -> int:
-    ranges = frame.ranges
-    first, last = ranges[0]
-    size = varint_size(len(ranges) - 1)
-    for value in (last, frame.delay, last - first):  # spelled out: every second packet asks
-        size += 1 if value < 64 else 2 if value < 16_384 else varint_size(value)
-    if len(ranges) > 1:
-        smallest = first
-        for first, last in ranges[1:]:
-            size += varint_size(smallest - last - 2) + varint_size(last - first)
-            smallest = first
-    return size
-
-
-def _encode_ranges(frame: AckFrame | PathAckFrame) -> bytes:
-    first, last = frame.ranges[0]
-    values = [last, frame.delay, len(frame.ranges) - 1, last - first]
-    smallest = first
-    for first, last in frame.ranges[1:]:
-        values += [smallest - last - 2, last - first]
-        smallest = first
-    return b"".join(map(encode_varint, values))
-
-
-def _decode_ranges(data: bytes, offset: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
-    last, offset = decode_varint(data, offset)
-    delay, offset = decode_varint(data, offset)
-    count, offset = decode_varint(data, offset)
-    length, offset = decode_varint(data, offset)
-    first = last - length
-    ranges = [(first, last)]
-    for _index in range(count):
-        gap, offset = decode_varint(data, offset)
-        length, offset = decode_varint(data, offset)
-        last = first - gap - 2
-        first = last - length
-        ranges.append((first, last))
-    if first < 0:
-        raise FrameEncodingError(f"an ACK range reaches packet number {first}; the smallest is 0")
-    return tuple(ranges), delay, offset
 
 
 def _stream_size(frame: StreamFrame) -> int:
@@ -397,6 +324,21 @@ def _decode_close(data: bytes, frame_type: int, offset: int) -> tuple[Connection
     return ConnectionCloseFrame(error_code, cause, reason), offset
 
 
+def _datagram_size(frame: DatagramFrame) -> int:
+    return 1 + BYTES.size(frame.data)
+
+
+def _encode_datagram(frame: DatagramFrame) -> bytes:
+    return b"\x31" + BYTES.encode(frame.data)
+
+
+def _decode_datagram(data: bytes, frame_type: int, offset: int) -> tuple[DatagramFrame, int]:
+    if frame_type == 0x31:
+        content, offset = take_bytes(data, offset)
+        return DatagramFrame(content), offset
+    return DatagramFrame(bytes(data[offset:])), len(data)
+
+
 def _plugin_size(frame: PluginFrame) -> int:
     return varint_size(frame.frame_type) + varint_size(len(frame.data)) + len(frame.data)
 
@@ -412,7 +354,7 @@ def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
 
 
 MAXIMUM_STREAMS = 1 << 60  # RFC 9000 section 4.6
-_PATH_ACK = 0x3E  # draft-ietf-quic-multipath-21, as those that follow; with counts one more
+# draft-ietf-quic-multipath-21
 _PATH_ABANDON, _PATH_STATUS_BACKUP, _PATH_STATUS_AVAILABLE = 0x3E75, 0x3E76, 0x3E77
 _PATH_NEW_CONNECTION_ID, _PATH_RETIRE_CONNECTION_ID, _MAX_PATH_ID = 0x3E78, 0x3E79, 0x3E7A
 _PATHS_BLOCKED, _PATH_CIDS_BLOCKED = 0x3E7B, 0x3E7C
@@ -424,11 +366,11 @@ _ROWS = (
         _decode_padding,
     ),
     _row(0x01, PingFrame, "ping", "IH01"),
-    FrameRow((0x02, 0x03), AckFrame, "ack", "IH1", False, False, _ack_size, _encode_ack, _decode_ack),
+    FrameRow((0x02, 0x03), AckFrame, "ack", "IH1", False, False, ack_size, encode_ack, decode_ack),
     FrameRow((_PATHS,), PathsFrame, "paths", "1", True, False, _paths_size, _encode_paths, _decode_paths),
     FrameRow(
-        (_PATH_ACK, _PATH_ACK + 1), PathAckFrame, "path_ack", "1", False, False, _path_ack_size, _encode_path_ack,
-        _decode_path_ack,
+        (PATH_ACK, PATH_ACK + 1), PathAckFrame, "path_ack", "1", False, False, path_ack_size, encode_path_ack,
+        decode_path_ack,
     ),
     _row(_PATH_ABANDON, PathAbandonFrame, "path_abandon", "1", NUMBER, NUMBER),
     _row(_PATH_STATUS_BACKUP, PathBackupFrame, "path_status_backup", "1", NUMBER, NUMBER),
@@ -467,6 +409,11 @@ _ROWS = (
         _decode_close,
     ),
     _row(0x1E, HandshakeDoneFrame, "handshake_done", "1"),
+    _row(0x1F, ImmediateAckFrame, "immediate_ack", "1", retransmittable=False),
+    _row(0xAF, AckFrequencyFrame, "ack_frequency", "1", NUMBER, NUMBER, NUMBER, NUMBER),
+    FrameRow(
+        (0x30, 0x31), DatagramFrame, "datagram", "01", True, False, _datagram_size, _encode_datagram, _decode_datagram
+    ),
     # Not repeated when it is lost: only the plugin knows what it would say by then.
     FrameRow((0x5C,), PluginFrame, "plugin", "1", True, False, _plugin_size, _encode_plugin, _decode_plugin),
 )  # fmt: skip

@@ -158,6 +158,7 @@ def take_peer_parameters(connection: Connection) -> None:
         raise ProtocolViolation("the peer's handshake carries no transport parameters")
     connection.flow.peer_limit = parameters.max_data
     connection.peer_max_stream_data = parameters.max_stream_data
+    connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
     for limits, maximum in zip(
         connection.stream_limits, (parameters.max_streams, parameters.max_unidirectional_streams), strict=True
     ):
@@ -168,5 +169,6 @@ def take_peer_parameters(connection: Connection) -> None:
         on_max_stream_data(connection, stream_id, parameters.max_stream_data)
     connection.peer_accepts_plugins = parameters.accepts_plugins
     connection.idle.agree(parameters.idle_timeout_ns)
+    connection.ack_frequency.agree(parameters)
     if parameters.max_ack_delay_ns is not None:
         connection.peer_max_ack_delay_ns = parameters.max_ack_delay_ns

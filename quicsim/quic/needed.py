@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from quicsim.quic.flow import is_still_met
 from quicsim.quic.frames import (
+    AckFrequencyFrame,
     CryptoFrame,
     DataBlockedFrame,
     Frame,
@@ -113,6 +114,10 @@ def _path_abandon(connection: Connection, space: PacketNumberSpace, frame: PathA
     return True
 
 
+def _ack_frequency(connection: Connection, space: PacketNumberSpace, frame: AckFrequencyFrame) -> bool:
+    return connection.ack_frequency.is_needed(frame)
+
+
 def _handshake_done(connection: Connection, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> bool:
     return not connection.peer_knows_confirmation
 
@@ -135,5 +140,6 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,
+    AckFrequencyFrame: _ack_frequency,
     HandshakeDoneFrame: _handshake_done,
 }

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
-from quicsim.quic import path_control
+from quicsim.quic import datagram_frames, path_control
+from quicsim.quic.ack_frequency import asked_at_once
 from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
 from quicsim.quic.ecn import count_mark
 from quicsim.quic.ending import peer_closed
@@ -17,10 +18,13 @@ from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
     FRAMES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
@@ -48,7 +52,7 @@ from quicsim.quic.frames import (
     may_travel,
 )
 from quicsim.quic.mtu import probe_arrived
-from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.packet import APPLICATION, CE, HANDSHAKE, INITIAL, Datagram, Packet, Space
 from quicsim.quic.stream_control import (
     on_max_stream_data,
     on_reset_stream,
@@ -110,7 +114,10 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         operations.parse_frames(connection, path, space, packet)
         if packet.ack_eliciting and space.can_receive:
             received.unreported_ack_eliciting += 1
+            if packet.number > received.largest_ack_eliciting:
+                received.largest_ack_eliciting = packet.number
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
+        received.was_marked = packet.ecn == CE
 
 
 def check_frames(packet: Packet) -> None:
@@ -260,6 +267,18 @@ def _on_new_token(connection: Connection, path: Path, space: PacketNumberSpace, 
     connection.tokens.append(frame.token)
 
 
+def _on_datagram(connection: Connection, path: Path, space: PacketNumberSpace, frame: DatagramFrame) -> None:
+    datagram_frames.on_datagram(connection, frame)
+
+
+def _on_ack_frequency(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrequencyFrame) -> None:
+    connection.ack_frequency.received(connection, frame)
+
+
+def _on_immediate_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: ImmediateAckFrame) -> None:
+    asked_at_once(connection, space)
+
+
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
     if not connection.is_client:
         raise ProtocolViolation("a client sent HANDSHAKE_DONE, which only a server may (RFC 9000 section 19.20)")
@@ -279,6 +298,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     StreamsBlockedFrame: _ignore,
     StreamDataBlockedFrame: _on_stream_data_blocked,
     ResetStreamFrame: _on_reset_stream,
+    DatagramFrame: _on_datagram,
     StopSendingFrame: _on_stop_sending,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
@@ -295,6 +315,8 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     NewTokenFrame: _on_new_token,
     MaxStreamsFrame: _on_max_streams,
     HandshakeDoneFrame: _on_handshake_done,
+    AckFrequencyFrame: _on_ack_frequency,
+    ImmediateAckFrame: _on_immediate_ack,
     ConnectionCloseFrame: _on_connection_close,
     PathChallengeFrame: _on_path_challenge,
     PathResponseFrame: _on_path_response,
@@ -305,6 +327,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
     largest_before = space.largest_acknowledged
     newly = space.acknowledge(frame)
+    if path.recovery is not None and path.recovery.missing:
+        path.recovery.acknowledged(connection, path, space, frame)
     if not newly:
         return 0
     now_ns = connection.now_ns
@@ -338,8 +362,10 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         operations.detect_loss(connection, path, space)
     else:
         space.loss_time_ns = 0
-    if path.samples_delivery:
+    if path.follows_acks:
         operations.congestion_control(connection, path, ACK_TOLD, 0, now_ns)
+    if connection.ack_frequency.asks:
+        connection.ack_frequency.ask(connection)
     recorder = connection.recorder
     if recorder.subscribers:
         rtt = path.rtt
@@ -385,10 +411,14 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         elif isinstance(frame, ResetStreamFrame):
             if connection.sending_streams[frame.stream_id].acknowledge_reset():
                 stream_ended(connection, frame.stream_id)
+        elif isinstance(frame, DatagramFrame):
+            datagram_frames.acknowledged(connection, frame)
         elif isinstance(frame, MaxStreamsFrame):
             limits = connection.stream_limits[frame.unidirectional]
             limits.acknowledged_limit = max(limits.acknowledged_limit, frame.maximum)
         elif isinstance(frame, NewTokenFrame):
             connection.peer_has_token = True
+        elif isinstance(frame, AckFrequencyFrame):
+            connection.ack_frequency.acknowledged(connection, frame)
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

@@ -22,11 +22,14 @@ from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frames import (
     FRAMES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     EcnCounts,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxPathIdFrame,
     MaxStreamDataFrame,
@@ -72,8 +75,9 @@ from tests.quic.pipe import Pipe, request_answers, settled
 from tests.quic.test_frames import FRAMES_OF
 
 NOT_OF_RFC_9000 = {
-    MaxPathIdFrame, PathAbandonFrame, PathAckFrame, PathAvailableFrame, PathBackupFrame, PathCidsBlockedFrame,
-    PathNewConnectionIdFrame, PathRetireConnectionIdFrame, PathsBlockedFrame, PathsFrame, PluginFrame,
+    AckFrequencyFrame, ImmediateAckFrame, MaxPathIdFrame, PathAbandonFrame, PathAckFrame, PathAvailableFrame,
+    PathBackupFrame, PathCidsBlockedFrame, PathNewConnectionIdFrame, PathRetireConnectionIdFrame, PathsBlockedFrame,
+    PathsFrame, PluginFrame,
 }  # fmt: skip
 KINDS = {True: "unidirectional", False: "bidirectional"}
 
@@ -106,6 +110,7 @@ LOGGED = {
         "sequence_number": f.sequence_number,
     },
     RetireConnectionIdFrame: lambda f: {"sequence_number": f.sequence_number},
+    DatagramFrame: lambda f: {"length": len(f.data)},
     PathChallengeFrame: lambda f: {"data": f.data.hex()},
     PathResponseFrame: lambda f: {"data": f.data.hex()},
     ConnectionCloseFrame: closing,
