@@ -39,6 +39,7 @@ from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
 from quicsim.quic.parameters import advertised
 from quicsim.quic.path import MAXIMUM_PATHS, Path
+from quicsim.quic.path_ids import PathNumbers
 from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
 from quicsim.quic.states import (
@@ -117,7 +118,6 @@ class Connection:
         self.peer_max_stream_data = 0
         self.peer_accepts_plugins = False
         self.accepts_plugins = settings.accepts_plugins
-        self.maximum_paths = MAXIMUM_PATHS if profile.is_multipath else 1
         self.address_count = settings.address_count
         self.backup_paths = settings.backup_paths
         self.ids = ConnectionIds(chosen(settings.active_connection_id_limit, profile.active_connection_id_limit))
@@ -137,6 +137,7 @@ class Connection:
             parameters=(parameters := advertised(profile, settings)),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
+        self.path_numbers = PathNumbers(parameters.maximum_paths)
         self._controller = settings.congestion_control or profile.congestion_control
         self._marks_ecn = settings.ecn
         self._streams = settings.streams
@@ -395,29 +396,21 @@ class Connection:
         self.paths.append(path)
         return path
 
-    def open_paths(self) -> None:
-        """A client of mp-quic uses a path on each of its addresses as soon as it has the keys."""
-        if self.profile.uses_first_path:
-            return
-        parameters = self.handshake.peer_parameters
-        if self.address_count > 1 and parameters is not None:
-            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
-                self.open_path(path_id)
-
     def open_path(self, path_id: int) -> Path:
         """The path of this identifier, opened when it is first used. Raises ProtocolViolation beyond what is agreed."""
         paths = self.paths
         if path_id < len(paths) and paths[path_id].is_open:
             return paths[path_id]
-        parameters = self.handshake.peer_parameters
-        allowed = min(self.maximum_paths, parameters.maximum_paths) if parameters is not None else 1
+        allowed = self.path_numbers.allowed
         if path_id >= allowed:
             raise ProtocolViolation(f"path {path_id} was used; the paths agreed on are 0 to {allowed - 1}")
         while path_id >= len(paths):
             self._add_path()
         path = paths[path_id]
         path.is_open = True
-        if not self.profile.uses_first_path:
+        if self.profile.uses_first_path:
+            self.ids.replenish(self, path_id)
+        else:
             path.validate()  # mp-quic (2017) takes a protected packet for proof
         path.open(APPLICATION)
         return path

@@ -97,6 +97,12 @@ class ConnectionIds:
         while len(ids.issued) < min(parameters.active_connection_id_limit, count):
             self._issue(connection, path_id, ids)
 
+    def forget(self, path_id: int) -> None:
+        """A path is abandoned: nobody uses its IDs any more, and nobody says so of each."""
+        ids = self.of_path(path_id)
+        ids.issued.clear()
+        ids.usable.clear()
+
     def renew(self, connection: Connection, path_id: int = 0) -> None:
         """Have the peer retire all that it holds and use new ones (section 5.1.2): as many as it may hold by now."""
         ids = self.of_path(path_id)
@@ -137,7 +143,7 @@ class ConnectionIds:
             raise ProtocolViolation(f"connection ID {number} was retired by a packet that is addressed to it")
         if number in ids.issued:
             ids.issued.remove(number)
-            self.replenish(connection, path_id)
+            self.replenish(connection, path_id)  # who retires one uses the path
 
     # The peer's
 

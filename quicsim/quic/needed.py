@@ -15,6 +15,7 @@ from quicsim.quic.frames import (
     Frame,
     HandshakeDoneFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -22,8 +23,10 @@ from quicsim.quic.frames import (
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
+    PathCidsBlockedFrame,
     PathNewConnectionIdFrame,
     PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     ResetStreamFrame,
     RetireConnectionIdFrame,
     StopSendingFrame,
@@ -106,6 +109,16 @@ def _new_token(connection: Connection, space: PacketNumberSpace, frame: NewToken
     return not connection.peer_has_token
 
 
+def _max_path_id(connection: Connection, space: PacketNumberSpace, frame: MaxPathIdFrame) -> bool:
+    return frame.maximum == connection.path_numbers.limit - 1
+
+
+def _paths_blocked(
+    connection: Connection, space: PacketNumberSpace, frame: PathsBlockedFrame | PathCidsBlockedFrame
+) -> bool:
+    return connection.path_numbers.is_blocked(connection, frame)
+
+
 def _path_status(connection: Connection, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame) -> bool:
     return frame.sequence_number == connection.paths[frame.path_id].status_sequence
 
@@ -137,6 +150,9 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     ResetStreamFrame: _reset_stream,
     StopSendingFrame: _stop_sending,
     NewTokenFrame: _new_token,
+    MaxPathIdFrame: _max_path_id,
+    PathsBlockedFrame: _paths_blocked,
+    PathCidsBlockedFrame: _paths_blocked,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,

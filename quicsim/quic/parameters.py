@@ -121,7 +121,7 @@ def advertised(profile: Profile, settings: Settings) -> TransportParameters:
         max_stream_data=chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes),
         max_ack_delay_ns=chosen(own_ns, profile.max_ack_delay_ns) if profile.max_ack_delay_ns else own_ns,
         accepts_plugins=settings.accepts_plugins,
-        maximum_paths=MAXIMUM_PATHS if profile.is_multipath else 1,
+        maximum_paths=chosen(settings.initial_max_path_id, MAXIMUM_PATHS - 1) + 1 if profile.is_multipath else 1,
         min_ack_delay_ns=settings.min_ack_delay_ns,
         idle_timeout_ns=settings.idle_timeout_ns,
         max_streams=chosen(settings.max_streams, MAXIMUM_STREAMS),

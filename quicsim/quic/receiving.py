@@ -26,6 +26,7 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     ImmediateAckFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -36,9 +37,11 @@ from quicsim.quic.frames import (
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
     PathNewConnectionIdFrame,
     PathResponseFrame,
     PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -246,11 +249,29 @@ def _on_stream_data_blocked(
 
 
 def _on_connection_id(connection: Connection, path: Path, space: PacketNumberSpace, frame: Issue) -> None:
-    connection.ids.on_issue(connection, frame)
+    if connection.path_numbers.about(connection, frame):
+        connection.ids.on_issue(connection, frame)
+        path_control.open_waiting(connection)
 
 
 def _on_retirement(connection: Connection, path: Path, space: PacketNumberSpace, frame: Retirement) -> None:
-    connection.ids.on_retirement(connection, frame, path.path_id)
+    if connection.path_numbers.about(connection, frame):
+        connection.ids.on_retirement(connection, frame, path.path_id)
+
+
+def _on_max_path_id(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxPathIdFrame) -> None:
+    connection.path_numbers.raised(connection, frame)
+    path_control.open_waiting(connection)
+
+
+def _on_paths_blocked(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathsBlockedFrame) -> None:
+    connection.path_numbers.check(frame.limit)
+
+
+def _on_path_cids_blocked(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: PathCidsBlockedFrame
+) -> None:
+    connection.path_numbers.lacks_ids(connection, frame)
 
 
 def _on_reset_stream(connection: Connection, path: Path, space: PacketNumberSpace, frame: ResetStreamFrame) -> None:
@@ -308,6 +329,9 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     NewConnectionIdFrame: _on_connection_id,
     PathNewConnectionIdFrame: _on_connection_id,
     RetireConnectionIdFrame: _on_retirement,
+    MaxPathIdFrame: _on_max_path_id,
+    PathsBlockedFrame: _on_paths_blocked,
+    PathCidsBlockedFrame: _on_path_cids_blocked,
     PathRetireConnectionIdFrame: _on_retirement,
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,

@@ -64,6 +64,8 @@ class Settings:
     """
     address_count: int = 1
     """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
+    initial_max_path_id: int | None = None
+    """Up to which number it takes paths at first (draft-ietf-quic-multipath, the parameter of this name)."""
     scheduler: str = DEFAULT_SCHEDULER
     """Of `quicsim.quic.schedulers`, for a stack whose paths are scheduled so."""
     backup_paths: tuple[int, ...] = ()

@@ -95,6 +95,7 @@ def build_side(place: Place, name: HostName) -> Side:
         ecn=host.ecn,
         streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
+        initial_max_path_id=host.initial_max_path_id,
         versions=host.versions,
         retries=hosts.server.retry,
         issues_tokens=hosts.server.new_token,

@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from quicsim.quic.packet import VERSION_1
+from quicsim.quic.path import MAXIMUM_PATHS
 from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.applications import APPLICATIONS, Applications
 from quicsim.scenario.cpu import Cpu
@@ -142,6 +143,8 @@ class Host(Table):
     """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
     active_connection_id_limit: Annotated[int, Field(ge=2, strict=True)] | None = None
     """How many connection IDs of its peer's it takes at a time (RFC 9000 section 5.1.1); None: the profile's."""
+    initial_max_path_id: Annotated[int, Field(ge=0, lt=MAXIMUM_PATHS, strict=True)] | None = None
+    """Up to which number it takes paths at first (draft-ietf-quic-multipath); None: as far as there is a place."""
     versions: tuple[Version, ...] = (VERSION_1,)
     """Of QUIC, in the order of preference (RFC 9000 section 6)."""
     scheduler: Literal["lowest-rtt", "round-robin", "redundant", "ecf"] | None = None
@@ -156,6 +159,14 @@ class Host(Table):
     def _are_some(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         if not value:
             raise ValueError("is empty; give the version numbers that this host has, [1] for RFC 9000's")
+        return value
+
+    @field_validator("initial_max_path_id")
+    @classmethod
+    def _numbers_paths(cls, value: int | None, info: ValidationInfo) -> int | None:
+        name = info.data.get("profile")
+        if value is not None and name in PROFILES and not PROFILES[name].uses_first_path:
+            raise ValueError(f'profile "{name}" agrees on no path identifiers; take profile "multipath"')
         return value
 
     @field_validator("active_connection_id_limit")
