@@ -1,7 +1,7 @@
 """Which frames go into the packet?
 
 Paper section 2, figure 1 (third box); RFC 9000 sections 13.2.1, 13.3. In order: an ACK, what is repeated, what waits,
-handshake data, new stream data.
+handshake data, DATAGRAM frames, new stream data.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ def repeated_then_new(
             add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
         if new_content and packet.takes_stream_data and packet.room_bytes >= SMALLEST_PIECE_BYTES:
             if space.kind is APPLICATION:
-                add_stream_data(connection, space, packet)
+                if connection.datagrams.waiting:
+                    add_datagrams(connection, packet)
+                if packet.room_bytes >= SMALLEST_PIECE_BYTES:
+                    add_stream_data(connection, space, packet)
             else:
                 add_handshake_data(space, packet)
     if connection.ack_frequency.has_asked and wants_answer_at_once(connection, space, packet):
@@ -201,6 +204,13 @@ def add_handshake_data(space: PacketNumberSpace, packet: Packet) -> None:
     frame = space.crypto.take(packet.room_bytes)
     if frame is not None:
         add(packet, frame, frame_size(frame))
+
+
+def add_datagrams(connection: Connection, packet: Packet) -> None:
+    """DATAGRAM frames go before stream data: nobody sends them later (RFC 9221 section 5)."""
+    connection.datagrams.taken.clear()
+    while (taken := connection.datagrams.take(connection, packet.room_bytes)) is not None:
+        add(packet, *taken)
 
 
 def add_stream_data(connection: Connection, space: PacketNumberSpace, packet: Packet) -> None:

@@ -11,9 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
-from quicsim.quic import ending, multipath, path_control, receiving, sending, stream_control
+from quicsim.quic import datagram_frames, ending, multipath, path_control, receiving, sending, stream_control
 from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
+from quicsim.quic.datagram_frames import DatagramQueue
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
@@ -22,6 +23,10 @@ from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import (
     ConnectionEvent,
     Counts,
+    DatagramAcknowledged,
+    DatagramExpired,
+    DatagramLost,
+    DatagramReceived,
     HandshakeEvent,
     PluginHost,
     StreamReceived,
@@ -53,8 +58,21 @@ if TYPE_CHECKING:
 
 _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
-__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived",
-           "StreamReset", "StreamStopped"]  # fmt: skip
+__all__ = [
+    "Connection",
+    "ConnectionEvent",
+    "Counts",
+    "DatagramAcknowledged",
+    "DatagramExpired",
+    "DatagramLost",
+    "DatagramReceived",
+    "HandshakeEvent",
+    "PluginHost",
+    "Settings",
+    "StreamReceived",
+    "StreamReset",
+    "StreamStopped",
+]
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -139,6 +157,8 @@ class Connection:
             StreamLimits(parameters.max_streams, is_unidirectional=False),
             StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
         )
+        self.datagrams = DatagramQueue(parameters.max_datagram_frame_bytes)
+        """DATAGRAM frames, not those of UDP."""
         self.ready_streams: deque[SendingStream] = deque()
         """Streams with something new to send within their own limit, in turn."""
         self._next_bidirectional = 0 if is_client else 1
@@ -290,6 +310,13 @@ class Connection:
             self.ready_streams.append(stream)
         if self.profile.announces_limits_met and self.is_complete and not stream.waits:
             self.path.application.pending.extend(announce_limits_met(self, stream))
+
+    def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
+        """Send data that is not repeated when it is lost (RFC 9221), unless that would be at `expires_ns` or later.
+
+        Raises QuicError where the peer takes none, or none as large.
+        """
+        datagram_frames.send(self, data, expires_ns)
 
     def reset_stream(self, stream_id: int, error_code: int) -> None:
         """Send no more on a stream, and give up what has not arrived. Nothing happens where all of it has."""

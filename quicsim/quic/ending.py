@@ -171,6 +171,7 @@ def begin(connection: Connection, given: ConnectionInput, frame: ConnectionClose
     for path in connection.paths:
         path.give_up()
     connection.ready_streams.clear()
+    connection.datagrams.waiting.clear()
 
 
 def close_datagrams(connection: Connection, frame: ConnectionCloseFrame) -> list[Datagram]:

@@ -15,6 +15,7 @@ __all__ = [
     "ConnectionCloseFrame",
     "CryptoFrame",
     "DataBlockedFrame",
+    "DatagramFrame",
     "EcnCounts",
     "Frame",
     "HandshakeDoneFrame",
@@ -240,6 +241,12 @@ class HandshakeDoneFrame(NamedTuple):
     """The server confirms the handshake. Section 19.20."""
 
 
+class DatagramFrame(NamedTuple):
+    """Data that nobody repeats. RFC 9221 section 4."""
+
+    data: bytes
+
+
 class AckFrequencyFrame(NamedTuple):
     """How the sender would like to be acknowledged. draft-ietf-quic-ack-frequency-14 section 4."""
 
@@ -288,5 +295,5 @@ Frame = (
     | NewTokenFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame | MaxStreamsFrame | DataBlockedFrame
     | StreamDataBlockedFrame | StreamsBlockedFrame | NewConnectionIdFrame | RetireConnectionIdFrame | PathChallengeFrame
     | PathResponseFrame | PathAbandonFrame | PathBackupFrame | PathAvailableFrame | ConnectionCloseFrame
-    | HandshakeDoneFrame | AckFrequencyFrame | ImmediateAckFrame | PluginFrame
+    | HandshakeDoneFrame | AckFrequencyFrame | ImmediateAckFrame | DatagramFrame | PluginFrame
 )  # fmt: skip

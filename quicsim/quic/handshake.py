@@ -153,6 +153,7 @@ def take_peer_parameters(connection: Connection) -> None:
         raise ProtocolViolation("the peer's handshake carries no transport parameters")
     connection.flow.peer_limit = parameters.max_data
     connection.peer_max_stream_data = parameters.max_stream_data
+    connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
     for limits, maximum in zip(
         connection.stream_limits, (parameters.max_streams, parameters.max_unidirectional_streams), strict=True
     ):

@@ -25,6 +25,7 @@ _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
 _MAX_STREAMS_BIDI = 0x08
 _MAX_STREAMS_UNI = 0x09
 _MAX_ACK_DELAY = 0x0B
+_MAX_DATAGRAM_FRAME_SIZE = 0x20  # RFC 9221 section 3
 _MIN_ACK_DELAY = 0xFF04DE1B  # draft-ietf-quic-ack-frequency-14 section 3
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
 _PLUGIN_EXCHANGE = 0x50_4C_47  # "PLG"; no registered parameter: the paper's exchange has none
@@ -50,6 +51,9 @@ class TransportParameters:
     max_unidirectional_streams: int = 0
     """How many unidirectional ones: the exchange of plugins takes one, also where it refuses them all."""
 
+    max_datagram_frame_bytes: int = 0
+    """The largest DATAGRAM frame that this endpoint takes, type and length included; 0: none (RFC 9221)."""
+
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
@@ -60,6 +64,8 @@ class TransportParameters:
             values[_MIN_ACK_DELAY] = -(-self.min_ack_delay_ns // MICROSECOND_NS)
         if self.idle_timeout_ns:
             values[_MAX_IDLE_TIMEOUT] = -(-self.idle_timeout_ns // MILLISECOND_NS)
+        if self.max_datagram_frame_bytes:
+            values[_MAX_DATAGRAM_FRAME_SIZE] = self.max_datagram_frame_bytes
         if self.maximum_paths > 1:
             values[_INITIAL_MAX_PATH_ID] = self.maximum_paths - 1
         encoded = b""
@@ -94,6 +100,7 @@ class TransportParameters:
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
             max_streams=number(_MAX_STREAMS_BIDI),
             max_unidirectional_streams=number(_MAX_STREAMS_UNI),
+            max_datagram_frame_bytes=number(_MAX_DATAGRAM_FRAME_SIZE),
         )
 
 
@@ -110,4 +117,5 @@ def advertised(profile: Profile, settings: Settings) -> TransportParameters:
         idle_timeout_ns=settings.idle_timeout_ns,
         max_streams=chosen(settings.max_streams, MAXIMUM_STREAMS),
         max_unidirectional_streams=1,
+        max_datagram_frame_bytes=settings.max_datagram_frame_bytes,
     )

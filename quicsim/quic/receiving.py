@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
-from quicsim.quic import path_control
+from quicsim.quic import datagram_frames, path_control
 from quicsim.quic.ack_frequency import asked_at_once
 from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
 from quicsim.quic.ecn import count_mark
@@ -22,6 +22,7 @@ from quicsim.quic.frames import (
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     HandshakeDoneFrame,
     ImmediateAckFrame,
     MaxDataFrame,
@@ -246,6 +247,10 @@ def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpac
     on_stop_sending(connection, frame)
 
 
+def _on_datagram(connection: Connection, path: Path, space: PacketNumberSpace, frame: DatagramFrame) -> None:
+    datagram_frames.on_datagram(connection, frame)
+
+
 def _on_ack_frequency(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrequencyFrame) -> None:
     connection.ack_frequency.received(connection, frame)
 
@@ -273,6 +278,7 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     StreamsBlockedFrame: _ignore,
     StreamDataBlockedFrame: _on_stream_data_blocked,
     ResetStreamFrame: _on_reset_stream,
+    DatagramFrame: _on_datagram,
     StopSendingFrame: _on_stop_sending,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
@@ -376,6 +382,8 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         elif isinstance(frame, ResetStreamFrame):
             if connection.sending_streams[frame.stream_id].acknowledge_reset():
                 stream_ended(connection, frame.stream_id)
+        elif isinstance(frame, DatagramFrame):
+            datagram_frames.acknowledged(connection, frame)
         elif isinstance(frame, MaxStreamsFrame):
             limits = connection.stream_limits[frame.unidirectional]
             limits.acknowledged_limit = max(limits.acknowledged_limit, frame.maximum)

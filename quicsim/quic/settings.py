@@ -38,6 +38,8 @@ class Settings:
     max_stream_data_bytes: int | None = None
     max_streams: int | None = None
     """How many bidirectional streams the peer may have open at once; None: as many as it likes."""
+    max_datagram_frame_bytes: int = 0
+    """The largest DATAGRAM frame that is taken (RFC 9221 section 3); 0: none."""
     certificate_chain_bytes: int = 3_000
     """Assumed: between a short ECDSA chain and a long RSA chain."""
     accepts_plugins: bool = True

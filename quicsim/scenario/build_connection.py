@@ -85,6 +85,7 @@ def build_side(place: Place, name: HostName) -> Side:
         max_data_bytes=host.max_data_bytes,
         max_stream_data_bytes=host.max_stream_data_bytes,
         max_streams=host.max_streams,
+        max_datagram_frame_bytes=place.flow.datagram_frame_limit(host),
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,

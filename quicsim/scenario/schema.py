@@ -27,6 +27,9 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
+LARGEST_DATAGRAM_FRAME_BYTES = 65_535
+"""RFC 9221 section 3: what says that any frame is taken that fits in a packet."""
+
 ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "multipath", "aioquic"]
 ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
 RecoveryName = Literal["cut", "prr"]
@@ -46,6 +49,12 @@ def _carries_an_initial(value: int) -> int:
 def _fits_the_parameter(value: int) -> int:
     if value >= (1 << 14) * 1_000_000:
         raise ValueError("must be below 2^14 ms (RFC 9000 section 18.2)")
+    return value
+
+
+def _fits_udp(value: int) -> int:
+    if value > LARGEST_DATAGRAM_FRAME_BYTES:
+        raise ValueError(f"must be at most {LARGEST_DATAGRAM_FRAME_BYTES} bytes, which allows any (RFC 9221 section 3)")
     return value
 
 
@@ -119,6 +128,10 @@ class Host(Table):
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
+    max_datagram_frame_bytes: Annotated[Size, AfterValidator(_fits_udp)] | None = Field(
+        None, alias="max_datagram_frame"
+    )
+    """The largest DATAGRAM frame that this host takes; None: any where the application is datagrams, else none."""
     max_streams: PositiveCount | None = None
     """How many bidirectional streams the peer may have open at once (RFC 9000 section 4.6); None: any number."""
     idle_timeout_ns: Duration = Field(0, alias="idle_timeout")
@@ -227,6 +240,12 @@ class Conversation(Applications):
 
     hosts: Hosts
     plugins: tuple[PluginUse, ...] = ()
+
+    def datagram_frame_limit(self, host: Host) -> int:
+        """The largest DATAGRAM frame that a host takes, 0 for none: what it says, or else any, where some are sent."""
+        if host.max_datagram_frame_bytes is not None:
+            return host.max_datagram_frame_bytes
+        return LARGEST_DATAGRAM_FRAME_BYTES if self.datagrams is not None else 0
 
 
 CONVERSATION = tuple(Conversation.model_fields)

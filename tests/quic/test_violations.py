@@ -28,6 +28,7 @@ TABLE_3 = {
     "max_streams": "__01", "data_blocked": "__01", "stream_data_blocked": "__01", "streams_blocked": "__01",
     "new_connection_id": "__01", "retire_connection_id": "__01", "path_challenge": "__01", "path_response": "___1",
     "connection_close": "ih01", "handshake_done": "___1",
+    "datagram": "__01",  # RFC 9221 section 4
 }  # fmt: skip
 """RFC 9000 section 12.4, as it stands there."""
 OF_OTHERS = {
