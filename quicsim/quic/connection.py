@@ -15,6 +15,7 @@ from quicsim.quic import datagram_frames, ending, multipath, path_control, recei
 from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.datagram_frames import DatagramQueue
+from quicsim.quic.early_data import EarlyData
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
@@ -29,6 +30,7 @@ from quicsim.quic.interface import (
     DatagramReceived,
     HandshakeEvent,
     PluginHost,
+    ReadyToSend,
     StreamReceived,
     StreamReset,
     StreamStopped,
@@ -68,6 +70,7 @@ __all__ = [
     "DatagramReceived",
     "HandshakeEvent",
     "PluginHost",
+    "ReadyToSend",
     "Settings",
     "StreamReceived",
     "StreamReset",
@@ -157,6 +160,7 @@ class Connection:
             StreamLimits(parameters.max_streams, is_unidirectional=False),
             StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
         )
+        self.early_data = EarlyData(settings.zero_rtt, settings.remembered)
         self.datagrams = DatagramQueue(parameters.max_datagram_frame_bytes)
         """DATAGRAM frames, not those of UDP."""
         self.ready_streams: deque[SendingStream] = deque()
@@ -286,8 +290,11 @@ class Connection:
         self.idle.received(now_ns)
         self.path.validate()  # a client is not held to the amplification limit
         self.path.open(INITIAL)
+        self.early_data.offer(self)
         self.path.spaces[INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
         self.move(ConnectionInput.START)
+        if self.early_data.may_be_sent:
+            self.events.append(ReadyToSend())
 
     def open_stream(self) -> int:
         """The identifier of a new bidirectional stream (RFC 9000 section 2.1).
@@ -308,7 +315,8 @@ class Connection:
         stream.write(data, fin=fin)
         if not was_ready and stream.has_new():
             self.ready_streams.append(stream)
-        if self.profile.announces_limits_met and self.is_complete and not stream.waits:
+        has_keys = self.is_complete or self.early_data.may_be_sent
+        if self.profile.announces_limits_met and has_keys and not stream.waits:
             self.path.application.pending.extend(announce_limits_met(self, stream))
 
     def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
@@ -427,6 +435,8 @@ class Connection:
         old, self.state = self.state, advance(CONNECTION, self.state, given)
         self.is_confirmed = self.state is ConnectionState.CONFIRMED
         self.events.append(HandshakeEvent(self.state))
+        if given is ConnectionInput.HANDSHAKE_COMPLETE and not (self.is_client and self.early_data.remembered):
+            self.events.append(ReadyToSend())
         if self.recorder.subscribers:
             self.recorder.emit(ConnectionStateUpdated(self.now_ns, self.recorder.name, old.value, self.state.value))
 

@@ -159,7 +159,8 @@ def encode_packet(packet: Packet, destination_id: bytes, source_id: bytes) -> by
     number. Raises FrameEncodingError for a size that no header explains.
     """
     payload = b"".join(map(encode_frame, packet.frames)) + bytes(AEAD_TAG_BYTES)
-    without_number = len(encode_header(Header(_TYPE_OF_SPACE[packet.space], destination_id, source_id))) - 1
+    kind = PacketType.ZERO_RTT if packet.is_early else _TYPE_OF_SPACE[packet.space]
+    without_number = len(encode_header(Header(kind, destination_id, source_id))) - 1
     for number_bytes in range(1, 5):  # the payload may be too short for header protection: zeros are PADDING
         padding = packet.size_bytes - without_number - number_bytes - len(payload)
         if padding == 0 or (0 < padding < 4 and len(payload) - AEAD_TAG_BYTES + padding == 4):
@@ -170,7 +171,7 @@ def encode_packet(packet: Packet, destination_id: bytes, source_id: bytes) -> by
             f"of {without_number} and its packet number do not add up to that"
         )
     payload = payload[:-AEAD_TAG_BYTES] + bytes(padding) + payload[-AEAD_TAG_BYTES:]
-    header = Header(_TYPE_OF_SPACE[packet.space], destination_id, source_id, packet.number, number_bytes, len(payload))
+    header = Header(kind, destination_id, source_id, packet.number, number_bytes, len(payload))
     return encode_header(header) + payload
 
 

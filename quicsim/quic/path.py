@@ -254,7 +254,7 @@ class Path:
         space = self.spaces[kind]
         if not space.can_send:
             return
-        self._forget(space)
+        self.forget(space)
         space.can_send = space.can_receive = False
         self.pto_count = 0
         self.timer_is_stale = True
@@ -263,10 +263,11 @@ class Path:
     def give_up(self) -> None:
         """The connection ends: nothing that was sent matters any more. The keys stay."""
         for space in self.spaces:
-            self._forget(space)
+            self.forget(space)
         self.deadline_ns = 0
 
-    def _forget(self, space: PacketNumberSpace) -> None:
+    def forget(self, space: PacketNumberSpace) -> None:
+        """Nothing of what was sent in a space, or waits there, matters any more."""
         self.bytes_in_flight -= sum(packet.size_bytes for packet in space.outstanding.values())
         space.outstanding.clear()
         space.lost.clear()
