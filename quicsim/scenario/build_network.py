@@ -38,7 +38,7 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
 NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout", "max_streams", "recovery", "undo_spurious_losses",
-                         "min_ack_delay", "ack_frequency")  # fmt: skip
+                         "min_ack_delay", "ack_frequency", "zero_rtt")  # fmt: skip
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000
 """aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""
