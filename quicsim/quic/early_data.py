@@ -37,7 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["EarlyData"]
 
 KEPT_TIMEOUTS = 3  # RFC 9001 section 4.9.3: how long a server keeps 0-RTT keys for packets that come late
-NEVER_REDUCED = ("max_data", "max_stream_data", "max_streams", "max_unidirectional_streams", "max_datagram_frame_bytes")
+NEVER_REDUCED = (
+    "max_data", "max_stream_data", "max_streams", "max_unidirectional_streams", "max_datagram_frame_bytes",
+    "active_connection_id_limit",
+)  # fmt: skip
 """RFC 9000 section 7.4.1, RFC 9221 section 3."""
 OF_STREAMS = (StreamFrame, ResetStreamFrame, DataBlockedFrame, StreamDataBlockedFrame, StreamsBlockedFrame)
 """What follows anew from the streams and the new limits."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import StreamAborted, StreamFinished
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, StreamStateError, StreamStateViolation
-from quicsim.quic.flow import consume
+from quicsim.quic.flow import announce_limits_met, consume
 from quicsim.quic.frames import StopSendingFrame, StreamFrame
 from quicsim.quic.interface import StreamReceived, StreamReset, StreamStopped
 from quicsim.quic.states import ReceivingStreamState
@@ -29,6 +29,7 @@ __all__ = [
     "reset_stream",
     "stop_sending",
     "take_limits",
+    "write",
 ]
 
 _DATA_READ = ReceivingStreamState.DATA_READ  # looked up once: a member costs more to find in its class than a call does
@@ -37,6 +38,20 @@ _DATA_READ = ReceivingStreamState.DATA_READ  # looked up once: a member costs mo
 def open_stream(connection: Connection, stream_id: int) -> None:
     """Open a stream of this endpoint's, or have it wait until the peer allows it (section 4.6)."""
     await_permission(connection, connection.sending_stream(stream_id))
+
+
+def write(connection: Connection, stream_id: int, data: int | bytes, *, fin: bool) -> None:
+    """Append to a stream of which this endpoint sends a part; where a limit of the peer's stops it, say so."""
+    stream = connection.sending_streams.get(stream_id)
+    if stream is None:
+        raise StreamStateError(f"stream {stream_id} is not open for sending")
+    was_ready = stream.has_new()
+    stream.write(data, fin=fin)
+    if not was_ready and stream.has_new():
+        connection.ready_streams.append(stream)
+    has_keys = connection.is_complete or connection.early_data.may_be_sent
+    if connection.profile.announces_limits_met and has_keys and not stream.waits:
+        connection.path.application.pending.extend(announce_limits_met(connection, stream))
 
 
 def receiving_stream(connection: Connection, stream_id: int) -> ReceivingStream:

@@ -424,3 +424,16 @@ def test_every_byte_is_delivered_exactly_once_and_in_order(
     if policy is ZeroRtt.REJECTED:
         assert not packets(events, "server", PacketReceived)
     assert network.client.flow.sent == network.server.flow.received == streams * request_bytes
+
+
+@pytest.mark.parametrize("policy", ZeroRtt)
+def test_a_retry_has_the_data_sent_again_and_numbers_go_on(policy):
+    """RFC 9000 section 17.2.5.3: a client that begins again sends its 0-RTT packets again, with other numbers."""
+    pipe = resumed(policy, server={"retries": True})
+    _, events = asking(pipe)
+    pipe.run(settled(1))
+    early = packets(events, "client")
+    assert [packet.number for packet in early] == [0, 1]
+    assert len(packets(events, "server", PacketReceived)) == (policy is ZeroRtt.ACCEPTED)
+    round_trips = 2 if policy is ZeroRtt.ACCEPTED else 3
+    assert pipe.sides["client"].finished == {0: round_trips * 20 * MILLISECOND_NS}
