@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PacketReceived, PacketSent
+from quicsim.quic.datagram_frames import report_lost
 from quicsim.quic.ending import violated
 from quicsim.quic.errors import ConnectionFailed, InvalidTokenError, QuicError
 from quicsim.quic.headers import encode_answer
@@ -169,6 +170,7 @@ def begin_again(connection: Connection, *, numbers_go_on: bool) -> None:
     space = path.spaces[INITIAL]
     sent = list(space.outstanding.values())
     path.restart(INITIAL, keeps_number=numbers_go_on)
+    report_lost(connection, path.application.outstanding.values())
     path.begin_anew(connection.profile, connection.new_controller(), now_ns)
     if len(sent) == 1:
         path.rtt = RttEstimator(now_ns - sent[0].sent_ns)
