@@ -36,7 +36,7 @@ OF_OTHERS = {
     "plugin": "___1",  # the paper's
     "ack_frequency": "___1",  # draft-ietf-quic-ack-frequency-14 section 3
     "immediate_ack": "___1",
-    **{row.name: "___1" for row in FRAMES.values() if row.name.startswith("path_")},
+    **{row.name: "___1" for row in FRAMES.values() if row.types[0] in range(0x3E75, 0x3E7D) or row.name == "path_ack"},
 }
 """draft-ietf-quic-multipath section 4: its frames travel in 1-RTT packets only."""
 
