@@ -36,36 +36,32 @@ Retirement = RetireConnectionIdFrame | PathRetireConnectionIdFrame
 class IdsOfPath:
     """The IDs of one path: those that this end issued, and those of the peer's that it may use."""
 
-    __slots__ = ("acknowledged", "acknowledged_retirements", "current", "issued", "known", "next_issued",
-                 "retire_prior_to", "retired", "retires_prior_to", "usable", "used")  # fmt: skip
+    __slots__ = ("acknowledged_retirements", "current", "issued", "next_issued", "retire_prior_to", "retired",
+                 "retires_prior_to", "usable", "used")  # fmt: skip
 
     def __init__(self, first: int) -> None:
         self.next_issued = first
         """How many this end has issued; the handshake has issued one of path 0."""
-        self.issued = set(range(first))
-        """Of these, what the peer has not retired."""
-        self.acknowledged: set[int] = set(self.issued)
-        """Which of them the peer is known to have."""
+        self.issued = dict.fromkeys(range(first), True)
+        """Of these, what the peer has not retired; and whether it is known to have it."""
         self.retires_prior_to = 0
         """What this end asks its peer to retire."""
-        self.known: dict[int, bytes] = {}
-        """Every ID that the peer has issued by frame."""
-        self.usable: set[int] = set(range(first))
-        """The peer's active IDs: neither used up nor retired."""
-        self.used: set[int] = set(self.usable)
+        self.usable = dict.fromkeys(range(first), b"")
+        """The peer's active IDs and their bytes, which do not matter for the handshake's."""
+        self.used = frozenset(self.usable)
         """Which of them have stood in a packet: they are bound to an address each (section 9.5)."""
         self.current = 0
         """What packets are addressed to."""
-        self.retired: set[int] = set()
+        self.retired: frozenset[int] = frozenset()
         """Which of the peer's this end has retired."""
-        self.acknowledged_retirements: set[int] = set()
+        self.acknowledged_retirements: frozenset[int] = frozenset()
         self.retire_prior_to = 0
         """What the peer asks this end to retire."""
 
     @property
     def unused(self) -> int | None:
         """The peer's next ID that has stood in no packet; None: it has issued too few (section 5.1.1)."""
-        return min(self.usable - self.used, default=None)
+        return min(self.usable.keys() - self.used, default=None)
 
 
 class ConnectionIds:
@@ -114,7 +110,7 @@ class ConnectionIds:
     def _issue(self, connection: Connection, path_id: int, ids: IdsOfPath) -> None:
         number = ids.next_issued
         ids.next_issued += 1
-        ids.issued.add(number)
+        ids.issued[number] = False
         path_and_number = bytes([path_id]) + number.to_bytes(CONNECTION_ID_BYTES - 2, "big")
         its_bytes = bytes([connection.is_client]) + path_and_number
         token = its_bytes.rjust(STATELESS_RESET_TOKEN_BYTES, b"\0")
@@ -123,12 +119,13 @@ class ConnectionIds:
 
     def is_needed(self, frame: Issue) -> bool:
         """Whether the peer may lack an ID that was issued (section 13.3)."""
-        ids = self._of_path_in(frame)
-        return frame.sequence_number in ids.issued and frame.sequence_number not in ids.acknowledged
+        return self._of_path_in(frame).issued.get(frame.sequence_number) is False
 
     def acknowledge(self, frame: Issue) -> None:
         """The peer has an ID."""
-        self._of_path_in(frame).acknowledged.add(frame.sequence_number)
+        ids = self._of_path_in(frame)
+        if frame.sequence_number in ids.issued:
+            ids.issued[frame.sequence_number] = True
 
     def on_retirement(self, connection: Connection, frame: Retirement, arrived_on: int) -> None:
         """The peer uses an ID no more: it gets another one. Raises ProtocolViolation (section 19.16).
@@ -142,7 +139,7 @@ class ConnectionIds:
         if path_id == arrived_on and number == (connection.arrived_with or 0):
             raise ProtocolViolation(f"connection ID {number} was retired by a packet that is addressed to it")
         if number in ids.issued:
-            ids.issued.remove(number)
+            del ids.issued[number]
             self.replenish(connection, path_id)  # who retires one uses the path
 
     # The peer's
@@ -151,18 +148,18 @@ class ConnectionIds:
         """The peer issues an ID. Raises ProtocolViolation, ConnectionIdLimitError (sections 5.1.1, 5.1.2, 19.15)."""
         path_id, ids = _path_id(frame), self._of_path_in(frame)
         number = frame.sequence_number
-        known = ids.known.setdefault(number, frame.connection_id)
-        if known != frame.connection_id:
-            raise ProtocolViolation(f"connection ID {number} is {known.hex()}, and then {frame.connection_id.hex()}")
         if number not in ids.retired:
-            ids.usable.add(number)
+            known = ids.usable.setdefault(number, frame.connection_id)
+            if known != frame.connection_id:
+                raise ProtocolViolation(
+                    f"connection ID {number} is {known.hex()}, and then {frame.connection_id.hex()}"
+                )
         ids.retire_prior_to = max(ids.retire_prior_to, frame.retire_prior_to)
-        outdated = {number for number in ids.usable if number < ids.retire_prior_to}
-        if ids.current in outdated:
-            ids.usable -= outdated
-            self.use(ids, min(ids.usable - ids.used, default=max(ids.usable)))
-        for old in sorted(outdated):
+        outdated = sorted(number for number in ids.usable if number < ids.retire_prior_to)
+        for old in outdated:
             self.retire(connection, path_id, old)
+        if ids.current in outdated:
+            self.use(ids, max(ids.usable) if ids.unused is None else ids.unused)
         limit = self.limit or DEFAULT_CONNECTION_ID_LIMIT
         if len(ids.usable) > limit:
             raise ConnectionIdLimitError(f"{len(ids.usable)} connection IDs are active; this end takes {limit}")
@@ -170,15 +167,15 @@ class ConnectionIds:
     def use(self, ids: IdsOfPath, number: int) -> None:
         """Address packets to this ID of the peer's from now on."""
         ids.current = number
-        ids.used.add(number)
+        ids.used |= {number}
         self.have_changed = True
 
     def retire(self, connection: Connection, path_id: int, number: int) -> None:
         """Use an ID of the peer's no more, and say so."""
         ids = self.of_path(path_id)
-        ids.usable.discard(number)
+        ids.usable.pop(number, None)
         if number not in ids.retired:
-            ids.retired.add(number)
+            ids.retired |= {number}
             connection.announce(
                 PathRetireConnectionIdFrame(path_id, number) if path_id else RetireConnectionIdFrame(number)
             )
@@ -189,7 +186,7 @@ class ConnectionIds:
 
     def acknowledge_retirement(self, frame: Retirement) -> None:
         """The peer knows."""
-        self._of_path_in(frame).acknowledged_retirements.add(frame.sequence_number)
+        self._of_path_in(frame).acknowledged_retirements |= {frame.sequence_number}
 
     def write(self, datagrams: list[Datagram]) -> None:
         """Say of each datagram which ID it is addressed to."""

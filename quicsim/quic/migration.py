@@ -131,7 +131,7 @@ class Addresses:
             number = ids.unused
             if number is not None:
                 self._pairs[ours] = number
-                ids.used.add(number)
+                ids.used |= {number}
         return number
 
     def _retire_others(self, connection: Connection) -> None:

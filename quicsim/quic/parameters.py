@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quicsim.quic.errors import TransportParameterError
 from quicsim.quic.frames import MAXIMUM_STREAMS
 from quicsim.quic.path import MAXIMUM_PATHS
 from quicsim.quic.settings import chosen
@@ -86,7 +87,10 @@ class TransportParameters:
 
     @classmethod
     def decode(cls, data: bytes) -> TransportParameters:
-        """The parameters in `data`; unknown ones are skipped (section 7.4.2). Raises FrameEncodingError."""
+        """The parameters in `data`; unknown ones are skipped (section 7.4.2).
+
+        Raises FrameEncodingError, TransportParameterError.
+        """
         values: dict[int, bytes] = {}
         offset = 0
         while offset < len(data):
@@ -98,6 +102,9 @@ class TransportParameters:
         def number(identifier: int, default: int = 0) -> int:
             return decode_varint(values[identifier], 0)[0] if identifier in values else default
 
+        id_limit = number(_ACTIVE_CONNECTION_ID_LIMIT, DEFAULT_CONNECTION_ID_LIMIT)
+        if id_limit < DEFAULT_CONNECTION_ID_LIMIT:
+            raise TransportParameterError(f"active_connection_id_limit is {id_limit}; the least is 2")
         return cls(
             max_data=number(_MAX_DATA),
             max_stream_data=number(_MAX_STREAM_DATA_BIDI_REMOTE),
@@ -106,7 +113,7 @@ class TransportParameters:
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
             min_ack_delay_ns=number(_MIN_ACK_DELAY) * MICROSECOND_NS if _MIN_ACK_DELAY in values else None,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
-            active_connection_id_limit=number(_ACTIVE_CONNECTION_ID_LIMIT, DEFAULT_CONNECTION_ID_LIMIT),
+            active_connection_id_limit=id_limit,
             max_streams=number(_MAX_STREAMS_BIDI),
             max_unidirectional_streams=number(_MAX_STREAMS_UNI),
             max_datagram_frame_bytes=number(_MAX_DATAGRAM_FRAME_SIZE),

@@ -32,7 +32,7 @@ class PathNumbers:
         """What this end takes; path 0 is always there."""
         self.limit_of_peer = 1
         self._initial_limit_of_peer = 1
-        self._told_of: set[PathsBlockedFrame | PathCidsBlockedFrame] = set()
+        self._told_of: frozenset[PathsBlockedFrame | PathCidsBlockedFrame] = frozenset()
         """What the peer was told of in vain wishes, each once."""
 
     @property
@@ -64,7 +64,7 @@ class PathNumbers:
 
     def _tell(self, connection: Connection, frame: PathsBlockedFrame | PathCidsBlockedFrame) -> None:
         if frame not in self._told_of:
-            self._told_of.add(frame)
+            self._told_of |= {frame}
             connection.announce(frame)
 
     def is_blocked(self, connection: Connection, frame: PathsBlockedFrame | PathCidsBlockedFrame) -> bool:

@@ -179,7 +179,7 @@ class Pipe:
             assert stream.sent <= stream.limit
         for ids in map(side.connection.ids.of_path, range(len(side.connection.paths))):
             assert len(ids.usable) <= (side.connection.ids.limit or 2)
-            assert not ids.usable & ids.retired
+            assert not ids.usable.keys() & ids.retired
         assert not side.connection.complaint, f"{name}: {side.connection.complaint}"
         assert self.sent == self.dropped + self.arrived + len(self.heap)
 

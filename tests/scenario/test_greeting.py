@@ -70,3 +70,12 @@ def test_what_cannot_be_is_refused(override, message):
     overrides = [override] if message else [override, RETRY]
     with pytest.raises(ScenarioError, match=message or 'profile "aioquic" has no such choice'):
         load("bulk_download", overrides=overrides)
+
+
+def test_an_answer_takes_a_core_the_time_of_a_packet():
+    """One packet of 1 ms more at either end, and the round trip."""
+    cores = ['hosts.client.cpu={ packet_sent = "1ms", packet_received = "1ms" }',
+             'hosts.server.cpu={ packet_sent = "1ms", packet_received = "1ms" }']  # fmt: skip
+    more = completion_s(RETRY, *cores) - completion_s(*cores)
+    plain = completion_s(RETRY) - completion_s()
+    assert more - plain == pytest.approx(0.004, abs=0.0005)
