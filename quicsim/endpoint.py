@@ -139,6 +139,9 @@ class Stack(Protocol):
     def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
         """Append to a stream: bytes, or a number of bytes whose content does not matter."""
 
+    def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
+        """Send data that is not repeated when it is lost, before `expires_ns` (0: whenever) or not at all."""
+
     def reset_stream(self, stream_id: int, error_code: int) -> None:
         """Send no more on a stream, and give up what has not arrived."""
 

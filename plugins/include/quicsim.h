@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define QUICSIM_ABI_MAJOR 1
-#define QUICSIM_ABI_MINOR 3
+#define QUICSIM_ABI_MINOR 4
 
 #define SEC(name) __attribute__((section(name), used))
 
@@ -213,6 +213,8 @@ struct decide_ack {
     uint8_t in_order; /* 1: it follows the largest packet received before */
     uint8_t padding_38[2];
     uint64_t result; /* instant by which an ACK goes out, ns; not after now: at once */
+    uint64_t ack_eliciting_threshold; /* so many packets may go without an ACK: 1, or what the peer has asked for */
+    uint64_t reordering_threshold; /* so far out of order a packet is acknowledged at once: 1, or what the peer has asked for; 0: never */
 };
 
 /* SelectPath: Schedules: chooses the path of the next packet with data, new or repeated.
@@ -256,6 +258,8 @@ struct pace_packet {
     uint64_t smoothed_rtt_ns; /* smoothed round-trip time */
     uint64_t schedule_ns; /* when the packets so far would have gone out, evenly spaced (writable) */
     uint64_t result; /* no packet in flight goes out before this instant, probes excepted; not after now: at once */
+    uint64_t pacing_rate; /* the controller's own rate, bytes a second; 0: it has none, and packets follow the window */
+    uint64_t send_quantum_bytes; /* what may leave at once at that rate */
 };
 
 /* ReadPacket: Lets an unprotected packet in, or drops it: only what is let in is acknowledged and processed.
@@ -356,7 +360,7 @@ struct congestion_control {
     uint64_t smoothed_rtt_ns; /* smoothed round-trip time */
     uint64_t minimum_window_bytes; /* the window never shrinks below this */
     uint32_t packet_bytes; /* that packet's size; the sum of all for packets lost at once */
-    uint8_t event; /* 1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told */
+    uint8_t event; /* 1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told, 8 nothing was lost */
     uint8_t path_id; /* the path */
     uint8_t padding_62[2];
     uint64_t result; /* congestion window, bytes */

@@ -26,6 +26,7 @@ from quicsim.foreign.chance import Chance
 from quicsim.quic.connection import (
     ConnectionEvent,
     Counts,
+    DatagramReceived,
     HandshakeEvent,
     StreamReceived,
     StreamReset,
@@ -142,6 +143,8 @@ class AioquicConnection:
             self._configuration.max_data = settings.max_data_bytes
         if settings.max_stream_data_bytes is not None:
             self._configuration.max_stream_data = settings.max_stream_data_bytes
+        if settings.max_datagram_frame_bytes:
+            self._configuration.max_datagram_frame_size = settings.max_datagram_frame_bytes
         if settings.idle_timeout_ns:
             self._configuration.idle_timeout = settings.idle_timeout_ns / NANOSECONDS_PER_SECOND
         self._max_ack_delay_ns = settings.max_ack_delay_ns
@@ -223,6 +226,13 @@ class AioquicConnection:
         waiting, _fin = self._unwritten.get(stream_id, (0, False))
         self._unwritten[stream_id] = (waiting + count, fin)
 
+    def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
+        """Send data that is not repeated when it is lost. Raises QuicError for what aioquic cannot do."""
+        assert self._connection is not None
+        if expires_ns:
+            raise QuicError("aioquic gives no datagram up that waits")
+        self._connection.send_datagram_frame(data)
+
     def reset_stream(self, stream_id: int, error_code: int) -> None:
         """Send no more on a stream, and give up what has not arrived."""
         assert self._connection is not None
@@ -274,6 +284,8 @@ class AioquicConnection:
                 case events.StopSendingReceived():
                     self._unwritten.pop(event.stream_id, None)
                     self.events.append(StreamStopped(event.stream_id, event.error_code))
+                case events.DatagramFrameReceived():
+                    self.events.append(DatagramReceived(event.data))
                 case events.HandshakeCompleted():
                     self._move(ConnectionState.COMPLETE)
                 case events.ConnectionTerminated() if not self._is_closing:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u32, u64
-from quicsim.quic.congestion.base import ACK_TOLD, ACKED, IDLE, LOST, MARKED, RTT, TIMEOUT
+from quicsim.quic.congestion.base import ACK_TOLD, ACKED, IDLE, LOST, MARKED, RTT, SPURIOUS, TIMEOUT
 from quicsim.quic.path import MAXIMUM_PATHS
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ congestion_control = Operation(
         Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
         Field("minimum_window_bytes", u64, "path.minimum_window_bytes", "the window never shrinks below this"),
         Field("packet_bytes", u32, "packet_bytes", "that packet's size; the sum of all for packets lost at once"),
-        Field("event", u8, "event", "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told"),
+        Field("event", u8, "event",
+              "1 acked, 2 lost, 3 marked, 4 RTT sample, 5 idle no more, 6 timeout, 7 ACK told, 8 nothing was lost"),
         Field("path_id", u8, "path.path_id", "the path", maximum=MAXIMUM_PATHS - 1),
     ),
     output=Output(u64, "congestion window, bytes", of="path.cwnd_bytes", unit="bytes"),
@@ -42,7 +43,7 @@ congestion_control = Operation(
         Rule("result <= 1 << 62"),
         Rule("ssthresh_bytes <= 1 << 62"),
     ),
-)
+)  # fmt: skip
 
 
 @congestion_control.default()
@@ -62,4 +63,6 @@ def controller(connection: Connection, path: Path, event: int, packet_bytes: int
         path.congestion.resumed(path, connection.now_ns)
     elif event == TIMEOUT:
         path.congestion.timed_out(path, connection.now_ns)
+    elif event == SPURIOUS:
+        path.congestion.undo(path, connection.now_ns)
     return path.cwnd_bytes

@@ -1,7 +1,7 @@
 """Which frames go into the packet?
 
 Paper section 2, figure 1 (third box); RFC 9000 sections 13.2.1, 13.3. In order: an ACK, what is repeated, what waits,
-handshake data, new stream data.
+handshake data, DATAGRAM frames, new stream data.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from quicsim.quic.frames import (
     AckFrame,
     CryptoFrame,
     Frame,
+    ImmediateAckFrame,
     PathAckFrame,
     PingFrame,
     StreamFrame,
@@ -76,14 +77,32 @@ def repeated_then_new(
             add_waiting(space, packet, len(space.pending) if new_content or packet.is_probe else repeated)
         if new_content and packet.takes_stream_data and packet.room_bytes >= SMALLEST_PIECE_BYTES:
             if space.kind is APPLICATION:
-                add_stream_data(connection, space, packet)
+                if connection.datagrams.waiting:
+                    add_datagrams(connection, packet)
+                if packet.room_bytes >= SMALLEST_PIECE_BYTES:
+                    add_stream_data(connection, space, packet)
             else:
                 add_handshake_data(space, packet)
+    if connection.ack_frequency.has_asked and wants_answer_at_once(connection, space, packet):
+        add(packet, ImmediateAckFrame(), 1)
     if space.ping_needed or (packet.is_probe and not packet.ack_eliciting):
         space.ping_needed = False
         if not packet.ack_eliciting:
             add(packet, PingFrame(), 1)
     return room_bytes - packet.room_bytes
+
+
+def wants_answer_at_once(connection: Connection, space: PacketNumberSpace, packet: Packet) -> bool:
+    """Whether the peer, which delays its ACKs by request, had better not: something waits for the answer to a probe
+    (draft-ietf-quic-ack-frequency-14 section 7), and behind the last data nothing comes (section 8.1.1).
+    """
+    if space.kind is not APPLICATION or not packet.room_bytes:
+        return False
+    if space.ping_needed or packet.is_probe:
+        return True
+    if connection.ready_streams or space.pending or space.lost:
+        return False
+    return any(isinstance(frame, StreamFrame) for frame in packet.frames)
 
 
 def is_ack_wanted(connection: Connection, space: PacketNumberSpace, anyway: bool, new_content: bool) -> bool:
@@ -185,6 +204,13 @@ def add_handshake_data(space: PacketNumberSpace, packet: Packet) -> None:
     frame = space.crypto.take(packet.room_bytes)
     if frame is not None:
         add(packet, frame, frame_size(frame))
+
+
+def add_datagrams(connection: Connection, packet: Packet) -> None:
+    """DATAGRAM frames go before stream data: nobody sends them later (RFC 9221 section 5)."""
+    connection.datagrams.taken.clear()
+    while (taken := connection.datagrams.take(connection, packet.room_bytes)) is not None:
+        add(packet, *taken)
 
 
 def add_stream_data(connection: Connection, space: PacketNumberSpace, packet: Packet) -> None:

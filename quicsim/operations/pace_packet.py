@@ -45,6 +45,9 @@ pace_packet = Operation(
         Field("smoothed_rtt_ns", u64, "path.rtt.smoothed_ns", "smoothed round-trip time"),
         Field("schedule_ns", u64, "path.pacing_schedule_ns",
               "when the packets so far would have gone out, evenly spaced", writable=True),
+        Field("pacing_rate", u64, "path.pacing_rate",
+              "the controller's own rate, bytes a second; 0: it has none, and packets follow the window", since=4),
+        Field("send_quantum_bytes", u64, "path.send_quantum_bytes", "what may leave at once at that rate", since=4),
     ),
     output=Output(
         u64, "no packet in flight goes out before this instant, probes excepted; not after now: at once", unit="ns"

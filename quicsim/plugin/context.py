@@ -13,7 +13,7 @@ __all__ = ["ABI_MAJOR", "ABI_MINOR", "CONNECTION_FIELDS", "MAXIMUM_PATHS", "PATH
            "PATH_STRIDE_BYTES"]  # fmt: skip
 
 ABI_MAJOR = 1
-ABI_MINOR = 3
+ABI_MINOR = 4
 
 PATH_STRIDE_BYTES = 256
 """Assumed: three times what a path has fields for, so that new ones leave every path where it is."""

@@ -24,18 +24,30 @@ class ReceivedPackets:
         "floor",
         "in_order",
         "largest",
+        "largest_ack_eliciting",
         "largest_received_ns",
+        "largest_reported",
         "marks",
         "ranges",
         "reported_ns",
         "unreported",
         "unreported_ack_eliciting",
+        "wanted_at_once",
+        "was_marked",
     )
 
     def __init__(self) -> None:
         self.ranges = RangeSet()
         self.largest = -1
         self.largest_received_ns = 0
+        self.largest_ack_eliciting = -1
+        """Of those that ask for an ACK."""
+        self.largest_reported = -1
+        """The largest number that an ACK frame has named."""
+        self.wanted_at_once = False
+        """The peer has asked so since the last ACK frame."""
+        self.was_marked = False
+        """The newest arrival has experienced congestion."""
         self.in_order = True
         """The newest arrival was the packet right after the largest before it."""
         self.unreported = False
@@ -88,6 +100,8 @@ class ReceivedPackets:
         self.unreported_ack_eliciting = 0
         self.deadline_ns = 0
         self.reported_ns = now_ns
+        self.largest_reported = self.largest
+        self.wanted_at_once = False
 
     def forget_below(self, number: int) -> None:
         """The peer has seen our ACK of everything below `number` (section 13.2.4)."""

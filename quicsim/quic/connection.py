@@ -11,8 +11,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
-from quicsim.quic import ending, multipath, path_control, receiving, sending, stream_control
+from quicsim.quic import datagram_frames, ending, multipath, path_control, receiving, sending, stream_control
+from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
+from quicsim.quic.datagram_frames import DatagramQueue
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
@@ -21,6 +23,10 @@ from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import (
     ConnectionEvent,
     Counts,
+    DatagramAcknowledged,
+    DatagramExpired,
+    DatagramLost,
+    DatagramReceived,
     HandshakeEvent,
     PluginHost,
     StreamReceived,
@@ -29,7 +35,7 @@ from quicsim.quic.interface import (
 )
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
-from quicsim.quic.parameters import TransportParameters
+from quicsim.quic.parameters import advertised
 from quicsim.quic.path import MAXIMUM_PATHS, Path
 from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
@@ -40,6 +46,7 @@ from quicsim.quic.states import (
     SendingProcessState,
     advance,
 )
+from quicsim.quic.stream_limits import StreamLimits
 from quicsim.quic.streams import ReceivingStream, SendingStream
 
 if TYPE_CHECKING:
@@ -51,8 +58,21 @@ if TYPE_CHECKING:
 
 _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
-__all__ = ["Connection", "ConnectionEvent", "Counts", "HandshakeEvent", "PluginHost", "Settings", "StreamReceived",
-           "StreamReset", "StreamStopped"]  # fmt: skip
+__all__ = [
+    "Connection",
+    "ConnectionEvent",
+    "Counts",
+    "DatagramAcknowledged",
+    "DatagramExpired",
+    "DatagramLost",
+    "DatagramReceived",
+    "HandshakeEvent",
+    "PluginHost",
+    "Settings",
+    "StreamReceived",
+    "StreamReset",
+    "StreamStopped",
+]
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -89,6 +109,7 @@ class Connection:
         self.events: deque[ConnectionEvent] = deque()
         self.max_ack_delay_ns = chosen(settings.max_ack_delay_ns, profile.max_ack_delay_ns)
         self.peer_max_ack_delay_ns = profile.assumed_peer_max_ack_delay_ns
+        self.ack_frequency = AckFrequencies(settings)
         self.max_stream_data = chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes)
         self.flow = FlowControl(chosen(settings.max_data_bytes, profile.max_data_bytes), profile.largest_max_data_bytes)
         self.peer_max_stream_data = 0
@@ -108,17 +129,9 @@ class Connection:
             raise QuicError(f"there is no scheduler {settings.scheduler!r}; there are {', '.join(SCHEDULERS)}")
         if settings.address_count >= MAXIMUM_PATHS:
             raise QuicError(f"{settings.address_count} addresses; a connection has at most {MAXIMUM_PATHS - 1}")
-        advertised_ns = self.max_ack_delay_ns if profile.max_ack_delay_ns else settings.max_ack_delay_ns
         self.handshake = Handshake(
             is_client=is_client,
-            parameters=TransportParameters(
-                self.flow.window,
-                self.max_stream_data,
-                advertised_ns,
-                settings.accepts_plugins,
-                self.maximum_paths,
-                settings.idle_timeout_ns,
-            ),
+            parameters=(parameters := advertised(profile, settings)),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
         self._controller = settings.congestion_control or profile.congestion_control
@@ -140,6 +153,12 @@ class Connection:
         self.path.spaces[INITIAL].can_receive = True
         self.sending_streams: dict[int, SendingStream] = {}
         self.receiving_streams: dict[int, ReceivingStream] = {}
+        self.stream_limits = (
+            StreamLimits(parameters.max_streams, is_unidirectional=False),
+            StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
+        )
+        self.datagrams = DatagramQueue(parameters.max_datagram_frame_bytes)
+        """DATAGRAM frames, not those of UDP."""
         self.ready_streams: deque[SendingStream] = deque()
         """Streams with something new to send within their own limit, in turn."""
         self._next_bidirectional = 0 if is_client else 1
@@ -228,6 +247,8 @@ class Connection:
         if self.end is not None or (self.idle.timeout_ns and self.idle.is_over(self)):
             ending.on_deadline(self)
             return
+        if self.idle.timeout_ns:
+            self.idle.keep_alive(self)
         if self.addresses.is_busy:
             self.addresses.on_deadline(self)
         self._in_call = True
@@ -269,10 +290,13 @@ class Connection:
         self.move(ConnectionInput.START)
 
     def open_stream(self) -> int:
-        """The identifier of a new bidirectional stream (RFC 9000 section 2.1)."""
+        """The identifier of a new bidirectional stream (RFC 9000 section 2.1).
+
+        What is written on it waits where the peer does not allow so many streams yet (section 4.6).
+        """
         stream_id = self._next_bidirectional
         self._next_bidirectional += 4
-        self.sending_stream(stream_id)
+        stream_control.open_stream(self, stream_id)
         return stream_id
 
     def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
@@ -284,8 +308,15 @@ class Connection:
         stream.write(data, fin=fin)
         if not was_ready and stream.has_new():
             self.ready_streams.append(stream)
-        if self.profile.announces_limits_met and self.is_complete:
+        if self.profile.announces_limits_met and self.is_complete and not stream.waits:
             self.path.application.pending.extend(announce_limits_met(self, stream))
+
+    def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
+        """Send data that is not repeated when it is lost (RFC 9221), unless that would be at `expires_ns` or later.
+
+        Raises QuicError where the peer takes none, or none as large.
+        """
+        datagram_frames.send(self, data, expires_ns)
 
     def reset_stream(self, stream_id: int, error_code: int) -> None:
         """Send no more on a stream, and give up what has not arrived. Nothing happens where all of it has."""
@@ -425,5 +456,7 @@ class Connection:
         self.path.discard(HANDSHAKE)
         if self.profile.uses_first_path:
             path_control.open_all(self)
+        if self.ack_frequency.asks:
+            self.ack_frequency.ask(self)
         if self.plugin_host is not None:
             self.plugin_host.handshake_confirmed(self.accepts_plugins and self.peer_accepts_plugins)

@@ -81,6 +81,8 @@ class EcnMarking:
             self._move(path, EcnInput.ALL_LOST)
         if counts.ce > reported.ce:
             newest = max(packet.sent_ns for packet in newly)
+            if path.recovery is not None:
+                path.recovery.marked(newest, connection.now_ns)
             connection.operations.congestion_control(connection, path, MARKED, 0, newest)
 
     def begin_anew(self, path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.quic import sending
+from quicsim.quic.flow import blocked_now
 from quicsim.quic.frames import ConnectionCloseFrame, frame_size
 from quicsim.quic.loss import probe_timeout_ns
 from quicsim.quic.packet import AEAD_TAG_BYTES, APPLICATION, INITIAL, Datagram, Packet
@@ -23,6 +24,7 @@ __all__ = ["End", "Idle", "close", "on_deadline", "peer_closed", "violated"]
 
 PERIOD_TIMEOUTS = 3  # RFC 9000 section 10.2: the closing and draining periods last three probe timeouts
 IDLE_TIMEOUTS = 3  # section 10.1: an idle timeout is no shorter than three
+REMINDERS = 2  # assumed: a sender that is blocked says so twice an idle timeout, so that one may be lost (section 4.1)
 APPLICATION_ERROR = 0x0C  # section 20.1
 
 
@@ -55,17 +57,35 @@ class Idle:
             self._since_ns = connection.now_ns
         if self._since_ns < 0:
             return others_ns
-        over_ns = self._over_ns(connection)
-        return min(others_ns or over_ns, over_ns)
+        first_ns = self._over_ns(connection)
+        if is_held(connection):
+            first_ns = min(first_ns, self._reminder_ns)
+        return min(others_ns or first_ns, first_ns)
 
     def is_over(self, connection: Connection) -> bool:
         """Whether the connection has been idle for too long by now."""
         return self._since_ns >= 0 and self._over_ns(connection) <= connection.now_ns
 
+    @property
+    def _reminder_ns(self) -> int:
+        return self._since_ns + self.timeout_ns // REMINDERS
+
+    def keep_alive(self, connection: Connection) -> None:
+        """Say again what stops this endpoint, when nothing else has gone out for long (section 4.1)."""
+        if self._since_ns >= 0 and self._reminder_ns <= connection.now_ns and is_held(connection):
+            connection.path.application.pending.extend(blocked_now(connection))
+
     def _over_ns(self, connection: Connection) -> int:
         # Without back-off: doubled with each probe, three of them would always lie ahead.
         probe_ns = probe_timeout_ns(connection, connection.path, APPLICATION)
         return self._since_ns + max(self.timeout_ns, IDLE_TIMEOUTS * probe_ns)
+
+
+def is_held(connection: Connection) -> bool:
+    """Whether only the peer's limits keep this endpoint from sending: nothing is in flight that asks for an answer."""
+    if any(space.ack_eliciting_in_flight for path in connection.paths for space in path.open_spaces):
+        return False
+    return bool(blocked_now(connection))
 
 
 class End:
@@ -151,6 +171,7 @@ def begin(connection: Connection, given: ConnectionInput, frame: ConnectionClose
     for path in connection.paths:
         path.give_up()
     connection.ready_streams.clear()
+    connection.datagrams.waiting.clear()
 
 
 def close_datagrams(connection: Connection, frame: ConnectionCloseFrame) -> list[Datagram]:

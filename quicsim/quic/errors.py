@@ -13,6 +13,7 @@ __all__ = [
     "StreamLimitError",
     "StreamStateError",
     "StreamStateViolation",
+    "TransportParameterError",
 ]
 
 
@@ -60,6 +61,12 @@ class FrameEncodingError(ProtocolViolation):
     """Bytes that are no frame, or a value that no frame can carry (RFC 9000 section 12.4)."""
 
     code = 0x07
+
+
+class TransportParameterError(ProtocolViolation):
+    """A transport parameter that no correct peer sends (RFC 9000 section 7.4)."""
+
+    code = 0x08
 
 
 class StreamStateError(QuicError):

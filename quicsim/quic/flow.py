@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.frames import DataBlockedFrame, MaxDataFrame, MaxStreamDataFrame, StreamDataBlockedFrame
+from quicsim.quic.frames import (
+    DataBlockedFrame,
+    MaxDataFrame,
+    MaxStreamDataFrame,
+    StreamDataBlockedFrame,
+    StreamsBlockedFrame,
+)
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -12,14 +18,14 @@ if TYPE_CHECKING:
 
 Blocked = DataBlockedFrame | StreamDataBlockedFrame
 
-__all__ = ["FlowControl", "announce_limits_met", "consume", "grown", "is_still_met"]
+__all__ = ["FlowControl", "announce_limits_met", "blocked_now", "consume", "grown", "is_still_met"]
 
 
 class FlowControl:
     """The connection's two limits, in bytes of stream data over all streams."""
 
-    __slots__ = ("acknowledged_limit", "announced_limit", "consumed", "largest", "limit", "peer_limit", "received",
-                 "sent", "updated_ns", "window")  # fmt: skip
+    __slots__ = ("acknowledged_limit", "announced_limit", "consumed", "largest", "limit", "met", "peer_limit",
+                 "received", "sent", "updated_ns", "window")  # fmt: skip
 
     def __init__(self, window: int, largest: int) -> None:
         self.window = window
@@ -38,6 +44,8 @@ class FlowControl:
         self.sent = 0
         self.announced_limit = -1
         """The peer's limit that we last said stops us; -1: none did."""
+        self.met: dict[int, SendingStream] = {}
+        """Streams of which we said that their own limits stop them; some of them may go on again by now."""
 
     @property
     def credit(self) -> int:
@@ -65,10 +73,30 @@ def announce_limits_met(
     flow = connection.flow
     if stream.sent == stream.limit > stream.announced_limit:
         stream.announced_limit = stream.limit
+        flow.met[stream.stream_id] = stream
         frames.append(StreamDataBlockedFrame(stream.stream_id, stream.limit))
     if flow.sent == flow.peer_limit > flow.announced_limit:
         flow.announced_limit = flow.peer_limit
         frames.append(DataBlockedFrame(flow.peer_limit))
+    return frames
+
+
+def blocked_now(connection: Connection) -> list[Blocked | StreamsBlockedFrame]:
+    """What stops this endpoint now, of all that it has said it of (sections 4.1 and 4.6)."""
+    flow = connection.flow
+    flow.met = {key: stream for key, stream in flow.met.items() if stream.sent == stream.limit < stream.written}
+    frames: list[Blocked | StreamsBlockedFrame] = [
+        StreamDataBlockedFrame(stream.stream_id, stream.limit) for stream in flow.met.values()
+    ]
+    if flow.sent == flow.peer_limit == flow.announced_limit and any(
+        ready.sent < ready.written for ready in connection.ready_streams
+    ):
+        frames.append(DataBlockedFrame(flow.peer_limit))
+    frames += [
+        StreamsBlockedFrame(limits.is_unidirectional, limits.peer_limit)
+        for limits in connection.stream_limits
+        if limits.waiting and limits.announced_limit == limits.peer_limit
+    ]
     return frames
 
 

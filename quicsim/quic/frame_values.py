@@ -11,12 +11,15 @@ __all__ = [
     "ACK_DELAY_UNIT_NS",
     "PLUGIN_FRAME_TYPES",
     "AckFrame",
+    "AckFrequencyFrame",
     "ConnectionCloseFrame",
     "CryptoFrame",
     "DataBlockedFrame",
+    "DatagramFrame",
     "EcnCounts",
     "Frame",
     "HandshakeDoneFrame",
+    "ImmediateAckFrame",
     "MaxDataFrame",
     "MaxStreamDataFrame",
     "MaxStreamsFrame",
@@ -238,6 +241,27 @@ class HandshakeDoneFrame(NamedTuple):
     """The server confirms the handshake. Section 19.20."""
 
 
+class DatagramFrame(NamedTuple):
+    """Data that nobody repeats. RFC 9221 section 4."""
+
+    data: bytes
+
+
+class AckFrequencyFrame(NamedTuple):
+    """How the sender would like to be acknowledged. draft-ietf-quic-ack-frequency-14 section 4."""
+
+    sequence_number: int
+    ack_eliciting_threshold: int
+    """So many ack-eliciting packets may arrive without an ACK."""
+    requested_max_ack_delay_us: int
+    reordering_threshold: int
+    """So far out of order a packet is acknowledged at once; 0: never."""
+
+
+class ImmediateAckFrame(NamedTuple):
+    """Asks for an acknowledgement at once. draft-ietf-quic-ack-frequency-14 section 5."""
+
+
 PLUGIN_FRAME_TYPES = range(0x1C00, 0x1D00)
 """Assumed: a block of two-byte types that all begin with the byte 0x5C.
 
@@ -271,5 +295,5 @@ Frame = (
     | NewTokenFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame | MaxStreamsFrame | DataBlockedFrame
     | StreamDataBlockedFrame | StreamsBlockedFrame | NewConnectionIdFrame | RetireConnectionIdFrame | PathChallengeFrame
     | PathResponseFrame | PathAbandonFrame | PathBackupFrame | PathAvailableFrame | ConnectionCloseFrame
-    | HandshakeDoneFrame | PluginFrame
+    | HandshakeDoneFrame | AckFrequencyFrame | ImmediateAckFrame | DatagramFrame | PluginFrame
 )  # fmt: skip

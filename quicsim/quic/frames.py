@@ -14,12 +14,15 @@ from quicsim.quic.frame_values import (
     ACK_DELAY_UNIT_NS,
     PLUGIN_FRAME_TYPES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     EcnCounts,
     Frame,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
@@ -51,15 +54,19 @@ if TYPE_CHECKING:
 __all__ = [
     "ACK_DELAY_UNIT_NS",
     "FRAMES",
+    "MAXIMUM_STREAMS",
     "PLUGIN_FRAME_TYPES",
     "AckFrame",
+    "AckFrequencyFrame",
     "ConnectionCloseFrame",
     "CryptoFrame",
     "DataBlockedFrame",
+    "DatagramFrame",
     "EcnCounts",
     "Frame",
     "FrameRow",
     "HandshakeDoneFrame",
+    "ImmediateAckFrame",
     "MaxDataFrame",
     "MaxStreamDataFrame",
     "MaxStreamsFrame",
@@ -370,6 +377,21 @@ def _decode_close(data: bytes, frame_type: int, offset: int) -> tuple[Connection
     return ConnectionCloseFrame(error_code, cause, reason), offset
 
 
+def _datagram_size(frame: DatagramFrame) -> int:
+    return 1 + BYTES.size(frame.data)
+
+
+def _encode_datagram(frame: DatagramFrame) -> bytes:
+    return b"\x31" + BYTES.encode(frame.data)
+
+
+def _decode_datagram(data: bytes, frame_type: int, offset: int) -> tuple[DatagramFrame, int]:
+    if frame_type == 0x31:
+        content, offset = take_bytes(data, offset)
+        return DatagramFrame(content), offset
+    return DatagramFrame(bytes(data[offset:])), len(data)
+
+
 def _plugin_size(frame: PluginFrame) -> int:
     return varint_size(frame.frame_type) + varint_size(len(frame.data)) + len(frame.data)
 
@@ -429,6 +451,11 @@ _ROWS = (
         _decode_close,
     ),
     _row(0x1E, HandshakeDoneFrame, "handshake_done", "1"),
+    _row(0x1F, ImmediateAckFrame, "immediate_ack", "1", retransmittable=False),
+    _row(0xAF, AckFrequencyFrame, "ack_frequency", "1", NUMBER, NUMBER, NUMBER, NUMBER),
+    FrameRow(
+        (0x30, 0x31), DatagramFrame, "datagram", "01", True, False, _datagram_size, _encode_datagram, _decode_datagram
+    ),
     # Not repeated when it is lost: only the plugin knows what it would say by then.
     FrameRow((0x5C,), PluginFrame, "plugin", "1", True, False, _plugin_size, _encode_plugin, _decode_plugin),
 )  # fmt: skip

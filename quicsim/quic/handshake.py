@@ -15,6 +15,7 @@ from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionInput
 from quicsim.quic.stream_control import on_max_stream_data
+from quicsim.quic.stream_limits import permit
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -152,9 +153,17 @@ def take_peer_parameters(connection: Connection) -> None:
         raise ProtocolViolation("the peer's handshake carries no transport parameters")
     connection.flow.peer_limit = parameters.max_data
     connection.peer_max_stream_data = parameters.max_stream_data
-    for stream_id in connection.sending_streams:
+    connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
+    for limits, maximum in zip(
+        connection.stream_limits, (parameters.max_streams, parameters.max_unidirectional_streams), strict=True
+    ):
+        permit(connection, limits, maximum)
+    for stream_id, stream in connection.sending_streams.items():
+        if stream.waits:
+            continue
         on_max_stream_data(connection, stream_id, parameters.max_stream_data)
     connection.peer_accepts_plugins = parameters.accepts_plugins
     connection.idle.agree(parameters.idle_timeout_ns)
+    connection.ack_frequency.agree(parameters)
     if parameters.max_ack_delay_ns is not None:
         connection.peer_max_ack_delay_ns = parameters.max_ack_delay_ns

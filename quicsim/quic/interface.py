@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 __all__ = [
     "ConnectionEvent",
     "Counts",
+    "DatagramAcknowledged",
+    "DatagramExpired",
+    "DatagramLost",
+    "DatagramReceived",
     "HandshakeEvent",
     "PluginHost",
     "StreamReceived",
@@ -75,4 +79,37 @@ class HandshakeEvent(NamedTuple):
     state: ConnectionState
 
 
-ConnectionEvent = StreamReceived | StreamReset | StreamStopped | HandshakeEvent
+class DatagramReceived(NamedTuple):
+    """The data of a DATAGRAM frame of the peer's."""
+
+    data: bytes
+
+
+class DatagramAcknowledged(NamedTuple):
+    """The peer's stack has this data of ours."""
+
+    data: bytes
+
+
+class DatagramLost(NamedTuple):
+    """This data of ours seems to be lost; it may still be acknowledged later."""
+
+    data: bytes
+
+
+class DatagramExpired(NamedTuple):
+    """This data of ours was too old before there was room for it, and was not sent."""
+
+    data: bytes
+
+
+ConnectionEvent = (
+    StreamReceived
+    | StreamReset
+    | StreamStopped
+    | DatagramReceived
+    | DatagramAcknowledged
+    | DatagramLost
+    | DatagramExpired
+    | HandshakeEvent
+)

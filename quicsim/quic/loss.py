@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PacketLost
 from quicsim.quic.congestion.base import LOST
+from quicsim.quic.datagram_frames import report_lost
 from quicsim.quic.mtu import is_probe
 from quicsim.quic.packet import APPLICATION, Packet, Space
 
@@ -46,9 +47,13 @@ def declare_lost(
         if recorder.subscribers:
             kind = space.kind.name.lower()
             recorder.emit(PacketLost(connection.now_ns, recorder.name, kind, packet.number, trigger, path.path_id))
+    report_lost(connection, packets)
     last = packets[-1]
     lost_bytes = sum(packet.size_bytes for packet in packets if not is_probe(path, packet))
     if lost_bytes:
+        if path.recovery is not None:
+            late = [packet for packet in packets if not is_probe(path, packet)]
+            path.recovery.lost(connection, space, late, probe_timeout_ns(connection, path, space.kind))
         connection.operations.congestion_control(connection, path, LOST, lost_bytes, last.sent_ns)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.quic import sending
+from quicsim.quic.datagram_frames import report_lost
 from quicsim.quic.errors import QuicError
 from quicsim.quic.frames import (
     NewConnectionIdFrame,
@@ -130,6 +131,7 @@ class Addresses:
         """Validate from now on; a peer that only has another port keeps what is known of the path (section 9.4)."""
         path, now_ns = connection.path, connection.now_ns
         if not keeps_state:
+            report_lost(connection, path.application.outstanding.values())
             path.begin_anew(connection.profile, connection.new_controller(), now_ns)
         path.move(PathInput.ADDRESS_CHANGED)
         self._asked.clear()
@@ -222,6 +224,7 @@ class Addresses:
             path.move(PathInput.CHALLENGE_SENT)
         path.move(PathInput.TIMEOUT)
         if path.state is PathState.FAILED and self._validated is not None and self._validated != self.current:
+            report_lost(connection, path.application.outstanding.values())
             path.begin_anew(connection.profile, connection.new_controller(), connection.now_ns)
             path.move(PathInput.FALL_BACK)
             path.is_limited = False

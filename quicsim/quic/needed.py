@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from quicsim.quic.flow import is_still_met
 from quicsim.quic.frames import (
+    AckFrequencyFrame,
     CryptoFrame,
     DataBlockedFrame,
     Frame,
     HandshakeDoneFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    MaxStreamsFrame,
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
@@ -22,6 +24,7 @@ from quicsim.quic.frames import (
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    StreamsBlockedFrame,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +70,16 @@ def _blocked(
     return is_still_met(connection, frame)
 
 
+def _max_streams(connection: Connection, space: PacketNumberSpace, frame: MaxStreamsFrame) -> bool:
+    limits = connection.stream_limits[frame.unidirectional]
+    return frame.maximum == limits.limit > limits.acknowledged_limit
+
+
+def _streams_blocked(connection: Connection, space: PacketNumberSpace, frame: StreamsBlockedFrame) -> bool:
+    limits = connection.stream_limits[frame.unidirectional]
+    return frame.limit == limits.peer_limit and bool(limits.waiting)
+
+
 def _reset_stream(connection: Connection, space: PacketNumberSpace, frame: ResetStreamFrame) -> bool:
     return not connection.sending_streams[frame.stream_id].is_over
 
@@ -83,6 +96,10 @@ def _path_abandon(connection: Connection, space: PacketNumberSpace, frame: PathA
     return True
 
 
+def _ack_frequency(connection: Connection, space: PacketNumberSpace, frame: AckFrequencyFrame) -> bool:
+    return connection.ack_frequency.is_needed(frame)
+
+
 def _handshake_done(connection: Connection, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> bool:
     return not connection.peer_knows_confirmation
 
@@ -91,12 +108,15 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     CryptoFrame: _crypto,
     MaxDataFrame: _max_data,
     MaxStreamDataFrame: _max_stream_data,
+    MaxStreamsFrame: _max_streams,
     DataBlockedFrame: _blocked,
     StreamDataBlockedFrame: _blocked,
+    StreamsBlockedFrame: _streams_blocked,
     ResetStreamFrame: _reset_stream,
     StopSendingFrame: _stop_sending,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,
+    AckFrequencyFrame: _ack_frequency,
     HandshakeDoneFrame: _handshake_done,
 }

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from quicsim.quic.frames import MAXIMUM_STREAMS
+from quicsim.quic.path import MAXIMUM_PATHS
+from quicsim.quic.settings import chosen
 from quicsim.quic.varint import decode_varint, encode_varint
 
-__all__ = ["TransportParameters"]
+if TYPE_CHECKING:
+    from quicsim.quic.profiles import Profile
+    from quicsim.quic.settings import Settings
 
+__all__ = ["TransportParameters", "advertised"]
+
+MICROSECOND_NS = 1_000
 MILLISECOND_NS = 1_000_000
 
 _MAX_IDLE_TIMEOUT = 0x01
 _MAX_DATA = 0x04
 _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
+_MAX_STREAMS_BIDI = 0x08
+_MAX_STREAMS_UNI = 0x09
 _MAX_ACK_DELAY = 0x0B
+_MAX_DATAGRAM_FRAME_SIZE = 0x20  # RFC 9221 section 3
+_MIN_ACK_DELAY = 0xFF04DE1B  # draft-ietf-quic-ack-frequency-14 section 3
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
 _PLUGIN_EXCHANGE = 0x50_4C_47  # "PLG"; no registered parameter: the paper's exchange has none
 
@@ -29,16 +42,30 @@ class TransportParameters:
     accepts_plugins: bool
     maximum_paths: int = 1
     """How many paths this endpoint uses at most; 1: it knows one only, and says nothing."""
+    min_ack_delay_ns: int | None = None
+    """This endpoint takes ACK_FREQUENCY frames, for delays from this on; None: it does not. In whole microseconds."""
     idle_timeout_ns: int = 0
     """After how long without anything the connection is closed; 0: never. Rounded up on the wire as well."""
+    max_streams: int = MAXIMUM_STREAMS
+    """How many bidirectional streams the peer may open to begin with."""
+    max_unidirectional_streams: int = 0
+    """How many unidirectional ones: the exchange of plugins takes one, also where it refuses them all."""
+
+    max_datagram_frame_bytes: int = 0
+    """The largest DATAGRAM frame that this endpoint takes, type and length included; 0: none (RFC 9221)."""
 
     def encode(self) -> bytes:
         """Identifier, length and value of each parameter (section 18)."""
         values = {_MAX_DATA: self.max_data, _MAX_STREAM_DATA_BIDI_REMOTE: self.max_stream_data}
+        values |= {_MAX_STREAMS_BIDI: self.max_streams, _MAX_STREAMS_UNI: self.max_unidirectional_streams}
         if self.max_ack_delay_ns is not None:
             values[_MAX_ACK_DELAY] = -(-self.max_ack_delay_ns // MILLISECOND_NS)
+        if self.min_ack_delay_ns is not None:
+            values[_MIN_ACK_DELAY] = -(-self.min_ack_delay_ns // MICROSECOND_NS)
         if self.idle_timeout_ns:
             values[_MAX_IDLE_TIMEOUT] = -(-self.idle_timeout_ns // MILLISECOND_NS)
+        if self.max_datagram_frame_bytes:
+            values[_MAX_DATAGRAM_FRAME_SIZE] = self.max_datagram_frame_bytes
         if self.maximum_paths > 1:
             values[_INITIAL_MAX_PATH_ID] = self.maximum_paths - 1
         encoded = b""
@@ -69,5 +96,26 @@ class TransportParameters:
             max_ack_delay_ns=number(_MAX_ACK_DELAY) * MILLISECOND_NS if _MAX_ACK_DELAY in values else None,
             accepts_plugins=_PLUGIN_EXCHANGE in values,
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
+            min_ack_delay_ns=number(_MIN_ACK_DELAY) * MICROSECOND_NS if _MIN_ACK_DELAY in values else None,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
+            max_streams=number(_MAX_STREAMS_BIDI),
+            max_unidirectional_streams=number(_MAX_STREAMS_UNI),
+            max_datagram_frame_bytes=number(_MAX_DATAGRAM_FRAME_SIZE),
         )
+
+
+def advertised(profile: Profile, settings: Settings) -> TransportParameters:
+    """What an endpoint with these settings says of itself."""
+    own_ns = settings.max_ack_delay_ns
+    return TransportParameters(
+        max_data=chosen(settings.max_data_bytes, profile.max_data_bytes),
+        max_stream_data=chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes),
+        max_ack_delay_ns=chosen(own_ns, profile.max_ack_delay_ns) if profile.max_ack_delay_ns else own_ns,
+        accepts_plugins=settings.accepts_plugins,
+        maximum_paths=MAXIMUM_PATHS if profile.is_multipath else 1,
+        min_ack_delay_ns=settings.min_ack_delay_ns,
+        idle_timeout_ns=settings.idle_timeout_ns,
+        max_streams=chosen(settings.max_streams, MAXIMUM_STREAMS),
+        max_unidirectional_streams=1,
+        max_datagram_frame_bytes=settings.max_datagram_frame_bytes,
+    )

@@ -20,6 +20,7 @@ from quicsim.quic.packet import (
 )
 from quicsim.quic.rtt import RttEstimator
 from quicsim.quic.sent import PacketNumberSpace
+from quicsim.quic.spurious import Recovery
 from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState, advance
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Path:
         "expired_ns",
         "expiries",
         "first_rtt_sample_ns",
+        "follows_acks",
         "is_backup",
         "is_limited",
         "is_open",
@@ -84,6 +86,7 @@ class Path:
         "peer_status_sequence",
         "probes_left",
         "pto_count",
+        "recovery",
         "rtt",
         "samples_delivery",
         "send_quantum_bytes",
@@ -149,7 +152,10 @@ class Path:
         self.rtt = RttEstimator(profile.initial_rtt_ns)
         self.first_rtt_sample_ns = 0
         self.congestion = congestion
+        self.recovery = Recovery() if congestion.undoes else None
+        """What may prove not to have been lost; None: nobody asks."""
         self.samples_delivery = congestion.samples_delivery
+        self.follows_acks = congestion.follows_acks
         self.delivery = DeliveryRate()
         """Kept where the controller asks for it."""
         self.chance = chance
@@ -312,6 +318,7 @@ class Path:
         self.delivery = DeliveryRate()
         self.began_ns = now_ns
         self.congestion = congestion
+        self.recovery = Recovery() if congestion.undoes else None
         self.cwnd_bytes = profile.initial_window_bytes(self.datagram_bytes)
         self.ssthresh_bytes = 1 << 62
         self.timer_is_stale = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from quicsim.quic.datagram_frames import report_lost
 from quicsim.quic.errors import QuicError
 from quicsim.quic.frames import (
     FRAMES,
@@ -149,6 +150,7 @@ def close(connection: Connection, path: Path, heir: Path) -> None:
     space = path.application
     for packet in (*space.lost.values(), *space.outstanding.values()):
         heir.application.pending.extend(frame for frame in packet.frames if is_needed(connection, space, frame))
+    report_lost(connection, space.outstanding.values())
     heir.application.pending.extend(frame for frame in space.pending if FRAMES[type(frame)].retransmittable)
     path.give_up()
     path.sending_state = SendingProcessState.APPLICATION_LIMITED  # it waits for no pacing any more

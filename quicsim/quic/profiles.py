@@ -78,7 +78,14 @@ class Profile:
     growth_fraction_bits: int = 32
     """A coupled window's growth is reckoned in so many binary places of a packet, rounded towards none."""
     proportional_rate_reduction: bool = False
-    """Whether a coupled window shrinks with what is delivered, as RFC 6937 has it; else it is cut at once."""
+    """Whether a window shrinks with what is delivered (RFC 9937, but for BBR); else it is cut at once."""
+    takes_ack_frequency: bool = False
+    """Whether it knows ACK_FREQUENCY frames (draft-ietf-quic-ack-frequency), where its host is told to use them."""
+    undoes_spurious_losses: bool | None = False
+    """Whether a controller takes back what it did for losses that prove to be none; None: as its own document has it.
+
+    RFC 9438 section 4.9.2 and the draft of BBR have it done, RFC 9002 does not speak of it.
+    """
     hystart: bool = False
     """Whether the first slow start of NewReno and CUBIC ends when the delay grows (RFC 9406)."""
     growth_restarts_on_loss: bool = False
@@ -118,6 +125,8 @@ RFC9002 = Profile(
     maximum_timeouts=0,
     migrates=True,
     counts_ecn_marks=True,
+    takes_ack_frequency=True,
+    undoes_spurious_losses=None,
     hystart=True,
     announces_limits_met=True,
 )

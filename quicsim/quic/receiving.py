@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from quicsim.events import Code, MetricsUpdated, PacketReceived
-from quicsim.quic import path_control
+from quicsim.quic import datagram_frames, path_control
+from quicsim.quic.ack_frequency import asked_at_once
 from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
 from quicsim.quic.ecn import count_mark
 from quicsim.quic.ending import peer_closed
@@ -17,12 +18,16 @@ from quicsim.quic.frames import (
     ACK_DELAY_UNIT_NS,
     FRAMES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
+    MaxStreamsFrame,
     PaddingFrame,
     PathAbandonFrame,
     PathAckFrame,
@@ -37,11 +42,12 @@ from quicsim.quic.frames import (
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
+    StreamsBlockedFrame,
     encode_frame,
     may_travel,
 )
 from quicsim.quic.mtu import probe_arrived
-from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.packet import APPLICATION, CE, HANDSHAKE, INITIAL, Datagram, Packet, Space
 from quicsim.quic.stream_control import (
     on_max_stream_data,
     on_reset_stream,
@@ -49,6 +55,7 @@ from quicsim.quic.stream_control import (
     on_stream_frame,
     receiving_stream,
 )
+from quicsim.quic.stream_limits import on_max_streams, stream_ended
 from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
@@ -101,7 +108,10 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
         operations.parse_frames(connection, path, space, packet)
         if packet.ack_eliciting and space.can_receive:
             received.unreported_ack_eliciting += 1
+            if packet.number > received.largest_ack_eliciting:
+                received.largest_ack_eliciting = packet.number
             received.deadline_ns = operations.decide_ack(connection, path, space, packet)
+        received.was_marked = packet.ecn == CE
 
 
 def check_frames(packet: Packet) -> None:
@@ -152,8 +162,14 @@ def process_plugin_frame(
         parse(connection, path, space, packet, frame)
 
 
+Unanswered = PaddingFrame | PingFrame | DataBlockedFrame | StreamsBlockedFrame
+
+
 def _ignore(
-    connection: Connection, path: Path, space: PacketNumberSpace, frame: PaddingFrame | PingFrame | DataBlockedFrame
+    connection: Connection,
+    path: Path,
+    space: PacketNumberSpace,
+    frame: Unanswered,
 ) -> None:
     """PADDING and PING ask for nothing beyond what their packet does; limits rise with what is read, asked or not."""
 
@@ -213,6 +229,10 @@ def _on_max_stream_data(
     on_max_stream_data(connection, frame.stream_id, frame.maximum)
 
 
+def _on_max_streams(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxStreamsFrame) -> None:
+    on_max_streams(connection, frame)
+
+
 def _on_stream_data_blocked(
     connection: Connection, path: Path, space: PacketNumberSpace, frame: StreamDataBlockedFrame
 ) -> None:
@@ -225,6 +245,18 @@ def _on_reset_stream(connection: Connection, path: Path, space: PacketNumberSpac
 
 def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpace, frame: StopSendingFrame) -> None:
     on_stop_sending(connection, frame)
+
+
+def _on_datagram(connection: Connection, path: Path, space: PacketNumberSpace, frame: DatagramFrame) -> None:
+    datagram_frames.on_datagram(connection, frame)
+
+
+def _on_ack_frequency(connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrequencyFrame) -> None:
+    connection.ack_frequency.received(connection, frame)
+
+
+def _on_immediate_ack(connection: Connection, path: Path, space: PacketNumberSpace, frame: ImmediateAckFrame) -> None:
+    asked_at_once(connection, space)
 
 
 def _on_handshake_done(connection: Connection, path: Path, space: PacketNumberSpace, frame: HandshakeDoneFrame) -> None:
@@ -243,8 +275,10 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PaddingFrame: _ignore,
     PingFrame: _ignore,
     DataBlockedFrame: _ignore,
+    StreamsBlockedFrame: _ignore,
     StreamDataBlockedFrame: _on_stream_data_blocked,
     ResetStreamFrame: _on_reset_stream,
+    DatagramFrame: _on_datagram,
     StopSendingFrame: _on_stop_sending,
     PathAckFrame: _on_path_ack,
     PathsFrame: _on_paths,
@@ -254,7 +288,10 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
+    MaxStreamsFrame: _on_max_streams,
     HandshakeDoneFrame: _on_handshake_done,
+    AckFrequencyFrame: _on_ack_frequency,
+    ImmediateAckFrame: _on_immediate_ack,
     ConnectionCloseFrame: _on_connection_close,
     PathChallengeFrame: _on_path_challenge,
     PathResponseFrame: _on_path_response,
@@ -265,6 +302,8 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
     """Settle what is newly acknowledged and return how many packets that are. The default of ProcessAck."""
     largest_before = space.largest_acknowledged
     newly = space.acknowledge(frame)
+    if path.recovery is not None and path.recovery.missing:
+        path.recovery.acknowledged(connection, path, space, frame)
     if not newly:
         return 0
     now_ns = connection.now_ns
@@ -298,8 +337,10 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         operations.detect_loss(connection, path, space)
     else:
         space.loss_time_ns = 0
-    if path.samples_delivery:
+    if path.follows_acks:
         operations.congestion_control(connection, path, ACK_TOLD, 0, now_ns)
+    if connection.ack_frequency.asks:
+        connection.ack_frequency.ask(connection)
     recorder = connection.recorder
     if recorder.subscribers:
         rtt = path.rtt
@@ -325,7 +366,8 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         connection.operations.congestion_control(connection, path, ACKED, packet.size_bytes, packet.sent_ns)
     for frame in packet.frames:
         if isinstance(frame, StreamFrame):
-            connection.sending_streams[frame.stream_id].acknowledge(frame)
+            if connection.sending_streams[frame.stream_id].acknowledge(frame):
+                stream_ended(connection, frame.stream_id)
         elif isinstance(frame, AckFrame):
             space.received.forget_below(frame.ranges[0][1] + 1)
         elif isinstance(frame, CryptoFrame):
@@ -338,6 +380,14 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
             )
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
         elif isinstance(frame, ResetStreamFrame):
-            connection.sending_streams[frame.stream_id].acknowledge_reset()
+            if connection.sending_streams[frame.stream_id].acknowledge_reset():
+                stream_ended(connection, frame.stream_id)
+        elif isinstance(frame, DatagramFrame):
+            datagram_frames.acknowledged(connection, frame)
+        elif isinstance(frame, MaxStreamsFrame):
+            limits = connection.stream_limits[frame.unidirectional]
+            limits.acknowledged_limit = max(limits.acknowledged_limit, frame.maximum)
+        elif isinstance(frame, AckFrequencyFrame):
+            connection.ack_frequency.acknowledged(connection, frame)
         elif isinstance(frame, HandshakeDoneFrame):
             connection.peer_knows_confirmation = True

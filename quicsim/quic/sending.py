@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import Code, LossTimerUpdated, PacketSent
 from quicsim.quic.congestion.base import IDLE
-from quicsim.quic.frames import FRAMES, AckFrame, PaddingFrame, PathAckFrame, StreamFrame
+from quicsim.quic.datagram_frames import drop_too_large
+from quicsim.quic.frames import FRAMES, AckFrame, DatagramFrame, PaddingFrame, PathAckFrame, StreamFrame
 from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.mtu import probe
 from quicsim.quic.packet import (
@@ -106,6 +107,8 @@ def send(connection: Connection, path: Path, packets: tuple[Packet, ...]) -> Dat
         operations.send_packet(connection, path, packet)
         if packet.sent_ns < 0:
             hold_back(path, packet)
+            if any(isinstance(frame, DatagramFrame) for frame in packet.frames):
+                connection.datagrams.put_back()
             held += 1
         set_timer(connection, path)
         if packet.in_flight and packet.sent_ns >= 0:
@@ -155,6 +158,7 @@ def is_idle(connection: Connection) -> bool:
     operations = connection.operations
     if (
         connection.ready_streams
+        or connection.datagrams.waiting
         or not connection.is_confirmed
         or operations.select_retransmission is not operations.default_select_retransmission
         or operations.set_timer is not operations.default_set_timer
@@ -220,6 +224,8 @@ def assemble(connection: Connection, path: Path, packet: Packet, selected: int) 
     frames_room_bytes = room_bytes - header_bytes - AEAD_TAG_BYTES
     if frames_room_bytes < HEADER_PROTECTION_SAMPLE_BYTES:
         return None
+    if connection.datagrams.waiting and room_bytes == path.datagram_bytes:
+        drop_too_large(connection, frames_room_bytes)
     packet.room_bytes = frames_room_bytes
     operations.generate_frames(connection, path, path.spaces[packet.space], packet, selected)
     if not packet.frames:
@@ -242,7 +248,9 @@ def has_content(connection: Connection, space: PacketNumberSpace) -> bool:
 
 
 def has_stream_data(connection: Connection) -> bool:
-    """Whether a stream has something new that both flow control limits allow."""
+    """Whether a stream has something new that both flow control limits allow, or a DATAGRAM waits."""
+    if connection.datagrams.waiting:
+        return True
     if not connection.ready_streams:
         return False
     if connection.flow.peer_limit > connection.flow.sent:

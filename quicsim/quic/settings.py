@@ -6,9 +6,20 @@ from dataclasses import dataclass, field
 
 from quicsim.randomness import Streams
 
-__all__ = ["DEFAULT_SCHEDULER", "Settings", "chosen"]
+__all__ = ["DEFAULT_SCHEDULER", "AckFrequency", "Settings", "chosen"]
 
 DEFAULT_SCHEDULER = "lowest-rtt"
+
+
+@dataclass(frozen=True, slots=True)
+class AckFrequency:
+    """How seldom a peer is asked to acknowledge, at most (draft-ietf-quic-ack-frequency-14 section 4)."""
+
+    ack_eliciting_threshold: int
+    """So many packets that ask for an ACK may arrive without one."""
+    max_ack_delay_ns: int
+    reordering_threshold: int
+    """So far out of order a packet is acknowledged at once; 0: never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +30,16 @@ class Settings:
     datagram_bytes: int | None = None
     max_ack_delay_ns: int | None = None
     """Advertised to the peer."""
+    min_ack_delay_ns: int | None = None
+    """The peer may ask for other delays, down to this; None: it may not."""
+    ack_frequency: AckFrequency | None = None
+    """What this end asks of its peer, if that takes it; None: nothing."""
     max_data_bytes: int | None = None
     max_stream_data_bytes: int | None = None
+    max_streams: int | None = None
+    """How many bidirectional streams the peer may have open at once; None: as many as it likes."""
+    max_datagram_frame_bytes: int = 0
+    """The largest DATAGRAM frame that is taken (RFC 9221 section 3); 0: none."""
     certificate_chain_bytes: int = 3_000
     """Assumed: between a short ECDSA chain and a long RSA chain."""
     accepts_plugins: bool = True

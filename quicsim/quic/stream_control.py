@@ -10,6 +10,7 @@ from quicsim.quic.flow import consume
 from quicsim.quic.frames import StopSendingFrame, StreamFrame
 from quicsim.quic.interface import StreamReceived, StreamReset, StreamStopped
 from quicsim.quic.states import ReceivingStreamState
+from quicsim.quic.stream_limits import admit, await_permission, stream_ended
 from quicsim.quic.streams import ReceivingStream
 
 if TYPE_CHECKING:
@@ -22,12 +23,18 @@ __all__ = [
     "on_reset_stream",
     "on_stop_sending",
     "on_stream_frame",
+    "open_stream",
     "receiving_stream",
     "reset_stream",
     "stop_sending",
 ]
 
 _DATA_READ = ReceivingStreamState.DATA_READ  # looked up once: a member costs more to find in its class than a call does
+
+
+def open_stream(connection: Connection, stream_id: int) -> None:
+    """Open a stream of this endpoint's, or have it wait until the peer allows it (section 4.6)."""
+    await_permission(connection, connection.sending_stream(stream_id))
 
 
 def receiving_stream(connection: Connection, stream_id: int) -> ReceivingStream:
@@ -39,6 +46,8 @@ def _accept(connection: Connection, stream_id: int) -> ReceivingStream:
     opened_here = bool(stream_id & 1) != connection.is_client
     if opened_here and (stream_id & 2 or stream_id not in connection.sending_streams):
         raise StreamStateViolation(f"data on stream {stream_id}, which only this endpoint may open")
+    if not opened_here:
+        admit(connection, stream_id)
     stream = connection.receiving_streams[stream_id] = ReceivingStream(stream_id, connection.max_stream_data)
     if not stream_id & 2 and not opened_here:
         connection.sending_stream(stream_id)
@@ -61,6 +70,8 @@ def on_stream_frame(connection: Connection, frame: StreamFrame) -> None:
     if not count and not finished:
         return
     consume(connection, stream, count)
+    if finished:
+        stream_ended(connection, stream_id)
     if stream.is_stopped:
         return
     if stream_id == connection.peer_exchange_stream_id:
@@ -77,7 +88,7 @@ def on_stream_frame(connection: Connection, frame: StreamFrame) -> None:
 def on_max_stream_data(connection: Connection, stream_id: int, maximum: int) -> None:
     """The peer raised a stream's limit."""
     stream = connection.sending_streams.get(stream_id)
-    if stream is None:
+    if stream is None or stream.waits:
         raise ProtocolViolation(f"MAX_STREAM_DATA for stream {stream_id}, which does not exist")
     if maximum > stream.limit:
         was_ready = stream.has_new()
@@ -123,7 +134,8 @@ def _reset(connection: Connection, stream: SendingStream, error_code: int, *, is
             rest = [other for other in pending if not _is_data_of(other, stream.stream_id)]
             pending.clear()
             pending.extend(rest)
-    connection.announce(frame)
+    if not stream.waits:
+        connection.announce(frame)
     recorder = connection.recorder
     if recorder.subscribers:
         recorder.emit(
@@ -149,6 +161,7 @@ def on_reset_stream(connection: Connection, frame: ResetStreamFrame) -> None:
         return
     stream.read_reset()
     consume(connection, stream, frame.final_size - stream.delivered)
+    stream_ended(connection, frame.stream_id)
     if not stream.is_stopped:
         connection.events.append(StreamReset(frame.stream_id, frame.error_code))
 

@@ -31,7 +31,7 @@ class SendingStream:
     """The sending part of a stream. Offsets and limits are in bytes."""
 
     __slots__ = ("acknowledged", "announced_limit", "content", "fin_acknowledged", "fin_sent", "fin_written", "limit",
-                 "sent", "state", "stream_id", "written")  # fmt: skip
+                 "reset_frame", "sent", "state", "stream_id", "waits", "written")  # fmt: skip
 
     def __init__(self, stream_id: int, limit: int) -> None:
         self.stream_id = stream_id
@@ -39,6 +39,10 @@ class SendingStream:
         """The peer's MAX_STREAM_DATA."""
         self.announced_limit = -1
         """The limit that we last said stops this stream; -1: none did."""
+        self.waits = False
+        """The peer does not allow so many streams yet."""
+        self.reset_frame: ResetStreamFrame | None = None
+        """What ended it early."""
         self.written = 0
         self.sent = 0
         self.content: bytearray | None = None
@@ -71,7 +75,7 @@ class SendingStream:
         """Whether there is something that was never sent and that the stream's limit allows."""
         if self.sent < self.written:
             return self.sent < self.limit
-        return self.fin_written and not self.fin_sent
+        return self.fin_written and not self.fin_sent and not self.waits
 
     def take(self, room_bytes: int, connection_credit: int) -> tuple[StreamFrame, int] | None:
         """A frame of new data that fits in `room_bytes`, and its size; None when not one byte does."""
@@ -101,8 +105,8 @@ class SendingStream:
             return frame, overhead + length
         return frame, frame_size(frame)
 
-    def acknowledge(self, frame: StreamFrame) -> None:
-        """The peer has the frame's bytes."""
+    def acknowledge(self, frame: StreamFrame) -> bool:
+        """The peer has the frame's bytes. Whether it has all with them."""
         self.acknowledged.add(frame.offset, frame.offset + frame.length)
         if frame.fin:
             self.fin_acknowledged = True
@@ -112,6 +116,8 @@ class SendingStream:
             and self.acknowledged.contiguous_end == self.written
         ):
             self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.ALL_ACKNOWLEDGED)
+            return True
+        return False
 
     def still_needs(self, frame: StreamFrame) -> bool:
         """Whether the peer may still lack something of a frame that was sent before."""
@@ -129,12 +135,15 @@ class SendingStream:
         self.written = self.sent
         self.fin_written = self.fin_sent = True  # nothing is new any more
         self.content = None
-        return ResetStreamFrame(self.stream_id, error_code, self.sent)
+        self.reset_frame = ResetStreamFrame(self.stream_id, error_code, self.sent)
+        return self.reset_frame
 
-    def acknowledge_reset(self) -> None:
-        """The peer has the RESET_STREAM."""
+    def acknowledge_reset(self) -> bool:
+        """The peer has the RESET_STREAM. Whether that is news."""
         if self.state is SendingStreamState.RESET_SENT:
             self.state = advance(SENDING_STREAM, self.state, SendingStreamInput.RESET_ACKNOWLEDGED)
+            return True
+        return False
 
     @property
     def is_reset(self) -> bool:

@@ -3,14 +3,30 @@
 from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from quicsim.apps.datagrams import NUMBER_BYTES
 from quicsim.distributions import Always
 from quicsim.scenario.distribution import DistributedDuration, DistributedSize
 from quicsim.scenario.errors import suggestion
-from quicsim.scenario.values import Duration, HostName, PositiveCount, PositiveDuration, PositiveSize, Rate, Table
+from quicsim.scenario.values import (
+    Duration,
+    HostName,
+    PositiveCount,
+    PositiveDuration,
+    PositiveSize,
+    Rate,
+    Size,
+    Table,
+)
 
-__all__ = ["APPLICATIONS", "Applications", "Messages", "Requests", "Transfer", "Video", "Web", "WebObject"]
+__all__ = ["APPLICATIONS", "Applications", "Datagrams", "Messages", "Requests", "Transfer", "Video", "Web", "WebObject"]
+
+
+def _holds_its_number(value: int) -> int:
+    if value < NUMBER_BYTES:
+        raise ValueError(f"must be {NUMBER_BYTES} bytes or more: each begins with its number")
+    return value
 
 
 class Requests(Table):
@@ -76,6 +92,22 @@ class Messages(Table):
     start_ns: Duration = Field(0, alias="start")
     """When the first one is written, on the simulation clock; at the end of the handshake, if that is later."""
     sender: HostName = Field("client", alias="from")
+
+
+class Datagrams(Table):
+    """A datagram every so often, of which none is repeated (RFC 9221)."""
+
+    count: PositiveCount
+    size_bytes: Annotated[Size, AfterValidator(_holds_its_number)] = Field(alias="size")
+    gap_ns: PositiveDuration = Field(alias="gap")
+    """From the sending of one to that of the next."""
+    deadline_ns: PositiveDuration = Field(alias="deadline")
+    """One that arrives later is late. The run is over so long after the last one was sent."""
+    start_ns: Duration = Field(0, alias="start")
+    """When the first one is sent, on the simulation clock; at the end of the handshake, if that is later."""
+    sender: HostName = Field("client", alias="from")
+    lifetime_ns: Duration = Field(0, alias="lifetime")
+    """One for which there is no room for so long is not sent (RFC 9221 section 5.4); 0: it waits."""
 
 
 class Video(Table):
@@ -147,6 +179,7 @@ class Applications(Table):
     requests: Requests | None = None
     transfer: Transfer | None = None
     messages: Messages | None = None
+    datagrams: Datagrams | None = None
     video: Video | None = None
     web: Web | None = None
 

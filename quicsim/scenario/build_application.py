@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from quicsim.apps.asking import Answerer, Asker
 from quicsim.apps.bulk import Receiver, Sender
+from quicsim.apps.datagrams import Sink, Source
 from quicsim.apps.messages import Listener, Talker
 from quicsim.apps.requests import Drawn, Requester
 from quicsim.apps.video import Film, Player
 from quicsim.apps.web import Page, PageObject
 from quicsim.scenario.measure_application import (
+    DatagramsMeasured,
     MessagesMeasured,
     OpenTransferMeasured,
     PageMeasured,
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     from quicsim.distributions import Distribution
     from quicsim.endpoint import Endpoint
-    from quicsim.scenario.applications import Messages, Requests, Transfer, Video, Web
+    from quicsim.scenario.applications import Datagrams, Messages, Requests, Transfer, Video, Web
     from quicsim.scenario.build_connection import Place, Sides
     from quicsim.scenario.measure_application import Measuring
 
@@ -69,6 +71,20 @@ def _messages(table: Messages, place: Place, client: Endpoint, server: Endpoint)
     return MessagesMeasured(talker, Listener(listening, message_bytes=table.size_bytes))
 
 
+def _datagrams(table: Datagrams, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
+    sending, receiving = (client, server) if table.sender == "client" else (server, client)
+    source = Source(
+        sending,
+        count=table.count,
+        data_bytes=table.size_bytes,
+        gap_ns=table.gap_ns,
+        deadline_ns=table.deadline_ns,
+        start_ns=table.start_ns,
+        lifetime_ns=table.lifetime_ns,
+    )
+    return DatagramsMeasured(source, Sink(receiving), table.deadline_ns)
+
+
 def _transfer(table: Transfer, place: Place, client: Endpoint, server: Endpoint) -> Measuring:
     sender, receiver = (server, client) if table.sender == "server" else (client, server)
     size_bytes = table.size_bytes or ENDLESS_BYTES
@@ -110,6 +126,7 @@ BUILDERS: Mapping[str, Callable[[Any, Place, Endpoint, Endpoint], Measuring]] = 
     "requests": _requests,
     "transfer": _transfer,
     "messages": _messages,
+    "datagrams": _datagrams,
     "video": _video,
     "web": _web,
 }

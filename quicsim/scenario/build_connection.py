@@ -13,7 +13,7 @@ from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.profiles import Bridge, profile_named
-from quicsim.quic.settings import DEFAULT_SCHEDULER
+from quicsim.quic.settings import DEFAULT_SCHEDULER, AckFrequency
 from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.values import HOST_NAMES
@@ -80,8 +80,12 @@ def build_side(place: Place, name: HostName) -> Side:
         congestion_control=host.congestion_control,
         datagram_bytes=host.datagram_size_bytes,
         max_ack_delay_ns=host.max_ack_delay_ns,
+        min_ack_delay_ns=host.min_ack_delay_ns,
+        ack_frequency=None if host.ack_frequency is None else AckFrequency(**host.ack_frequency.model_dump()),
         max_data_bytes=host.max_data_bytes,
         max_stream_data_bytes=host.max_stream_data_bytes,
+        max_streams=host.max_streams,
+        max_datagram_frame_bytes=place.flow.datagram_frame_limit(host),
         certificate_chain_bytes=hosts.server.certificate_chain_bytes,
         accepts_plugins=host.plugins,
         ecn=host.ecn,
@@ -99,6 +103,10 @@ def build_side(place: Place, name: HostName) -> Side:
     profile = profile_named(host.profile)
     if host.bridge is not None:
         profile = replace(profile, bridge=Bridge(host.bridge))
+    if host.recovery is not None:
+        profile = replace(profile, proportional_rate_reduction=host.recovery == "prr")
+    if host.undo_spurious_losses is not None:
+        profile = replace(profile, undoes_spurious_losses=host.undo_spurious_losses)
     connection = Connection(
         is_client=name == "client",
         profile=profile,

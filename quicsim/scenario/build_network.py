@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from quicsim.net.link import DirectionSpec
 from quicsim.net.routing import Hop, Links, address, first_links, route
 from quicsim.net.topology import Network
+from quicsim.quic.datagram_frames import largest_data_bytes
+from quicsim.quic.packet import MINIMUM_INITIAL_BYTES
 from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.build_queue import discipline, queue_problems
 from quicsim.scenario.errors import Key, suggestion
@@ -35,7 +37,8 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
-NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout")
+NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout", "max_streams", "recovery", "undo_spurious_losses",
+                         "min_ack_delay", "ack_frequency")  # fmt: skip
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000
 """aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""
@@ -87,6 +90,7 @@ def network_problems(scenario: Setup) -> Iterator[tuple[Key, str]]:
     for name, flow in scenario.every_flow.items():
         place = ("flows", name) if name else ()
         wrong += list(_foreign_problems(place, flow)) or _flow_problems(place, flow, ends, hosts)
+        wrong += _datagram_problems(place, flow)
     wrong += list(_shared_host_problems(scenario))
     yield from wrong
     if any(key == ("links",) or key[-1] == "between" for key, _sentence in wrong):  # there is no route to reckon with
@@ -147,6 +151,19 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
         if host.scheduler is not None and host.profile not in scheduled:
             which = " or ".join(f'"{name}"' for name in scheduled)
             yield (*place, "hosts", role, "scheduler"), f'profile "{host.profile}" has its own; take profile {which}'
+        peer = HOST_NAMES[1 - HOST_NAMES.index(role)]
+        if host.ack_frequency is not None and _host(flow, peer).min_ack_delay_ns is None:
+            text = f"asks the {peer} for what it does not take; give the {peer} a min_ack_delay, such as 1ms"
+            yield (*place, "hosts", role, "ack_frequency"), text
+        of_profile = PROFILES[host.profile].congestion_control if host.profile in PROFILES else None
+        controller = host.congestion_control or of_profile
+        if host.undo_spurious_losses and controller == "olia":
+            yield (
+                (*place, "hosts", role, "undo_spurious_losses"),
+                '"olia" undoes nothing; take another, or leave it out',
+            )
+        if host.recovery == "prr" and controller == "bbr":
+            yield (*place, "hosts", role, "recovery"), '"bbr" has its own; write "cut", or take "newreno" or "cubic"'
     for number, link in enumerate(client.backup):
         if link not in client.paths[1:] or client.profile not in scheduled:
             known = suggestion(link, client.paths[1:] if client.profile in scheduled else ())
@@ -155,6 +172,26 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
     if not wrong and len(client.paths) > 1 and client.profile not in multipath:
         several = " or ".join(f'"{name}"' for name in multipath)
         yield key, f'profile "{client.profile}" uses one path; give one link, or take profile {several}'
+
+
+def _datagram_problems(place: Key, flow: Flow) -> Iterator[tuple[Key, str]]:
+    """Datagrams that are too large for a packet of their sender's, or for their receiver."""
+    if (table := flow.datagrams) is None:
+        return
+    sender = _host(flow, table.sender)
+    receiver_role = HOST_NAMES[1 - HOST_NAMES.index(table.sender)]
+    limit = flow.datagram_frame_limit(_host(flow, receiver_role))
+    if not limit:
+        yield (*place, "hosts", receiver_role, "max_datagram_frame"), "takes no datagrams; leave it out to take any"
+        return
+    is_foreign = sender.profile in FOREIGN_STACKS
+    stack_bytes = MINIMUM_INITIAL_BYTES if is_foreign else PROFILES[sender.profile].datagram_bytes
+    largest = largest_data_bytes(sender.datagram_size_bytes or stack_bytes, limit)
+    if table.size_bytes > largest:
+        what = f"{table.size_bytes} bytes do not fit in one frame of this sender's to this receiver; {largest} do"
+        yield (*place, "datagrams", "size"), what
+    if is_foreign and table.lifetime_ns:
+        yield (*place, "datagrams", "lifetime"), f'profile "{sender.profile}" gives none up that waits; leave it out'
 
 
 def _foreign_problems(place: Key, flow: Flow) -> Iterator[tuple[Key, str]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simpy.events import Event
 
     from quicsim.apps.bulk import Receiver
+    from quicsim.apps.datagrams import Sink, Source
     from quicsim.apps.messages import Listener, Talker
     from quicsim.apps.requests import Requester
     from quicsim.apps.video import Player
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from quicsim.endpoint import Endpoint
 
 __all__ = [
+    "DatagramsMeasured",
     "Measured",
     "Measuring",
     "MessagesMeasured",
@@ -95,6 +97,46 @@ class MessagesMeasured:
         pairs = zip(self._talker.written_ns, self._listener.arrived_ns, strict=True)
         delays = tuple((arrived_ns - written_ns) / NANOSECONDS_PER_SECOND for written_ns, arrived_ns in pairs)
         return {"delay_s": median(delays)}, {"delay_s": delays}
+
+
+class DatagramsMeasured:
+    """How many datagrams arrived, how many of them in time, and how evenly."""
+
+    def __init__(self, source: Source, sink: Sink, deadline_ns: int) -> None:
+        self._source = source
+        self._sink = sink
+        self._deadline_ns = deadline_ns
+        self.finished: Event = source.finished
+
+    def measure(self, started_ns: int) -> Measured:
+        """`arrived_ratio` and `in_time_ratio`: of all that were to be sent; `expired` and `reported_lost`: how many.
+
+        `delay_s`: from handing one to the stack to its arrival, and `jitter_s`, RFC 3550's over all arrivals; both
+        absent where none arrived.
+        """
+        source, arrived_ns = self._source, self._sink.arrived_ns
+        delays_ns = {number: instant_ns - source.sent_ns[number] for number, instant_ns in arrived_ns.items()}
+        count = len(source.sent_ns)
+        in_time = sum(delay_ns <= self._deadline_ns for delay_ns in delays_ns.values())
+        metrics = {
+            "arrived_ratio": len(delays_ns) / count,
+            "in_time_ratio": in_time / count,
+            "expired": float(source.expired),
+            "reported_lost": float(source.reported_lost),
+        }
+        if not delays_ns:
+            return metrics, {}
+        delays = tuple(delay_ns / NANOSECONDS_PER_SECOND for delay_ns in delays_ns.values())
+        metrics |= {"delay_s": median(delays), "jitter_s": interarrival_jitter(delays)}
+        return metrics, {"delay_s": delays}
+
+
+def interarrival_jitter(delays: Sequence[float]) -> float:
+    """RFC 3550 section 6.4.1, in the delays' unit and the order of arrival: J += (|D| - J) / 16."""
+    jitter = 0.0
+    for before, after in pairwise(delays):
+        jitter += (abs(after - before) - jitter) / 16
+    return jitter
 
 
 class TransferMeasured:

@@ -27,8 +27,12 @@ from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
+LARGEST_DATAGRAM_FRAME_BYTES = 65_535
+"""RFC 9221 section 3: what says that any frame is taken that fits in a packet."""
+
 ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "multipath", "aioquic"]
 ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
+RecoveryName = Literal["cut", "prr"]
 
 
 def _datagram_size(value: Any) -> int:
@@ -48,8 +52,24 @@ def _fits_the_parameter(value: int) -> int:
     return value
 
 
+def _fits_udp(value: int) -> int:
+    if value > LARGEST_DATAGRAM_FRAME_BYTES:
+        raise ValueError(f"must be at most {LARGEST_DATAGRAM_FRAME_BYTES} bytes, which allows any (RFC 9221 section 3)")
+    return value
+
+
 DatagramSize = Annotated[int, AfterValidator(_carries_an_initial)]
 AckDelay = Annotated[Duration, AfterValidator(_fits_the_parameter)]
+
+
+class AckFrequency(Table):
+    """How seldom a host asks its peer to acknowledge, at most (draft-ietf-quic-ack-frequency)."""
+
+    ack_eliciting_threshold: Count = 10  # as Chromium's server asks
+    """So many packets may arrive without an ACK."""
+    max_ack_delay_ns: AckDelay = Field(25_000_000, alias="max_ack_delay")  # RFC 9000 section 18.2
+    reordering_threshold: Count = 3  # RFC 9002 section 6.1.1; section 9 of the draft has them equal
+    """So far out of order a packet is acknowledged at once; 0: never."""
 
 
 class Quic(Table):
@@ -57,15 +77,23 @@ class Quic(Table):
 
     profile: ProfileName | None = None
     congestion_control: ControllerName | None = None
+    recovery: RecoveryName | None = None
+    undo_spurious_losses: StrictBool | None = None
     max_datagram_bytes: Annotated[DatagramSize, BeforeValidator(_datagram_size)] | None = None
     max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
+    min_ack_delay_ns: AckDelay | None = Field(None, alias="min_ack_delay")
+    ack_frequency: AckFrequency | None = None
 
 
 QUIC_TO_HOST = {
     "profile": "profile",
     "congestion_control": "congestion_control",
+    "recovery": "recovery",
+    "undo_spurious_losses": "undo_spurious_losses",
     "max_datagram_bytes": "datagram_size",
     "max_ack_delay": "max_ack_delay",
+    "min_ack_delay": "min_ack_delay",
+    "ack_frequency": "ack_frequency",
 }
 """Key of [quic] -> key of a host."""
 
@@ -76,12 +104,20 @@ class Host(Table):
     profile: ProfileName = "rfc9002"
     congestion_control: ControllerName | None = None
     """None: the profile's."""
+    recovery: RecoveryName | None = None
+    """Whether a loss cuts the window at once, or by what is delivered (RFC 9937); None: the profile's."""
+    undo_spurious_losses: StrictBool | None = None
+    """Whether losses that prove to be none are taken back; None: as the controller's document has it."""
     datagram_size_bytes: Annotated[Size, AfterValidator(_carries_an_initial)] | None = Field(
         None, alias="datagram_size"
     )
     """UDP payload of a full packet; None: the profile's."""
     max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
     """The transport parameter that this host advertises to its peer (RFC 9000 section 18.2); None: the profile's."""
+    min_ack_delay_ns: AckDelay | None = Field(None, alias="min_ack_delay")
+    """This host lets its peer ask for other delays, down to this; None: it does not."""
+    ack_frequency: AckFrequency | None = None
+    """What it asks of its peer; None: nothing."""
     receive_jitter_ns: Duration = Field(0, alias="receive_jitter")
     """A datagram is handled this much later at most, uniformly drawn: interrupts and scheduling of a real host."""
     plugins: StrictBool = True
@@ -92,6 +128,12 @@ class Host(Table):
     """Receive window of the connection; None: the profile's."""
     max_stream_data_bytes: PositiveSize | None = Field(None, alias="max_stream_data")
     """Receive window of each stream; None: the profile's."""
+    max_datagram_frame_bytes: Annotated[Size, AfterValidator(_fits_udp)] | None = Field(
+        None, alias="max_datagram_frame"
+    )
+    """The largest DATAGRAM frame that this host takes; None: any where the application is datagrams, else none."""
+    max_streams: PositiveCount | None = None
+    """How many bidirectional streams the peer may have open at once (RFC 9000 section 4.6); None: any number."""
     idle_timeout_ns: Duration = Field(0, alias="idle_timeout")
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False
@@ -102,6 +144,21 @@ class Host(Table):
     """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
     """What this host's work takes; None: no time."""
+
+    @model_validator(mode="after")
+    def _knows_ack_frequency(self) -> Self:
+        profile = PROFILES.get(self.profile)
+        keys = {"min_ack_delay": self.min_ack_delay_ns, "ack_frequency": self.ack_frequency}
+        written = [key for key, value in keys.items() if value is not None]
+        if profile is None or not written:
+            return self
+        if not profile.takes_ack_frequency:
+            known = " or ".join(f'"{name}"' for name, profile in PROFILES.items() if profile.takes_ack_frequency)
+            raise ValueError(f'profile "{self.profile}" has no {written[0]}; take profile {known}, or leave it out')
+        longest_ns = profile.max_ack_delay_ns if self.max_ack_delay_ns is None else self.max_ack_delay_ns
+        if (self.min_ack_delay_ns or 0) > longest_ns:
+            raise ValueError(f"min_ack_delay is above max_ack_delay, {longest_ns / 1e6:g} ms; give no more than that")
+        return self
 
     @field_validator("ecn")
     @classmethod
@@ -183,6 +240,12 @@ class Conversation(Applications):
 
     hosts: Hosts
     plugins: tuple[PluginUse, ...] = ()
+
+    def datagram_frame_limit(self, host: Host) -> int:
+        """The largest DATAGRAM frame that a host takes, 0 for none: what it says, or else any, where some are sent."""
+        if host.max_datagram_frame_bytes is not None:
+            return host.max_datagram_frame_bytes
+        return LARGEST_DATAGRAM_FRAME_BYTES if self.datagrams is not None else 0
 
 
 CONVERSATION = tuple(Conversation.model_fields)

@@ -22,6 +22,7 @@ APPLICATIONS = {
     "source": "transfer={size='60kB', rate='1Mbps', request_size='100B'}",
     "requests": STREAMS,
     "abandoned": STREAMS.replace("9kB", "90kB").replace("}", ", abandon_after='200ms'}"),
+    "datagrams": "datagrams={count=30, size='160B', gap='20ms', deadline='150ms', from='server'}",
     "messages": "messages={count=30, size='90B', gap='2ms'}",
     "video": "video={segments=3, segment='1s', bitrates=['300kbps', '1Mbps'], adaptation='buffer', buffer='4s', "
     "startup='1s', request_size='200B'}",

@@ -5,6 +5,7 @@ no timer lies in the past (the pipe checks these after every call), and with con
 """
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -13,11 +14,14 @@ from hypothesis import strategies as st
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.errors import ConnectionFailed
+from quicsim.quic.profiles import PROFILES
+from quicsim.quic.settings import AckFrequency
 from quicsim.quic.states import ConnectionState
 from quicsim.quic.streams import ReceivingStream
 from tests.quic.network import Network, Weather
 from tests.quic.pipe import MILLISECOND_NS, SECOND_NS, settled
 
+ASKING = {"min_ack_delay_ns": MILLISECOND_NS, "ack_frequency": AckFrequency(10, 25 * MILLISECOND_NS, 3)}
 FIRST = 150
 """So many datagrams of each side meet the weather."""
 INDICES = st.integers(0, FIRST - 1)
@@ -95,25 +99,29 @@ def exchange(network, *, streams, request_bytes, response_bytes):
     response_bytes=st.sampled_from((0, 500, 60_000)),
     window=st.sampled_from((None, 5_000)),
     ecn=st.booleans(),
+    asks=st.booleans(),
+    options=st.fixed_dictionaries(
+        {"proportional_rate_reduction": st.booleans(), "undoes_spurious_losses": st.sampled_from((None, False, True))}
+    ),
 )
-@example(
-    "rfc9002", None, LATE_AND_DOUBLED, Weather(lost=frozenset(range(0, 60, 3))), 20, 3, 2_000, 60_000, 5_000, False
-)
-@example(
-    "rfc9002", None, OUTAGES, Weather(rates=((50, 500), (300, 0)), queue_bytes=3_000), 20, 1, 1, 60_000, None, True
-)
+@example("rfc9002", None, LATE_AND_DOUBLED, EVERY_THIRD_LOST, 20, 3, 2_000, 60_000, 5_000, False, False, {})
+@example("rfc9002", None, OUTAGES, SHORT_QUEUE, 20, 1, 1, 60_000, None, True, False, {})
+@example("rfc9002", "cubic", LATE_AND_DOUBLED, EVERY_THIRD_LOST, 20, 3, 2_000, 60_000, None, True, True, {})
 def test_every_byte_is_delivered_exactly_once_and_in_order(
-    profile, controller, there, back, delay_ms, streams, request_bytes, response_bytes, window, ecn
+    profile, controller, there, back, delay_ms, streams, request_bytes, response_bytes, window, ecn, asks, options
 ):
-    network = Network(
-        profile,
-        weather={"client": there, "server": back},
-        delay_ns=delay_ms * MILLISECOND_NS,
-        congestion_control=controller,
-        max_data_bytes=window and 2 * window,
-        max_stream_data_bytes=window,
-        ecn=ecn and profile == "rfc9002",
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(PROFILES, profile, replace(PROFILES[profile], **options))
+        network = Network(
+            profile,
+            weather={"client": there, "server": back},
+            delay_ns=delay_ms * MILLISECOND_NS,
+            congestion_control=controller,
+            max_data_bytes=window and 2 * window,
+            max_stream_data_bytes=window,
+            ecn=ecn and profile == "rfc9002",
+            **(ASKING if asks and profile == "rfc9002" else {}),
+        )
     with what_is_read() as read:
         try:
             exchange(network, streams=streams, request_bytes=request_bytes, response_bytes=response_bytes)

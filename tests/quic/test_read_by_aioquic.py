@@ -22,11 +22,14 @@ from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frames import (
     FRAMES,
     AckFrame,
+    AckFrequencyFrame,
     ConnectionCloseFrame,
     CryptoFrame,
     DataBlockedFrame,
+    DatagramFrame,
     EcnCounts,
     HandshakeDoneFrame,
+    ImmediateAckFrame,
     MaxDataFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
@@ -55,7 +58,8 @@ from quicsim.quic.packet import AEAD_TAG_BYTES, APPLICATION, CONNECTION_ID_BYTES
 from tests.quic.pipe import Pipe, request_answers, settled
 from tests.quic.test_frames import FRAMES_OF
 
-NOT_OF_RFC_9000 = {PathAbandonFrame, PathAckFrame, PathAvailableFrame, PathBackupFrame, PathsFrame, PluginFrame}
+NOT_OF_RFC_9000 = {AckFrequencyFrame, ImmediateAckFrame, PathAbandonFrame, PathAckFrame, PathAvailableFrame,
+                   PathBackupFrame, PathsFrame, PluginFrame}  # fmt: skip
 KINDS = {True: "unidirectional", False: "bidirectional"}
 
 
@@ -87,6 +91,7 @@ LOGGED = {
         "sequence_number": f.sequence_number,
     },
     RetireConnectionIdFrame: lambda f: {"sequence_number": f.sequence_number},
+    DatagramFrame: lambda f: {"length": len(f.data)},
     PathChallengeFrame: lambda f: {"data": f.data.hex()},
     PathResponseFrame: lambda f: {"data": f.data.hex()},
     ConnectionCloseFrame: closing,

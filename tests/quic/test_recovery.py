@@ -303,6 +303,7 @@ def test_picoquics_timeouts():
         acknowledge(connection, number * 2 * SECOND_NS + 10 * MILLISECOND_NS, (number, number))
     start_ns = 100 * SECOND_NS
     connection.peer_max_stream_data = connection.flow.peer_limit = 10_000
+    connection.stream_limits[0].peer_limit = 1
     connection.now_ns = start_ns
     connection.send(connection.open_stream(), 100)
     connection.datagrams_to_send(start_ns)

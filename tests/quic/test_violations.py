@@ -28,11 +28,14 @@ TABLE_3 = {
     "max_streams": "__01", "data_blocked": "__01", "stream_data_blocked": "__01", "streams_blocked": "__01",
     "new_connection_id": "__01", "retire_connection_id": "__01", "path_challenge": "__01", "path_response": "___1",
     "connection_close": "ih01", "handshake_done": "___1",
+    "datagram": "__01",  # RFC 9221 section 4
 }  # fmt: skip
 """RFC 9000 section 12.4, as it stands there."""
 OF_OTHERS = {
     "paths": "___1",  # mp-quic's
     "plugin": "___1",  # the paper's
+    "ack_frequency": "___1",  # draft-ietf-quic-ack-frequency-14 section 3
+    "immediate_ack": "___1",
     **{row.name: "___1" for row in FRAMES.values() if row.name.startswith("path_")},
 }
 """draft-ietf-quic-multipath section 4: its frames travel in 1-RTT packets only."""

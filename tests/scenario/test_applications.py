@@ -46,6 +46,14 @@ gap = { kind = "exponential", mean = "50ms" }
 streams = 2
 """
 
+DATAGRAMS = """
+[datagrams]
+count = 100
+size = "160B"
+gap = "20ms"
+deadline = "150ms"
+"""
+
 TRANSFER = """
 [transfer]
 size = "50kB"
@@ -129,6 +137,51 @@ def test_what_is_abandoned_is_counted(written):
     assert run.metrics["abandoned_bytes"] > 100_000
 
 
+def test_streams_beyond_the_servers_limit_wait(written):
+    text = REQUESTS.replace("streams = 2", "streams = 6").replace('gap = { kind = "exponential", mean = "50ms" }', "")
+    [free] = load(written(text)).run().runs
+    [six] = load(written(text), ["hosts.server.max_streams=6"]).run().runs
+    [two] = load(written(text), ["hosts.server.max_streams=2"]).run().runs
+    assert six.samples["completion_s"] == pytest.approx(free.samples["completion_s"], rel=0.01), "MAX_STREAMS has bytes"
+    assert max(two.samples["completion_s"]) > 1.2 * max(free.samples["completion_s"])
+    assert len(two.samples["completion_s"]) == 6
+
+
+@pytest.mark.parametrize("sender", ["client", "server"])
+def test_datagrams_arrive_in_time_where_there_is_room(written, sender):
+    [run] = load(written(DATAGRAMS), [f"datagrams.from={sender}"]).run().runs
+    assert (run.metrics["arrived_ratio"], run.metrics["in_time_ratio"]) == (1.0, 1.0)
+    assert (run.metrics["expired"], run.metrics["reported_lost"]) == (0.0, 0.0)
+    assert 0.01 < run.metrics["delay_s"] < 0.012
+    assert 0 <= run.metrics["jitter_s"] < 0.001
+    assert len(run.samples["delay_s"]) == 100
+
+
+def test_lost_datagrams_are_lost_and_told_of(written):
+    [run] = load(written(DATAGRAMS), ["links.access.drop_every.client=10"]).run().runs
+    assert 0.85 < run.metrics["arrived_ratio"] < 0.95
+    assert run.metrics["in_time_ratio"] == run.metrics["arrived_ratio"]
+    lost = round(100 * (1 - run.metrics["arrived_ratio"]))
+    assert lost - 3 <= run.metrics["reported_lost"] <= lost, "the last ones' loss may not have been noticed by the end"
+
+
+def test_datagrams_beyond_the_rate_are_late_or_with_a_lifetime_not_sent(written):
+    """1000 B each 2 ms are 4 Mbps, twice what the link has."""
+    beyond = ["datagrams.gap=2ms", "datagrams.count=400", "datagrams.size=1000B", "links.access.rate=2Mbps"]
+    [late] = load(written(DATAGRAMS), beyond).run().runs
+    assert late.metrics["in_time_ratio"] < 0.5 < late.metrics["arrived_ratio"] + late.metrics["in_time_ratio"]
+    assert late.metrics["expired"] == 0
+    [lively] = load(written(DATAGRAMS), [*beyond, "datagrams.lifetime=20ms"]).run().runs
+    assert lively.metrics["expired"] > 50
+    assert lively.metrics["in_time_ratio"] > late.metrics["in_time_ratio"]
+
+
+def test_where_no_datagram_arrives_there_is_no_delay(written):
+    [run] = load(written(DATAGRAMS), ["datagrams.deadline=1ms", "datagrams.count=1"]).run().runs
+    assert run.metrics == {"arrived_ratio": 0.0, "in_time_ratio": 0.0, "expired": 0.0, "reported_lost": 0.0}
+    assert not run.samples
+
+
 WRONG = [
     (
         REQUESTS,
@@ -149,6 +202,17 @@ WRONG = [
     (WEB, "web.objects.1.after=['htm']", 'objects: "image" comes after "htm"; did you mean "html"?'),
     (WEB, "web.objects.1.name=html", 'there are two of the name "html"'),
     (TRANSFER, "transfer.write_every=0", "must be greater than 0"),
+    (DATAGRAMS, "datagrams.size=7B", "datagrams.size: must be 8 bytes or more: each begins with its number"),
+    (
+        DATAGRAMS,
+        "datagrams.size=1168B",
+        "fit in one frame of this sender's to this receiver; 1167 do",
+    ),
+    (DATAGRAMS, "hosts.server.max_datagram_frame=100B", "160 bytes do not fit in one frame"),
+    (DATAGRAMS, "hosts.server.max_datagram_frame=0", "takes no datagrams; leave it out to take any"),
+    (DATAGRAMS, "hosts.server.max_datagram_frame=64KiB", "must be at most 65535 bytes"),
+    (DATAGRAMS, "datagrams.gap=0", "datagrams.gap: must be greater than 0"),
+    (REQUESTS, "hosts.server.max_streams=0", "hosts.server.max_streams"),
     (REQUESTS, "requests.abandon_after=0", "requests.abandon_after: must be greater than 0"),
     (VIDEO, "video.abandon_after=0", "video.abandon_after: must be greater than 0"),
 ]

@@ -199,7 +199,7 @@ def test_a_wrong_override_is_one_line_that_names_it(path, override, message):
 def test_two_applications_or_none_are_refused(path):
     (line,) = problems(path, "transfer.size=1MB", "transfer.request_size=1B")
     assert line == (
-        f"{path}: needs exactly one application: [requests], [transfer], [messages], [video] or [web]; "
+        f"{path}: needs exactly one application: [requests], [transfer], [messages], [datagrams], [video] or [web]; "
         "there are [requests] and [transfer]"
     )
     path.write_text(SCENARIO.replace("[requests]", "[request]"))

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from quicsim.quic.path import Path
     from quicsim.quic.profiles import Profile
 
-__all__ = ["ACKED", "ACK_TOLD", "IDLE", "LOST", "MARKED", "RTT", "TIMEOUT", "CongestionController", "CongestionEvent"]
+__all__ = ["ACKED", "ACK_TOLD", "IDLE", "LOST", "MARKED", "RTT", "SPURIOUS", "TIMEOUT", "CongestionController",
+           "CongestionEvent"]  # fmt: skip
 
 
 class CongestionEvent(enum.IntEnum):
@@ -32,23 +33,38 @@ class CongestionEvent(enum.IntEnum):
     TIMEOUT = 6
     """Persistent congestion (RFC 9002 section 7.6), or a retransmission timeout that cuts the window."""
     ACK_TOLD = 7
-    """All that an ACK frame acknowledged and revealed to be lost has been told; only where delivery is sampled."""
+    """All that an ACK frame acknowledged and revealed to be lost has been told; only to who follows ACKs whole."""
+    SPURIOUS = 8
+    """All that was declared lost since the last congestion event has been acknowledged; only to who undoes."""
 
 
-ACKED, LOST, MARKED, RTT, IDLE, TIMEOUT, ACK_TOLD = CongestionEvent
+ACKED, LOST, MARKED, RTT, IDLE, TIMEOUT, ACK_TOLD, SPURIOUS = CongestionEvent
 """The members by themselves: looking one up in its class costs more than a call."""
 
 
 class CongestionController:
     """One algorithm on one path. Sizes are bytes, instants nanoseconds. What it does not care for does nothing."""
 
-    __slots__ = ()
+    __slots__ = ("undoes",)
 
     samples_delivery: ClassVar[bool] = False
-    """Whether `path.delivery` is kept for it, and `ack_told` and `resumed` called."""
+    """Whether `path.delivery` is kept for it, and `resumed` called."""
+
+    undoes: bool
+    """Whether `undo` is called."""
+
+    @property
+    def follows_acks(self) -> bool:
+        """Whether `ack_told` is called."""
+        return self.samples_delivery
+
+    undoes_by_itself: ClassVar[bool] = False
+    """Whether it undoes where the profile does not say: where the document that describes it says so."""
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
         """For a path of a connection whose other paths are, or will be, in the list."""
+        chosen = profile.undoes_spurious_losses
+        self.undoes = self.undoes_by_itself if chosen is None else chosen
 
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """A packet in flight was acknowledged."""
@@ -64,6 +80,9 @@ class CongestionController:
 
     def resumed(self, path: Path, now_ns: int) -> None:
         """Nothing was in flight and something is about to be sent."""
+
+    def undo(self, path: Path, now_ns: int) -> None:
+        """Nothing was lost: take back what the last congestion event changed."""
 
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Nothing got through for so long that the window must collapse; `congested` was told of the loss before."""

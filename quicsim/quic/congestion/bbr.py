@@ -2,17 +2,16 @@
 
 A model of the path, its bandwidth and its least round-trip time, sets a pacing rate and a window; a state machine sends
 faster and slower in turn to keep the model true. All in integers: rates in bytes a second, sizes in bytes, times in
-nanoseconds. Section numbers are the draft's. Left out, for QUIC as simulated here does not detect it: undoing what a
-loss changed that proves to be spurious (section 5.5.11). A mark counts as a loss (section 3.7).
+nanoseconds. Section numbers are the draft's. A mark counts as a loss (section 3.7).
 """
 
 from __future__ import annotations
 
-import enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from quicsim.quic.congestion.base import CongestionController
 from quicsim.quic.congestion.bbr_model import INFINITY, Aggregation, FullPipe, MinimumRtt, inflight_at_loss, is_too_high
+from quicsim.quic.congestion.bbr_states import ACCELERATING, GAINS, PROBE_BW, AckPhase, BbrState
 from quicsim.quic.congestion.delivery_rate import SECOND_NS
 from quicsim.quic.states import SendingProcessState
 
@@ -25,37 +24,6 @@ __all__ = ["Bbr", "BbrState"]
 
 MILLISECOND_NS = 1_000_000
 
-
-class BbrState(enum.Enum):
-    """What the sender is about (section 5.1)."""
-
-    STARTUP = "startup"
-    DRAIN = "drain"
-    DOWN = "ProbeBW down"
-    CRUISE = "ProbeBW cruise"
-    REFILL = "ProbeBW refill"
-    UP = "ProbeBW up"
-    PROBE_RTT = "ProbeRTT"
-
-
-class Gains(NamedTuple):
-    """What a state multiplies bandwidth and bandwidth-delay product by, in hundredths."""
-
-    pacing: int
-    window: int
-
-
-GAINS = {  # section 5.6.1
-    BbrState.STARTUP: Gains(277, 200),
-    BbrState.DRAIN: Gains(50, 200),
-    BbrState.DOWN: Gains(90, 200),
-    BbrState.CRUISE: Gains(100, 200),
-    BbrState.REFILL: Gains(100, 200),
-    BbrState.UP: Gains(125, 225),
-    BbrState.PROBE_RTT: Gains(100, 50),
-}
-PROBE_BW = (BbrState.DOWN, BbrState.CRUISE, BbrState.REFILL, BbrState.UP)
-ACCELERATING = (BbrState.STARTUP, BbrState.REFILL, BbrState.UP)
 
 PACING_MARGIN_PERCENT = 1  # section 2.5
 BETA = (7, 10)  # section 2.8
@@ -70,22 +38,22 @@ LARGEST_QUANTUM_BYTES = 64 << 10  # section 5.6.3
 MOST_UP_ROUNDS = 30  # section 5.3.3.9
 
 
-class AckPhase(enum.Enum):
-    """What acknowledgements tell of the bandwidth probe (section 2.14)."""
+class Before(NamedTuple):
+    """The model before a loss (section 5.5.11.1)."""
 
-    INIT = enum.auto()
-    REFILLING = enum.auto()
-    PROBE_STARTING = enum.auto()
-    PROBE_FEEDBACK = enum.auto()
-    PROBE_STOPPING = enum.auto()
+    bandwidth_shortterm: int
+    inflight_shortterm: int
+    inflight_longterm: int
 
 
 class Bbr(CongestionController):
     """One path's model and state machine."""
 
     samples_delivery = True
+    undoes_by_itself = True
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        super().__init__(profile, paths)
         self.state = BbrState.STARTUP
         self._initial_window_bytes = 0
         self._draws = 0
@@ -111,6 +79,9 @@ class Bbr(CongestionController):
         self._recovery_start_ns = -1
         self._recovering = False
         self._prior_window_bytes = 0
+        self._before = Before(0, 0, 0)
+        self._left_state: BbrState | None = None
+        """The accelerating state that these losses have ended; None: they have ended none."""
         self._pipe = FullPipe()
         self._drain_start_round = 0
         self._aggregation = Aggregation()
@@ -142,10 +113,12 @@ class Bbr(CongestionController):
 
     def congested(self, path: Path, lost_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Packets were lost, or marked (sections 5.5.10.2, 3.7)."""
-        if sent_ns > self._recovery_start_ns and not self._recovering:
+        recovery_begins = sent_ns > self._recovery_start_ns and not self._recovering
+        if recovery_begins or not self._loss_in_round:
+            self._save_state(path)
+        if recovery_begins:
             self._recovering = True
             self._recovery_start_ns = now_ns
-            self._save_window(path)
         delivery = path.delivery
         if not self._loss_in_round:
             self._loss_round_ends_bytes = delivery.delivered_bytes
@@ -189,8 +162,33 @@ class Bbr(CongestionController):
 
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Persistent congestion: room for one datagram more than is in flight (section 5.6.4.4)."""
-        self._save_window(path)
+        self._save_state(path)
         path.cwnd_bytes = max(path.bytes_in_flight + path.datagram_bytes, path.minimum_window_bytes)
+
+    def undo(self, path: Path, now_ns: int) -> None:
+        """The recovery was for nothing (section 5.5.11.2)."""
+        self._recovering = False
+        self._recovery_start_ns = -1
+        self._restore_window(path)
+        self._loss_in_round = False
+        self._pipe.reset()
+        before, left_state = self._before, self._left_state
+        self._bandwidth_shortterm = max(self._bandwidth_shortterm, before.bandwidth_shortterm)
+        self._inflight_shortterm = max(self._inflight_shortterm, before.inflight_shortterm)
+        self._inflight_longterm = max(self._inflight_longterm, before.inflight_longterm)
+        self._left_state = None
+        if left_state is BbrState.STARTUP and self.state is not BbrState.STARTUP:
+            self._pipe.was_full = False
+            if self.state is not BbrState.PROBE_RTT:
+                self.state = BbrState.STARTUP
+        elif left_state is BbrState.UP and self.state not in (BbrState.UP, BbrState.PROBE_RTT):
+            self._start_refill(path.delivery)
+
+    def _save_state(self, path: Path) -> None:
+        """Section 5.5.11.1, SaveStateUponLoss."""
+        self._save_window(path)
+        self._left_state = None
+        self._before = Before(self._bandwidth_shortterm, self._inflight_shortterm, self._inflight_longterm)
 
     # The model
 
@@ -266,6 +264,7 @@ class Bbr(CongestionController):
                 and self._loss_ranges >= STARTUP_LOSS_RANGES
                 and is_too_high(lost_bytes, delivery.of.in_flight_bytes)
             ):
+                self._left_state = BbrState.STARTUP
                 self._pipe.was_full = True
                 product = self._product(path, self._bandwidth, 100)
                 self._inflight_longterm = max(product, self._inflight_latest)
@@ -324,6 +323,7 @@ class Bbr(CongestionController):
             kept, of = BETA
             self._inflight_longterm = max(inflight_bytes, self._target_inflight(path) * kept // of)
         if self.state is BbrState.UP:
+            self._left_state = BbrState.UP
             self._start_down(path, now_ns)
 
     def _start_down(self, path: Path, now_ns: int) -> None:

@@ -6,10 +6,11 @@ window is and not what is in flight: section 4.6 allows it to who keeps an unuse
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from quicsim.quic.congestion.base import CongestionController
 from quicsim.quic.congestion.hystart import HyStart
+from quicsim.quic.congestion.prr import ProportionalRateReduction
 from quicsim.quic.states import SendingProcessState
 
 if TYPE_CHECKING:
@@ -50,6 +51,20 @@ def cubic_window_bytes(elapsed_ns: int, plateau_ns: int, maximum_bytes: int, dat
     return maximum_bytes + datagram_bytes * C[0] * (elapsed_ns - plateau_ns) ** 3 // (C[1] * CUBED_SECOND)
 
 
+class Before(NamedTuple):
+    """What a cut changes: the controller's fields of these names, the path's window and threshold."""
+
+    window_bytes: int
+    threshold_bytes: int
+    prior_bytes: int
+    maximum_bytes: int
+    epoch_start_ns: int
+    plateau_ns: int
+    estimate: int
+    growth: int
+    hystart: HyStart | None
+
+
 class Cubic(CongestionController):
     """One path's window. Instants and durations are nanoseconds."""
 
@@ -63,9 +78,15 @@ class Cubic(CongestionController):
         "_plateau_ns",
         "_prior_bytes",
         "_recovery_start_ns",
+        "_reduction",
+        "_undo",
     )
 
+    undoes_by_itself = True
+
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        super().__init__(profile, paths)
+        self._reduction = ProportionalRateReduction() if profile.proportional_rate_reduction else None
         self._hystart = HyStart() if profile.hystart else None
         """Until the first slow start is over (RFC 9406 section 4.3)."""
         self._maximum_bytes = 0
@@ -82,9 +103,20 @@ class Cubic(CongestionController):
         """What is left of the window's growth, in units of a byte by the window."""
         self._limited_since_ns = -1
         """Since when the window is not used up; -1: it is."""
+        self._undo: Before | None = None
+        """What the last cut, which may prove to have been for nothing, changed."""
+
+    @property
+    def follows_acks(self) -> bool:
+        """Only to reduce the window in proportion."""
+        return self._reduction is not None
 
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Grow the window, unless it was not in use (section 5.8) or the packet dates from before the last cut."""
+        if (reduction := self._reduction) is not None:
+            reduction.acked(path, size_bytes)
+            if reduction.is_active and sent_ns > self._recovery_start_ns:
+                reduction.end(path)
         if path.sending_state < _CONGESTION_LIMITED:
             if self._limited_since_ns < 0:
                 self._limited_since_ns = now_ns
@@ -104,18 +136,26 @@ class Cubic(CongestionController):
 
     def congested(self, path: Path, lost_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Cut the window, once a round trip (section 4.6); release more to those that come later (section 4.7)."""
+        reduction = self._reduction
         if sent_ns <= self._recovery_start_ns:
+            if reduction is not None and reduction.is_active:
+                reduction.lost(path, lost_bytes)
             return
         self._recovery_start_ns = now_ns
+        window_bytes = path.cwnd_bytes if reduction is None else reduction.window_bytes(path)
+        self._undo = Before(
+            window_bytes, path.ssthresh_bytes, self._prior_bytes, self._maximum_bytes, self._epoch_start_ns,
+            self._plateau_ns, self._estimate, self._growth, self._hystart,
+        )  # fmt: skip
         self._hystart = None
-        window_bytes = path.cwnd_bytes
         kept, of = BETA
         if window_bytes < self._maximum_bytes:  # fast convergence
             self._maximum_bytes = window_bytes * (of + kept) // (2 * of)
         else:
             self._maximum_bytes = window_bytes
         self._prior_bytes = window_bytes
-        path.ssthresh_bytes = path.cwnd_bytes = max(window_bytes * kept // of, path.minimum_window_bytes)
+        path.ssthresh_bytes = max(window_bytes * kept // of, path.minimum_window_bytes)
+        path.cwnd_bytes = path.ssthresh_bytes if reduction is None else reduction.begin(path, lost_bytes)
         self._epoch_start_ns = -1
 
     def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
@@ -126,11 +166,32 @@ class Cubic(CongestionController):
             path.ssthresh_bytes = path.cwnd_bytes
             self._hystart = None
 
+    def ack_told(self, path: Path, now_ns: int) -> None:
+        """During recovery, what an ACK delivers is what lets more out (RFC 9937; here section 4.6)."""
+        if self._reduction is not None:
+            self._reduction.ack_told(path)
+
+    def undo(self, path: Path, now_ns: int) -> None:
+        """Put everything back, unless the window is larger by now (section 4.9.2)."""
+        before, self._undo = self._undo, None
+        if before is None or path.cwnd_bytes >= before.window_bytes:
+            return
+        if self._reduction is not None:
+            self._reduction.give_up()
+        path.cwnd_bytes, path.ssthresh_bytes = before.window_bytes, before.threshold_bytes
+        self._prior_bytes, self._maximum_bytes = before.prior_bytes, before.maximum_bytes
+        self._epoch_start_ns, self._plateau_ns = before.epoch_start_ns, before.plateau_ns
+        self._estimate, self._growth, self._hystart = before.estimate, before.growth, before.hystart
+        self._recovery_start_ns = -1
+
     def timed_out(self, path: Path, now_ns: int) -> None:
         """Collapse to the minimum window (section 4.8); the loss behind it has set the threshold already.
 
         Congestion avoidance then begins on the plateau: K is 0, W_max the window of that time.
         """
+        self._undo = None
+        if self._reduction is not None:
+            self._reduction.give_up()
         path.cwnd_bytes = path.minimum_window_bytes
         self._recovery_start_ns = -1
         self._epoch_start_ns = -1

@@ -90,6 +90,7 @@ class Olia(CongestionController):
     )
 
     def __init__(self, profile: Profile, paths: list[Path]) -> None:
+        super().__init__(profile, paths)
         self._back_off = profile.back_off
         self._fraction_bits = profile.growth_fraction_bits
         self._maximum_packets = profile.maximum_window_packets
@@ -107,15 +108,22 @@ class Olia(CongestionController):
         self._recovery_start_ns = -1
         """What was sent at this instant or later was sent after the last cut; -1: there was none."""
 
+    @property
+    def follows_acks(self) -> bool:
+        """Only to reduce the window in proportion."""
+        return self._reduction is not None
+
     def acked(self, path: Path, size_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Grow the window. Recovery ends with the first packet sent after the cut."""
+        reduction = self._reduction
+        if reduction is not None:
+            reduction.acked(path, size_bytes)
         if self._recovering:
             if sent_ns < self._recovery_start_ns:
-                if self._reduction is not None:
-                    path.cwnd_bytes = self._reduction.acked(path, size_bytes)
                 return
-            path.cwnd_bytes = self.window_bytes(path)
             self._recovering = False
+            if reduction is not None:
+                reduction.end(path)
         self._delivered_since_bytes += size_bytes
         packet_bytes = self._packet_bytes or path.datagram_bytes
         if self._may_grow(path, packet_bytes):
@@ -130,7 +138,7 @@ class Olia(CongestionController):
         """Cut the window, unless what was lost had been sent before the last cut: once a round trip."""
         if sent_ns < self._recovery_start_ns:
             if self._recovering and self._reduction is not None:
-                path.cwnd_bytes = self._reduction.lost(path, lost_bytes)
+                self._reduction.lost(path, lost_bytes)
             return
         kept, of = self._back_off
         path.ssthresh_bytes = max(self.window_bytes(path) * kept // of, path.minimum_window_bytes)
@@ -140,6 +148,11 @@ class Olia(CongestionController):
         self._recovery_start_ns = now_ns + 1 if already_sent else now_ns
         reduction = self._reduction
         path.cwnd_bytes = path.ssthresh_bytes if reduction is None else reduction.begin(path, lost_bytes)
+
+    def ack_told(self, path: Path, now_ns: int) -> None:
+        """During recovery, what an ACK delivers is what lets more out."""
+        if self._reduction is not None:
+            self._reduction.ack_told(path)
 
     def rtt_sampled(self, path: Path, sent_ns: int, now_ns: int) -> None:
         """Leave slow start at this window if the delay has grown."""
@@ -154,6 +167,8 @@ class Olia(CongestionController):
         """Begin again from the minimum window, up to half of what the loss behind the timeout left."""
         path.ssthresh_bytes = max(self.window_bytes(path) // 2, path.minimum_window_bytes)
         path.cwnd_bytes = path.minimum_window_bytes
+        if self._reduction is not None:
+            self._reduction.give_up()
         self._recovering = False
         self._recovery_start_ns = -1
         self._delivered_before_bytes = self._delivered_since_bytes = self._growth = 0
@@ -161,7 +176,7 @@ class Olia(CongestionController):
 
     def window_bytes(self, path: Path) -> int:
         """The path's window as its siblings see it: during a proportional reduction, the one that it leads to."""
-        return path.ssthresh_bytes if self._recovering and self._reduction is not None else path.cwnd_bytes
+        return path.cwnd_bytes if self._reduction is None else self._reduction.window_bytes(path)
 
     def load(self, path: Path) -> Load:
         """What the path carries. Its l is the larger of what went well up to the last loss and what has since."""
