@@ -25,8 +25,8 @@ LARGEST_BURST_DATAGRAMS = 9  # RFC 9002 section 7.7: with that one the initial w
 SMALLEST_BURST_DATAGRAMS = 2  # as picoquic and aioquic have it today,
 BURST_SHARE = (1, 4)  # which let a part of the window out at once
 PACING_GAIN = (5, 4)  # RFC 9002 section 7.7: N = 1.25
-# A window that doubles a round trip while packets leave at N windows a round trip needs N = 2 ln 2 = 1.39 or more, or the
-# pacer and not the peer's acknowledgements limits it. Chromium and Linux take 2 (docs/decisions/0015).
+# A window that doubles in a round trip needs N = 2 ln 2 = 1.39 or more, or the pacer and not the peer's ACKs limit it.
+# Chromium and Linux take 2 (docs/decisions/0015).
 SLOW_START_PACING_GAIN = (2, 1)
 PICOQUIC_BURST_DATAGRAMS = 16  # assumed: picoquic of 2018 let a burst of so many out,
 PICOQUIC_LONGEST_BURST_SHARE = 8  # but none beyond an eighth of the minimum round-trip time,
@@ -61,8 +61,8 @@ pace_packet = Operation(
 
 @pace_packet.default()
 def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
-    """1.25 windows a round trip, two in slow start, after bursts of a quarter of the window: three datagrams or more, at
-    most ten. Or at the controller's own rate, by its quantum.
+    """1.25 windows a round trip, two in slow start, after bursts of a quarter of the window: three to ten datagrams.
+    Or at the controller's own rate, by its quantum.
     """
     rtt = path.rtt
     if not rtt.has_sample or packet.space is not APPLICATION:
