@@ -1,6 +1,7 @@
 """BBR on a simulated link: does it find bandwidth and delay, keep queues short, and go through its states?"""
 
 import itertools
+from dataclasses import replace
 from statistics import median
 
 import pytest
@@ -12,6 +13,7 @@ from quicsim.quic.congestion.bbr_model import inflight_at_loss, is_too_high
 from quicsim.quic.congestion.delivery_rate import Loss
 from quicsim.scenario.load import load
 from quicsim.scenario.run import trace
+from tests.quic.controlled import PACKET_BYTES, lose, paths_under
 
 STARTUP, DRAIN, DOWN, CRUISE, REFILL, UP, PROBE_RTT = BbrState
 SECOND_NS = 1_000_000_000
@@ -139,6 +141,74 @@ def test_chance_is_the_path_s_own(monkeypatch):
     one, same, other = (Run(monkeypatch, *LONG, f"seed={seed}") for seed in (1, 1, 2))
     assert one.record.digest == same.record.digest
     assert one.bbr.visits == same.bbr.visits != other.bbr.visits
+
+
+@pytest.mark.parametrize("buffer", ["10kB", "30kB"])
+def test_startup_ends_with_the_first_round_that_loses_too_much(monkeypatch, buffer):
+    """Section 5.3.1.3, whether or not something was sent at the very instant at which the first loss was found."""
+    rounds = []
+
+    class Noting(Watched):
+        def _check_startup(self, path, delivery):
+            was, ranges = self.state, self._loss_ranges
+            super()._check_startup(path, delivery)
+            if was is STARTUP and ranges and self._shortterm.round_starts:
+                rounds.append((ranges, self.state))
+
+    made = []
+    monkeypatch.setitem(CONTROLLERS, "bbr", lambda profile, paths: made.append(Noting(profile, paths)) or made[-1])
+    load(
+        "bulk_download",
+        [
+            "quic.congestion_control=bbr", "links.bottleneck.delay=100ms", "links.bottleneck.rate=20Mbps",
+            f"links.bottleneck.queue.limit={buffer}", "transfer.size=4MB",
+        ],
+    ).run()  # fmt: skip
+    [(ranges, state)] = rounds
+    assert ranges >= 6
+    assert state is DRAIN
+
+
+@pytest.mark.parametrize("start_s", [0, 20])
+def test_no_flow_begins_by_probing_for_the_round_trip_time(monkeypatch, start_s):
+    """However late it begins: the ten and the five seconds of section 5.3.4.3 count from its first sample."""
+    run = Run(monkeypatch, f"flows.all.start={start_s}s", "transfer.size=3MB")
+    assert run.states[:3] == [STARTUP, DRAIN, DOWN]
+
+
+def a_bbr(state, **model):
+    """A path whose pipe is full, 100 packets in flight."""
+    [path] = paths_under("bbr", 1, cwnd_bytes=100 * PACKET_BYTES)
+    path.bytes_in_flight = 100 * PACKET_BYTES
+    path.congestion.state = state
+    path.congestion._pipe.was_full = True
+    for name, value in model.items():
+        setattr(path.congestion, f"_{name}", value)
+    return path, path.congestion
+
+
+def test_a_recovery_restores_the_window_of_its_beginning_and_no_older_one():
+    """Section 5.6.4.4: SaveCwnd takes the window as it is, unless recovery or ProbeRTT has begun."""
+    path, bbr = a_bbr(CRUISE, prior_window_bytes=500 * PACKET_BYTES)
+    lose(path, SECOND_NS)
+    path.cwnd_bytes = 70 * PACKET_BYTES
+    bbr.acked(path, PACKET_BYTES, SECOND_NS + 1, 2 * SECOND_NS)
+    assert path.cwnd_bytes == 100 * PACKET_BYTES
+
+
+def test_losses_that_follow_the_one_that_ends_a_probe_count_in_its_round():
+    """Section 5.5.10.2: each is noted, also after ProbeBW_DOWN has forgotten the congestion signals."""
+    path, bbr = a_bbr(UP, is_probe_sample=True)
+    first = Loss(number=7, size_bytes=1_200, lost_bytes=9_600, in_flight_bytes=120_000, is_application_limited=False)
+    path.delivery.newly_lost = [first]
+    lose(path, SECOND_NS)
+    assert bbr.state is DOWN
+    assert not bbr._shortterm.has_lost
+    path, bbr = a_bbr(UP, is_probe_sample=True)
+    path.delivery.newly_lost = [first, replace(first, number=8)]
+    lose(path, SECOND_NS)
+    assert bbr.state is DOWN
+    assert bbr._shortterm.has_lost
 
 
 @pytest.mark.parametrize(("lost", "in_flight", "too_high"), [(2, 100, False), (3, 100, True), (0, 0, False)])

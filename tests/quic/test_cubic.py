@@ -148,6 +148,20 @@ def test_after_a_timeout_avoidance_begins_on_the_plateau():
     assert run(path, start_ns=now_ns, seconds=10) == pytest.approx(700 + 0.4 * 10.05**3, rel=0.01)
 
 
+def test_after_a_timeout_reno_s_share_holds_up_to_the_window_before_the_loss():
+    """cwnd_prior is the window just before the last cut (section 4.1.2), a timeout behind it or not: alpha is 0.529."""
+    path = a_path(15)
+    lose(path, SECOND_NS)
+    path.congestion.timed_out(path, SECOND_NS)
+    now_ns = 2 * SECOND_NS
+    while path.cwnd_bytes < path.ssthresh_bytes:
+        ack(path, now_ns)
+        now_ns += MILLISECOND_NS
+    start = packets(path)
+    end = run(path, start_ns=now_ns, seconds=5 * 0.01, rtt_ms=10)
+    assert end - start == pytest.approx(5 * 9 / 17, rel=0.06)
+
+
 def test_slow_start_ends_when_the_delay_grows():
     [path] = paths_under("cubic", 1, sending_state=LIMITED, ssthresh_bytes=1 << 62)
     path.ssthresh_bytes = 1 << 62

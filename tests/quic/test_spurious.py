@@ -194,19 +194,21 @@ def heavy_loss(path):
 
 
 def test_bbr_restores_window_and_model():
-    path, bbr = a_bbr(BbrState.CRUISE, bandwidth_shortterm=5_000, inflight_shortterm=6_000, inflight_longterm=70_000)
+    path, bbr = a_bbr(BbrState.CRUISE, inflight_longterm=70_000)
+    shortterm = bbr._shortterm
+    shortterm.bandwidth, shortterm.inflight = 5_000, 6_000
     lose(path, SECOND_NS)
     path.cwnd_bytes = 10 * PACKET_BYTES
-    bbr._bandwidth_shortterm, bbr._inflight_shortterm, bbr._inflight_longterm = 3_500, 7_000, 49_000
+    shortterm.bandwidth, shortterm.inflight, bbr._inflight_longterm = 3_500, 7_000, 49_000
     bbr.undo(path, 2 * SECOND_NS)
     assert path.cwnd_bytes == 100 * PACKET_BYTES
-    assert (bbr._bandwidth_shortterm, bbr._inflight_shortterm, bbr._inflight_longterm) == (5_000, 7_000, 70_000)
-    assert not bbr._loss_in_round
+    assert (shortterm.bandwidth, shortterm.inflight, bbr._inflight_longterm) == (5_000, 7_000, 70_000)
+    assert not shortterm.has_lost
     assert bbr.state is BbrState.CRUISE, "no accelerating state was left"
 
 
 def test_bbr_probes_again_where_a_spurious_loss_ended_a_probe():
-    path, bbr = a_bbr(BbrState.UP, is_probe_sample=True, bandwidth_shortterm=INFINITY)
+    path, bbr = a_bbr(BbrState.UP, is_probe_sample=True)
     heavy_loss(path)
     assert bbr.state is BbrState.DOWN
     assert bbr._inflight_longterm < INFINITY
@@ -235,7 +237,7 @@ def test_bbr_stays_where_it_probes_for_the_round_trip_time(left, was_full):
 def test_bbr_forgets_which_state_was_left_when_another_round_loses():
     path, bbr = a_bbr(BbrState.UP, is_probe_sample=True)
     heavy_loss(path)
-    bbr._loss_in_round = False
+    bbr._shortterm.has_lost = False
     lose(path, 2 * SECOND_NS)
     bbr.undo(path, 3 * SECOND_NS)
     assert bbr.state is BbrState.DOWN

@@ -103,7 +103,17 @@ def test_cubic_in_its_friendly_region_is_as_fast_as_reno(period):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("control", ["newreno", "cubic"])
+@pytest.mark.parametrize(("period", "rtt_s", "megabytes"), [(1_000, 0.2, 12), (2_000, 0.3, 20)])
+def test_cubic_beyond_its_friendly_region_is_as_its_equation_says(period, rtt_s, megabytes):
+    """(C (3 + beta) / (4 (1 - beta)))^(1/4) RTT^(3/4) / p^(3/4), RFC 9438 section 5.1; Reno's share is well below."""
+    window = mean_window(f"links.bottleneck.drop_every={period}", rtt_s=rtt_s, megabytes=megabytes, control="cubic")
+    expected = (0.4 * 3.7 / 1.2) ** 0.25 * (rtt_s * period) ** 0.75
+    assert window == pytest.approx(expected, rel=0.1)
+    assert expected > 1.3 * sqrt(9 / 17 * 1.7 / 0.6 * period)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("control", ["newreno", "cubic", "bbr"])
 @pytest.mark.parametrize("variant", ["two", "eight"])
 def test_equal_flows_share_equally(control, variant):
     found = load("sharing", [f"quic.congestion_control={control}"]).run([variant], replications=5).runs

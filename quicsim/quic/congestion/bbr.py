@@ -10,7 +10,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from quicsim.quic.congestion.base import CongestionController
-from quicsim.quic.congestion.bbr_model import INFINITY, Aggregation, FullPipe, MinimumRtt, inflight_at_loss, is_too_high
+from quicsim.quic.congestion.bbr_model import (
+    BETA,
+    INFINITY,
+    Aggregation,
+    FullPipe,
+    MinimumRtt,
+    ShortTermModel,
+    inflight_at_loss,
+    is_too_high,
+)
 from quicsim.quic.congestion.bbr_states import ACCELERATING, GAINS, PROBE_BW, AckPhase, BbrState
 from quicsim.quic.congestion.delivery_rate import SECOND_NS
 from quicsim.quic.states import SendingProcessState
@@ -26,7 +35,6 @@ MILLISECOND_NS = 1_000_000
 
 
 PACING_MARGIN_PERCENT = 1  # section 2.5
-BETA = (7, 10)  # section 2.8
 HEADROOM = (15, 100)  # section 2.8
 MINIMUM_WINDOW_DATAGRAMS = 4  # section 2.8: MinPipeCwnd
 STARTUP_LOSS_RANGES = 6  # section 5.3.1.3
@@ -66,18 +74,13 @@ class Bbr(CongestionController):
         self._cycle_bandwidths = [0, 0]
         self._minimum_rtt = MinimumRtt()
         self._inflight_longterm = INFINITY
-        # The short-term model, section 5.5.10.3
-        self._bandwidth_shortterm = INFINITY
-        self._inflight_shortterm = INFINITY
-        self._bandwidth_latest = 0
-        self._inflight_latest = 0
-        self._loss_in_round = False
-        self._loss_round_ends_bytes = 0
-        self._loss_round_starts = False
+        self._shortterm = ShortTermModel()
         self._loss_ranges = 0
         self._last_lost_number = -2
         self._recovery_start_ns = -1
         self._recovering = False
+        self._has_recovered = False
+        """With the present ACK."""
         self._prior_window_bytes = 0
         self._before = Before(0, 0, 0)
         self._left_state: BbrState | None = None
@@ -113,18 +116,17 @@ class Bbr(CongestionController):
 
     def congested(self, path: Path, lost_bytes: int, sent_ns: int, now_ns: int) -> None:
         """Packets were lost, or marked (sections 5.5.10.2, 3.7)."""
+        delivery, shortterm = path.delivery, self._shortterm
         recovery_begins = sent_ns > self._recovery_start_ns and not self._recovering
-        if recovery_begins or not self._loss_in_round:
+        if recovery_begins or not shortterm.has_lost:
             self._save_state(path)
         if recovery_begins:
             self._recovering = True
             self._recovery_start_ns = now_ns
-        delivery = path.delivery
-        if not self._loss_in_round:
-            self._loss_round_ends_bytes = delivery.delivered_bytes
-        self._loss_in_round = True
+        shortterm.lost(delivery.delivered_bytes)
         losses, delivery.newly_lost = delivery.newly_lost, []
         for loss in losses:
+            shortterm.lost(delivery.delivered_bytes)  # again where the one before has ended a probe
             if loss.number != self._last_lost_number + 1:
                 self._loss_ranges += 1
             self._last_lost_number = loss.number
@@ -135,6 +137,7 @@ class Bbr(CongestionController):
         """Recovery ends with a packet sent after it began (RFC 9002 section 7.3.2; here section 5.6.4.4)."""
         if self._recovering and sent_ns > self._recovery_start_ns:
             self._recovering = False
+            self._has_recovered = True
             self._restore_window(path)
 
     def ack_told(self, path: Path, now_ns: int) -> None:
@@ -148,6 +151,7 @@ class Bbr(CongestionController):
             self._set_send_quantum(path)
             self._set_window(path, delivery)
         delivery.done()
+        self._has_recovered = False
 
     def resumed(self, path: Path, now_ns: int) -> None:
         """The application's silence is over (section 5.4.1)."""
@@ -170,11 +174,11 @@ class Bbr(CongestionController):
         self._recovering = False
         self._recovery_start_ns = -1
         self._restore_window(path)
-        self._loss_in_round = False
         self._pipe.reset()
-        before, left_state = self._before, self._left_state
-        self._bandwidth_shortterm = max(self._bandwidth_shortterm, before.bandwidth_shortterm)
-        self._inflight_shortterm = max(self._inflight_shortterm, before.inflight_shortterm)
+        before, left_state, shortterm = self._before, self._left_state, self._shortterm
+        shortterm.has_lost = False
+        shortterm.bandwidth = max(shortterm.bandwidth, before.bandwidth_shortterm)
+        shortterm.inflight = max(shortterm.inflight, before.inflight_shortterm)
         self._inflight_longterm = max(self._inflight_longterm, before.inflight_longterm)
         self._left_state = None
         if left_state is BbrState.STARTUP and self.state is not BbrState.STARTUP:
@@ -188,7 +192,7 @@ class Bbr(CongestionController):
         """Section 5.5.11.1, SaveStateUponLoss."""
         self._save_window(path)
         self._left_state = None
-        self._before = Before(self._bandwidth_shortterm, self._inflight_shortterm, self._inflight_longterm)
+        self._before = Before(self._shortterm.bandwidth, self._shortterm.inflight, self._inflight_longterm)
 
     # The model
 
@@ -198,10 +202,10 @@ class Bbr(CongestionController):
 
     @property
     def _bandwidth(self) -> int:
-        return min(self._maximum_bandwidth, self._bandwidth_shortterm)
+        return min(self._maximum_bandwidth, self._shortterm.bandwidth)
 
     def _update_model(self, path: Path, delivery: DeliveryRate, now_ns: int) -> None:
-        self._update_latest_signals(delivery)
+        self._shortterm.sampled(delivery)
         self._update_congestion_signals(path, delivery)
         self._aggregation.sampled(
             delivery, self._bandwidth, path.cwnd_bytes, now_ns, self._round, remembers=self._pipe.was_full
@@ -217,16 +221,7 @@ class Bbr(CongestionController):
         self._update_probe_bandwidth(path, delivery, now_ns)
         self._minimum_rtt.sampled(delivery.rtt_ns, now_ns)
         self._check_probe_rtt(path, delivery, now_ns)
-        if self._loss_round_starts:  # AdvanceLatestDeliverySignals
-            self._bandwidth_latest, self._inflight_latest = delivery.rate, delivery.sample_bytes
-
-    def _update_latest_signals(self, delivery: DeliveryRate) -> None:
-        """Section 5.5.10.3."""
-        self._bandwidth_latest = max(self._bandwidth_latest, delivery.rate)
-        self._inflight_latest = max(self._inflight_latest, delivery.sample_bytes)
-        self._loss_round_starts = delivery.of.delivered_bytes >= self._loss_round_ends_bytes
-        if self._loss_round_starts:
-            self._loss_round_ends_bytes = delivery.delivered_bytes
+        self._shortterm.advance(delivery)
 
     def _update_congestion_signals(self, path: Path, delivery: DeliveryRate) -> None:
         """Sections 5.5.1, 5.5.5, 5.5.10.3: count rounds, take the bandwidth sample, and once a round heed losses."""
@@ -238,17 +233,10 @@ class Bbr(CongestionController):
             self._window_was_limited, self._window_limited = self._window_limited, False
         if delivery.rate and (delivery.rate >= self._maximum_bandwidth or not delivery.of.is_application_limited):
             self._cycle_bandwidths[1] = max(self._cycle_bandwidths[1], delivery.rate)
-        if not self._loss_round_starts:
-            return
-        if self._loss_in_round and self.state not in ACCELERATING:
-            kept, of = BETA
-            if self._bandwidth_shortterm == INFINITY:
-                self._bandwidth_shortterm = self._maximum_bandwidth
-            if self._inflight_shortterm == INFINITY:
-                self._inflight_shortterm = path.cwnd_bytes
-            self._bandwidth_shortterm = max(self._bandwidth_latest, self._bandwidth_shortterm * kept // of)
-            self._inflight_shortterm = max(self._inflight_latest, self._inflight_shortterm * kept // of)
-        self._loss_in_round = False
+        if self._shortterm.round_starts:
+            if self._shortterm.has_lost and self.state not in ACCELERATING:
+                self._shortterm.adapt(self._maximum_bandwidth, path.cwnd_bytes)
+            self._shortterm.has_lost = False
 
     def _start_round(self, delivery: DeliveryRate) -> None:
         self._round_ends_bytes = delivery.delivered_bytes
@@ -256,19 +244,23 @@ class Bbr(CongestionController):
     # Startup and Drain
 
     def _check_startup(self, path: Path, delivery: DeliveryRate) -> None:
-        """Leave Startup when the pipe is full or too much is lost (section 5.3.1.3)."""
-        if self.state is BbrState.STARTUP and self._loss_round_starts and not self._pipe.was_full:
+        """Leave Startup when the pipe is full or too much is lost (section 5.3.1.3).
+
+        What ends a round of losses, the first packet sent during it, also ends QUIC's recovery.
+        """
+        round_starts = self._shortterm.round_starts
+        if self.state is BbrState.STARTUP and round_starts and not self._pipe.was_full:
             lost_bytes = delivery.lost_bytes - delivery.of.lost_bytes
             if (
-                self._recovering
+                (self._recovering or self._has_recovered)
                 and self._loss_ranges >= STARTUP_LOSS_RANGES
                 and is_too_high(lost_bytes, delivery.of.in_flight_bytes)
             ):
                 self._left_state = BbrState.STARTUP
                 self._pipe.was_full = True
                 product = self._product(path, self._bandwidth, 100)
-                self._inflight_longterm = max(product, self._inflight_latest)
-        if self._loss_round_starts:
+                self._inflight_longterm = max(product, self._shortterm.inflight_latest)
+        if round_starts:
             self._loss_ranges = 0
         if self.state is BbrState.STARTUP and self._pipe.was_full:
             self.state = BbrState.DRAIN
@@ -327,8 +319,7 @@ class Bbr(CongestionController):
             self._start_down(path, now_ns)
 
     def _start_down(self, path: Path, now_ns: int) -> None:
-        self._loss_in_round = False
-        self._bandwidth_latest = self._inflight_latest = 0
+        self._shortterm.forget()
         self._probe_acked_per_step = INFINITY
         self._rounds_since_probe = self._draw(path, 2)
         self._probe_wait_ns = SHORTEST_PROBE_WAIT_NS + self._draw(path, SECOND_NS)
@@ -338,7 +329,7 @@ class Bbr(CongestionController):
         self.state = BbrState.DOWN
 
     def _start_refill(self, delivery: DeliveryRate) -> None:
-        self._bandwidth_shortterm = self._inflight_shortterm = INFINITY
+        self._shortterm.reset()
         self._probe_up_rounds = self._probe_acked = 0
         self._probe_precautionary = False
         self._phase = AckPhase.REFILLING
@@ -394,8 +385,8 @@ class Bbr(CongestionController):
     def _check_probe_rtt(self, path: Path, delivery: DeliveryRate, now_ns: int) -> None:
         """Section 5.3.4.3."""
         if self.state is not BbrState.PROBE_RTT and self._minimum_rtt.is_due and not self._idle_restart:
-            self._save_window(path)
             self.state = BbrState.PROBE_RTT
+            self._save_window(path)
             self._probe_rtt_done_ns = 0
             self._phase = AckPhase.PROBE_STOPPING
             self._start_round(delivery)
@@ -419,7 +410,7 @@ class Bbr(CongestionController):
             return
         self._minimum_rtt.probed(now_ns)
         self._restore_window(path)
-        self._bandwidth_shortterm = self._inflight_shortterm = INFINITY
+        self._shortterm.reset()
         if self._pipe.was_full:
             self._start_down(path, now_ns)
             self.state = BbrState.CRUISE
@@ -493,4 +484,4 @@ class Bbr(CongestionController):
             cap = self._inflight_with_headroom(path)
         elif self.state in PROBE_BW:
             cap = self._inflight_longterm
-        path.cwnd_bytes = min(window_bytes, max(min(cap, self._inflight_shortterm), least_bytes))
+        path.cwnd_bytes = min(window_bytes, max(min(cap, self._shortterm.inflight), least_bytes))

@@ -14,10 +14,12 @@ from quicsim.quic.congestion.delivery_rate import SECOND_NS
 if TYPE_CHECKING:
     from quicsim.quic.congestion.delivery_rate import DeliveryRate, Loss
 
-__all__ = ["INFINITY", "Aggregation", "FullPipe", "MinimumRtt", "inflight_at_loss", "is_too_high"]
+__all__ = ["BETA", "INFINITY", "Aggregation", "FullPipe", "MinimumRtt", "ShortTermModel", "inflight_at_loss",
+           "is_too_high"]  # fmt: skip
 
 INFINITY = 1 << 62
 
+BETA = (7, 10)  # section 2.8
 LOSS_THRESHOLD = (2, 100)  # section 2.8
 FULL_BANDWIDTH_GROWTH = (5, 4)  # section 5.3.1.2
 FULL_BANDWIDTH_ROUNDS = 3  # section 5.3.1.2
@@ -77,8 +79,8 @@ class MinimumRtt:
         self.is_due = False
 
     def sampled(self, rtt_ns: int, now_ns: int) -> None:
-        """Take a sample."""
-        self.is_due = now_ns > self._recent_at_ns + PROBE_RTT_INTERVAL_NS
+        """Take a sample. The first is no older than the path is known."""
+        self.is_due = self._recent_ns != INFINITY and now_ns > self._recent_at_ns + PROBE_RTT_INTERVAL_NS
         if rtt_ns < self._recent_ns or self.is_due:
             self._recent_ns, self._recent_at_ns = rtt_ns, now_ns
         if self._recent_ns < self.value_ns or now_ns > self._at_ns + MINIMUM_RTT_LASTS_NS:
@@ -87,6 +89,58 @@ class MinimumRtt:
     def probed(self, now_ns: int) -> None:
         """ProbeRTT is over: the next one is due five seconds from now."""
         self._recent_at_ns = now_ns
+
+
+class ShortTermModel:
+    """What a path that loses packets takes at present (section 5.5.10.3). Heeded outside of bandwidth probes."""
+
+    __slots__ = ("_latest_bandwidth", "_round_ends_bytes", "bandwidth", "has_lost", "inflight", "inflight_latest",
+                 "round_starts")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.bandwidth = self.inflight = INFINITY
+        self.has_lost = False
+        """In this round."""
+        self._latest_bandwidth = self.inflight_latest = 0
+        """The most of the last round trip."""
+        self.round_starts = False
+        self._round_ends_bytes = 0
+
+    def reset(self) -> None:
+        """ResetShortTermModel."""
+        self.bandwidth = self.inflight = INFINITY
+
+    def forget(self) -> None:
+        """ResetCongestionSignals."""
+        self.has_lost = False
+        self._latest_bandwidth = self.inflight_latest = 0
+
+    def lost(self, delivered_bytes: int) -> None:
+        """NoteLoss: the first loss begins a round."""
+        if not self.has_lost:
+            self._round_ends_bytes = delivered_bytes
+        self.has_lost = True
+
+    def sampled(self, delivery: DeliveryRate) -> None:
+        """UpdateLatestDeliverySignals."""
+        self._latest_bandwidth = max(self._latest_bandwidth, delivery.rate)
+        self.inflight_latest = max(self.inflight_latest, delivery.sample_bytes)
+        self.round_starts = delivery.of.delivered_bytes >= self._round_ends_bytes
+        if self.round_starts:
+            self._round_ends_bytes = delivery.delivered_bytes
+
+    def adapt(self, maximum_bandwidth: int, window_bytes: int) -> None:
+        """InitLowerBounds and LossLowerBounds."""
+        kept, of = BETA
+        bandwidth = maximum_bandwidth if self.bandwidth == INFINITY else self.bandwidth
+        inflight = window_bytes if self.inflight == INFINITY else self.inflight
+        self.bandwidth = max(self._latest_bandwidth, bandwidth * kept // of)
+        self.inflight = max(self.inflight_latest, inflight * kept // of)
+
+    def advance(self, delivery: DeliveryRate) -> None:
+        """AdvanceLatestDeliverySignals."""
+        if self.round_starts:
+            self._latest_bandwidth, self.inflight_latest = delivery.rate, delivery.sample_bytes
 
 
 class Aggregation:

@@ -92,7 +92,7 @@ class Cubic(CongestionController):
         self._maximum_bytes = 0
         """W_max; 0: no congestion yet."""
         self._prior_bytes = 0
-        """cwnd_prior, the window before the last cut."""
+        """cwnd_prior, the window before the last cut, or at the end of the first slow start; 0: neither has been."""
         self._recovery_start_ns = -1
         self._epoch_start_ns = -1
         """When the present congestion avoidance began; -1: it has not."""
@@ -201,7 +201,9 @@ class Cubic(CongestionController):
         """A stage of congestion avoidance starts, after a cut or, without a W_max, after slow start (section 4.10)."""
         window_bytes = path.cwnd_bytes
         if not self._maximum_bytes:
-            self._maximum_bytes = self._prior_bytes = window_bytes
+            self._maximum_bytes = window_bytes
+        if not self._prior_bytes:
+            self._prior_bytes = window_bytes
         self._epoch_start_ns = now_ns
         self._plateau_ns = time_to_plateau_ns(self._maximum_bytes, window_bytes, path.datagram_bytes)
         self._estimate = window_bytes << FRACTION_BITS
