@@ -105,7 +105,7 @@ class ProcessingEndpoint(Endpoint):
         self.handled += 1
         self._receive(datagram)
         payload, prices = datagram.payload, self.prices
-        price_ps = prices.packet_received_ps * len(payload.packets) + prices.byte_ps * payload.size_bytes
+        price_ps = prices.packet_received_ps * (len(payload.packets) or 1) + prices.byte_ps * payload.size_bytes
         self.cpu.work(price_ps + self._plugins_since_ps(), self._tell_and_produce)
 
     def _expire(self) -> None:
@@ -127,7 +127,7 @@ class ProcessingEndpoint(Endpoint):
             for index, datagram in enumerate(datagrams):
                 # What plugins did for the burst is counted together, and each datagram takes an equal part of it.
                 part_ps = plugins_ps * (index + 1) // count - plugins_ps * index // count
-                price_ps = prices.packet_sent_ps * len(datagram.packets) + prices.byte_ps * datagram.size_bytes
+                price_ps = prices.packet_sent_ps * (len(datagram.packets) or 1) + prices.byte_ps * datagram.size_bytes
                 self.produced += 1
                 self.cpu.work(price_ps + part_ps, self._send, datagram)
             if not connection.events:

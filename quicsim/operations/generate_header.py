@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, PACKET_SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u16, u64
-from quicsim.quic.packet import APPLICATION, header_size
+from quicsim.quic.packet import APPLICATION, INITIAL, header_size
+from quicsim.quic.varint import varint_size
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -38,7 +39,13 @@ generate_header = Operation(
 @generate_header.default()
 def shortest_header(connection: Connection, path: Path, packet: Packet) -> int:
     """A long header until the handshake's end, then a short one; the packet number as short as section 17.1 allows."""
-    return header_size(packet.space, packet.number - path.spaces[packet.space].largest_acknowledged)
+    size = header_size(packet.space, packet.number - path.spaces[packet.space].largest_acknowledged)
+    return size + token_size(connection.token) if packet.space is INITIAL and connection.token else size
+
+
+def token_size(token: bytes) -> int:
+    """What a token adds to an Initial packet's header, the length of which has a byte already (section 17.2.2)."""
+    return varint_size(len(token)) - 1 + len(token)
 
 
 @generate_header.default("mp-quic")

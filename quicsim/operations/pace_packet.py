@@ -26,7 +26,7 @@ SMALLEST_BURST_DATAGRAMS = 2  # as picoquic and aioquic have it today,
 BURST_SHARE = (1, 4)  # which let a part of the window out at once
 PACING_GAIN = (5, 4)  # RFC 9002 section 7.7: N = 1.25
 # A window that doubles in a round trip needs N = 2 ln 2 = 1.39 or more, or the pacer and not the peer's ACKs limit it.
-# Chromium and Linux take 2 (docs/decisions/0015).
+# Chromium and Linux take 2 (docs/decisions/0016).
 SLOW_START_PACING_GAIN = (2, 1)
 PICOQUIC_BURST_DATAGRAMS = 16  # assumed: picoquic of 2018 let a burst of so many out,
 PICOQUIC_LONGEST_BURST_SHARE = 8  # but none beyond an eighth of the minimum round-trip time,

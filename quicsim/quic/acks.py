@@ -82,7 +82,7 @@ class ReceivedPackets:
     def path_frame(self, path_id: int, now_ns: int) -> PathAckFrame:
         """The same for a path's packets, to travel on whichever path."""
         frame = self.frame(now_ns)
-        return PathAckFrame(path_id, frame.ranges, frame.delay)
+        return PathAckFrame(path_id, *frame)
 
     def frame(self, now_ns: int) -> AckFrame:
         """An ACK frame for all that arrived (newest ranges first, at most MAXIMUM_RANGES)."""

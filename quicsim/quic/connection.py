@@ -14,11 +14,13 @@ from quicsim.events import ConnectionStateUpdated, LossTimerUpdated, Recorder
 from quicsim.quic import datagram_frames, ending, multipath, path_control, receiving, sending, stream_control
 from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
+from quicsim.quic.connection_ids import ConnectionIds
 from quicsim.quic.datagram_frames import DatagramQueue
 from quicsim.quic.ecn import EcnMarking
 from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
 from quicsim.quic.flow import FlowControl, announce_limits_met
 from quicsim.quic.frames import ConnectionCloseFrame, Frame
+from quicsim.quic.greeting import Greeting
 from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import (
     ConnectionEvent,
@@ -37,6 +39,7 @@ from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
 from quicsim.quic.parameters import advertised
 from quicsim.quic.path import MAXIMUM_PATHS, Path
+from quicsim.quic.path_ids import PathNumbers
 from quicsim.quic.schedulers import SCHEDULERS, candidates
 from quicsim.quic.settings import Settings, chosen
 from quicsim.quic.states import (
@@ -115,9 +118,9 @@ class Connection:
         self.peer_max_stream_data = 0
         self.peer_accepts_plugins = False
         self.accepts_plugins = settings.accepts_plugins
-        self.maximum_paths = MAXIMUM_PATHS if profile.is_multipath else 1
         self.address_count = settings.address_count
         self.backup_paths = settings.backup_paths
+        self.ids = ConnectionIds(chosen(settings.active_connection_id_limit, profile.active_connection_id_limit))
         self.scheduler = settings.scheduler
         self.scheduler_waits = False
         """ECF holds data back for a faster path."""
@@ -134,6 +137,7 @@ class Connection:
             parameters=(parameters := advertised(profile, settings)),
             certificate_chain_bytes=settings.certificate_chain_bytes,
         )
+        self.path_numbers = PathNumbers(parameters.maximum_paths)
         self._controller = settings.congestion_control or profile.congestion_control
         self._marks_ecn = settings.ecn
         self._streams = settings.streams
@@ -172,6 +176,18 @@ class Connection:
         """Where the datagram that is processed now, or was last, came from."""
         self.complaint = ""
         """What the peer did wrong, for which this end has closed the connection; empty: nothing."""
+        self.arrived_with: int | None = None
+        """Which connection ID it was addressed to."""
+        self.token = b""
+        """What a client's Initial packets carry."""
+        self.tokens = settings.tokens
+        self.greeting: Greeting | None = (greeting := Greeting(settings.versions, retries=settings.retries))
+        """None: the handshake has begun."""
+        self.version = greeting.preferred
+        """Of QUIC: what this end, a client, writes into long headers."""
+        self.issues_tokens = settings.issues_tokens
+        self.peer_has_token = False
+        """A NEW_TOKEN of ours was acknowledged."""
         self.end: ending.End | None = None
         """What is left to do of a connection that is closing, drains or is closed; None: it lives."""
 
@@ -183,7 +199,9 @@ class Connection:
         if self.end is not None:
             self.end.receive(self, datagram)
             return
-        self.arrived_from = datagram.address
+        if self.greeting is not None and not self.greeting.lets_in(self, datagram):
+            return
+        self.arrived_from, self.arrived_with = datagram.address, datagram.connection_id
         is_elsewhere = datagram.address is not self.addresses.current and self.addresses.is_elsewhere(self, datagram)
         self._in_call = True
         try:
@@ -199,6 +217,8 @@ class Connection:
             self._in_call = False
         if is_elsewhere:
             self.addresses.follow(self, datagram)
+        elif datagram.connection_id is not None:
+            self.addresses.note(self, datagram)
         if self.idle.timeout_ns:
             self.idle.received(now_ns)
         if self._changes:
@@ -207,10 +227,12 @@ class Connection:
     def datagrams_to_send(self, now_ns: int) -> list[Datagram]:
         """Run the sending process and return what it sends, in order."""
         self.now_ns = now_ns
-        if self.end is not None:
-            return self.end.datagrams_to_send(self)
-        datagrams: list[Datagram] = []
         addresses = self.addresses
+        if self.end is not None:
+            datagrams = self.end.datagrams_to_send(self)
+            self._complete(datagrams)
+            return datagrams
+        datagrams = [] if self.greeting is None else self.greeting.datagrams_to_send(self)
         if addresses.is_busy:
             datagrams += addresses.datagrams_to_send(self)
         if not sending.is_idle(self):
@@ -234,12 +256,21 @@ class Connection:
                 deadline_ns = path.paced_until_ns
         if addresses.is_busy:
             deadline_ns = addresses.deadline_ns(self, deadline_ns)
-        if addresses.have_changed:
-            addresses.write(datagrams)
+        self._complete(datagrams)
         if self.idle.timeout_ns:
             deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns
         return datagrams
+
+    def _complete(self, datagrams: list[Datagram]) -> None:
+        """Write into datagrams what their packets do not say, where it is not as ever."""
+        if not self.is_confirmed:
+            for datagram in datagrams:
+                datagram.version, datagram.token = self.version, self.token
+        if self.addresses.have_changed:
+            self.addresses.write(datagrams)
+        if self.ids.have_changed:
+            self.ids.write(datagrams)
 
     def on_deadline(self, now_ns: int) -> None:
         """The deadline has come; `datagrams_to_send` follows."""
@@ -285,6 +316,8 @@ class Connection:
         """Start the handshake (client)."""
         self.now_ns = self.last_progress_ns = now_ns
         self.idle.received(now_ns)
+        if self.tokens:
+            self.token = self.tokens.pop()
         self.path.validate()  # a client is not held to the amplification limit
         self.path.open(INITIAL)
         self.path.spaces[INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
@@ -364,29 +397,21 @@ class Connection:
         self.paths.append(path)
         return path
 
-    def open_paths(self) -> None:
-        """A client of mp-quic uses a path on each of its addresses as soon as it has the keys."""
-        if self.profile.uses_first_path:
-            return
-        parameters = self.handshake.peer_parameters
-        if self.address_count > 1 and parameters is not None:
-            for path_id in range(1, min(self.address_count + 1, self.maximum_paths, parameters.maximum_paths)):
-                self.open_path(path_id)
-
     def open_path(self, path_id: int) -> Path:
         """The path of this identifier, opened when it is first used. Raises ProtocolViolation beyond what is agreed."""
         paths = self.paths
         if path_id < len(paths) and paths[path_id].is_open:
             return paths[path_id]
-        parameters = self.handshake.peer_parameters
-        allowed = min(self.maximum_paths, parameters.maximum_paths) if parameters is not None else 1
+        allowed = self.path_numbers.allowed
         if path_id >= allowed:
             raise ProtocolViolation(f"path {path_id} was used; the paths agreed on are 0 to {allowed - 1}")
         while path_id >= len(paths):
             self._add_path()
         path = paths[path_id]
         path.is_open = True
-        if not self.profile.uses_first_path:
+        if self.profile.uses_first_path:
+            self.ids.replenish(self, path_id)
+        else:
             path.validate()  # mp-quic (2017) takes a protected packet for proof
         path.open(APPLICATION)
         return path

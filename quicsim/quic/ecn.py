@@ -17,7 +17,7 @@ from quicsim.quic.states import ECN, EcnInput, EcnState, advance
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
-    from quicsim.quic.frames import AckFrame
+    from quicsim.quic.frames import AckFrame, PathAckFrame
     from quicsim.quic.packet import Packet
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
@@ -61,7 +61,12 @@ class EcnMarking:
             self._move(path, EcnInput.TEST_OVER)
 
     def acknowledged(
-        self, connection: Connection, path: Path, space: PacketNumberSpace, frame: AckFrame, newly: list[Packet]
+        self,
+        connection: Connection,
+        path: Path,
+        space: PacketNumberSpace,
+        frame: AckFrame | PathAckFrame,
+        newly: list[Packet],
     ) -> None:
         """An ACK frame that raised the largest acknowledged number newly acknowledges these: validate its counts."""
         if self.state is EcnState.FAILED:
@@ -91,7 +96,9 @@ class EcnMarking:
         self._begun_ns = -1
         self._tested = 0
 
-    def _is_wrong(self, space: PacketNumberSpace, frame: AckFrame, counts: EcnCounts, acknowledged: int) -> bool:
+    def _is_wrong(
+        self, space: PacketNumberSpace, frame: AckFrame | PathAckFrame, counts: EcnCounts, acknowledged: int
+    ) -> bool:
         """Whether the counts contradict what was sent (section 13.4.2.1). No packet goes out with ECT(1)."""
         reported = self._reported[space.kind]
         if acknowledged and frame.ecn is None:

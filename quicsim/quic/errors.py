@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = [
     "ConnectionFailed",
+    "ConnectionIdLimitError",
     "FinalSizeError",
     "FlowControlError",
     "FrameEncodingError",
+    "InvalidTokenError",
     "ProtocolViolation",
     "QuicError",
     "StateError",
@@ -45,6 +47,12 @@ class FinalSizeError(ProtocolViolation):
     code = 0x06
 
 
+class ConnectionIdLimitError(ProtocolViolation):
+    """The peer issued more connection IDs than it was allowed (RFC 9000 section 5.1.1)."""
+
+    code = 0x09
+
+
 class StreamLimitError(ProtocolViolation):
     """The peer opened more streams than it was allowed (RFC 9000 section 4.6)."""
 
@@ -55,6 +63,12 @@ class StreamStateViolation(ProtocolViolation):
     """The peer sent a frame for a stream that is in no state for it (RFC 9000 section 20.1, STREAM_STATE_ERROR)."""
 
     code = 0x05
+
+
+class InvalidTokenError(ProtocolViolation):
+    """A client came with a token that is not for it (RFC 9000 section 8.1.2)."""
+
+    code = 0x0B
 
 
 class FrameEncodingError(ProtocolViolation):

@@ -21,6 +21,7 @@ __all__ = [
     "HandshakeDoneFrame",
     "ImmediateAckFrame",
     "MaxDataFrame",
+    "MaxPathIdFrame",
     "MaxStreamDataFrame",
     "MaxStreamsFrame",
     "NewConnectionIdFrame",
@@ -31,7 +32,11 @@ __all__ = [
     "PathAvailableFrame",
     "PathBackupFrame",
     "PathChallengeFrame",
+    "PathCidsBlockedFrame",
+    "PathNewConnectionIdFrame",
     "PathResponseFrame",
+    "PathRetireConnectionIdFrame",
+    "PathsBlockedFrame",
     "PathsFrame",
     "PingFrame",
     "PluginFrame",
@@ -86,6 +91,7 @@ class PathAckFrame(NamedTuple):
     path_id: int
     ranges: tuple[tuple[int, int], ...]
     delay: int
+    ecn: EcnCounts | None = None
 
     @property
     def range_count(self) -> int:
@@ -112,6 +118,42 @@ class PathAvailableFrame(NamedTuple):
 
     path_id: int
     sequence_number: int
+
+
+class PathNewConnectionIdFrame(NamedTuple):
+    """A connection ID for the peer to use on a path. draft-ietf-quic-multipath, PATH_NEW_CONNECTION_ID."""
+
+    path_id: int
+    sequence_number: int
+    retire_prior_to: int
+    connection_id: bytes
+    stateless_reset_token: bytes
+
+
+class PathRetireConnectionIdFrame(NamedTuple):
+    """The sender uses a path's connection ID no more. draft-ietf-quic-multipath, PATH_RETIRE_CONNECTION_ID."""
+
+    path_id: int
+    sequence_number: int
+
+
+class MaxPathIdFrame(NamedTuple):
+    """The largest path identifier that the sender takes. draft-ietf-quic-multipath, MAX_PATH_ID."""
+
+    maximum: int
+
+
+class PathsBlockedFrame(NamedTuple):
+    """That limit keeps the sender from opening a path. draft-ietf-quic-multipath, PATHS_BLOCKED."""
+
+    limit: int
+
+
+class PathCidsBlockedFrame(NamedTuple):
+    """The lack of a connection ID keeps it from opening this one. draft-ietf-quic-multipath, PATH_CIDS_BLOCKED."""
+
+    path_id: int
+    next_sequence_number: int
 
 
 class PathsFrame(NamedTuple):
@@ -294,6 +336,7 @@ Frame = (
     PaddingFrame | PingFrame | AckFrame | PathAckFrame | PathsFrame | ResetStreamFrame | StopSendingFrame | CryptoFrame
     | NewTokenFrame | StreamFrame | MaxDataFrame | MaxStreamDataFrame | MaxStreamsFrame | DataBlockedFrame
     | StreamDataBlockedFrame | StreamsBlockedFrame | NewConnectionIdFrame | RetireConnectionIdFrame | PathChallengeFrame
-    | PathResponseFrame | PathAbandonFrame | PathBackupFrame | PathAvailableFrame | ConnectionCloseFrame
+    | PathResponseFrame | PathAbandonFrame | PathBackupFrame | PathAvailableFrame | PathNewConnectionIdFrame
+    | PathRetireConnectionIdFrame | MaxPathIdFrame | PathsBlockedFrame | PathCidsBlockedFrame | ConnectionCloseFrame
     | HandshakeDoneFrame | AckFrequencyFrame | ImmediateAckFrame | DatagramFrame | PluginFrame
 )  # fmt: skip

@@ -9,6 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from quicsim.quic.ack_layout import (
+    PATH_ACK,
+    ack_size,
+    decode_ack,
+    decode_path_ack,
+    encode_ack,
+    encode_path_ack,
+    path_ack_size,
+)
 from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frame_values import (
     ACK_DELAY_UNIT_NS,
@@ -24,6 +33,7 @@ from quicsim.quic.frame_values import (
     HandshakeDoneFrame,
     ImmediateAckFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -34,7 +44,11 @@ from quicsim.quic.frame_values import (
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -68,6 +82,7 @@ __all__ = [
     "HandshakeDoneFrame",
     "ImmediateAckFrame",
     "MaxDataFrame",
+    "MaxPathIdFrame",
     "MaxStreamDataFrame",
     "MaxStreamsFrame",
     "NewConnectionIdFrame",
@@ -78,7 +93,11 @@ __all__ = [
     "PathAvailableFrame",
     "PathBackupFrame",
     "PathChallengeFrame",
+    "PathCidsBlockedFrame",
+    "PathNewConnectionIdFrame",
     "PathResponseFrame",
+    "PathRetireConnectionIdFrame",
+    "PathsBlockedFrame",
     "PathsFrame",
     "PingFrame",
     "PluginFrame",
@@ -218,11 +237,16 @@ def _check_end(frame: StreamFrame | CryptoFrame) -> None:
         raise FrameEncodingError(f"data up to {end}; the largest offset is 2**62 - 1")
 
 
-def _check_retirement(frame: NewConnectionIdFrame) -> None:
+def _check_retirement(frame: NewConnectionIdFrame | PathNewConnectionIdFrame) -> None:
     if frame.retire_prior_to > frame.sequence_number:
         raise FrameEncodingError(
             f"connection ID {frame.sequence_number} retires those before {frame.retire_prior_to}, itself among them"
         )
+
+
+def _check_token(frame: NewTokenFrame) -> None:
+    if not frame.token:
+        raise FrameEncodingError("a new token of 0 bytes (section 19.7)")
 
 
 def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int]:
@@ -230,20 +254,6 @@ def _decode_padding(data: bytes, _: int, offset: int) -> tuple[PaddingFrame, int
     while end < len(data) and data[end] == 0:
         end += 1
     return PaddingFrame(end - offset + 1), end
-
-
-def _path_ack_size(frame: PathAckFrame) -> int:
-    return 1 + varint_size(frame.path_id) + _ranges_size(frame)
-
-
-def _encode_path_ack(frame: PathAckFrame) -> bytes:
-    return bytes([_PATH_ACK]) + encode_varint(frame.path_id) + _encode_ranges(frame)
-
-
-def _decode_path_ack(data: bytes, _: int, offset: int) -> tuple[PathAckFrame, int]:
-    path_id, offset = decode_varint(data, offset)
-    ranges, delay, offset = _decode_ranges(data, offset)
-    return PathAckFrame(path_id, ranges, delay), offset
 
 
 def _paths_size(frame: PathsFrame) -> int:
@@ -263,69 +273,6 @@ def _decode_paths(data: bytes, _: int, offset: int) -> tuple[PathsFrame, int]:
         rtt_us, offset = decode_varint(data, offset)
         paths.append((path_id, rtt_us))
     return PathsFrame(tuple(paths)), offset
-
-
-def _ack_size(frame: AckFrame) -> int:
-    size = 1 + _ranges_size(frame)
-    return size if frame.ecn is None else size + sum(map(varint_size, frame.ecn))
-
-
-def _encode_ack(frame: AckFrame) -> bytes:
-    if frame.ecn is None:
-        return b"\x02" + _encode_ranges(frame)
-    return b"\x03" + _encode_ranges(frame) + b"".join(map(encode_varint, frame.ecn))
-
-
-def _decode_ack(data: bytes, frame_type: int, offset: int) -> tuple[AckFrame, int]:
-    ranges, delay, offset = _decode_ranges(data, offset)
-    if frame_type == 0x02:
-        return AckFrame(ranges, delay), offset
-    ect_0, offset = decode_varint(data, offset)
-    ect_1, offset = decode_varint(data, offset)
-    ce, offset = decode_varint(data, offset)
-    return AckFrame(ranges, delay, EcnCounts(ect_0, ect_1, ce)), offset
-
-
-def _ranges_size(frame: AckFrame | PathAckFrame) -> int:
-    ranges = frame.ranges
-    first, last = ranges[0]
-    size = varint_size(len(ranges) - 1)
-    for value in (last, frame.delay, last - first):  # spelled out: every second packet asks
-        size += 1 if value < 64 else 2 if value < 16_384 else varint_size(value)
-    if len(ranges) > 1:
-        smallest = first
-        for first, last in ranges[1:]:
-            size += varint_size(smallest - last - 2) + varint_size(last - first)
-            smallest = first
-    return size
-
-
-def _encode_ranges(frame: AckFrame | PathAckFrame) -> bytes:
-    first, last = frame.ranges[0]
-    values = [last, frame.delay, len(frame.ranges) - 1, last - first]
-    smallest = first
-    for first, last in frame.ranges[1:]:
-        values += [smallest - last - 2, last - first]
-        smallest = first
-    return b"".join(map(encode_varint, values))
-
-
-def _decode_ranges(data: bytes, offset: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
-    last, offset = decode_varint(data, offset)
-    delay, offset = decode_varint(data, offset)
-    count, offset = decode_varint(data, offset)
-    length, offset = decode_varint(data, offset)
-    first = last - length
-    ranges = [(first, last)]
-    for _index in range(count):
-        gap, offset = decode_varint(data, offset)
-        length, offset = decode_varint(data, offset)
-        last = first - gap - 2
-        first = last - length
-        ranges.append((first, last))
-    if first < 0:
-        raise FrameEncodingError(f"an ACK range reaches packet number {first}; the smallest is 0")
-    return tuple(ranges), delay, offset
 
 
 def _stream_size(frame: StreamFrame) -> int:
@@ -407,8 +354,10 @@ def _decode_plugin(data: bytes, _: int, offset: int) -> tuple[PluginFrame, int]:
 
 
 MAXIMUM_STREAMS = 1 << 60  # RFC 9000 section 4.6
-_PATH_ACK = 0x3E  # draft-ietf-quic-multipath-15
-_PATH_ABANDON, _PATH_STATUS_BACKUP, _PATH_STATUS_AVAILABLE = 0x3E75, 0x3E76, 0x3E77  # draft-ietf-quic-multipath-17
+# draft-ietf-quic-multipath-21
+_PATH_ABANDON, _PATH_STATUS_BACKUP, _PATH_STATUS_AVAILABLE = 0x3E75, 0x3E76, 0x3E77
+_PATH_NEW_CONNECTION_ID, _PATH_RETIRE_CONNECTION_ID, _MAX_PATH_ID = 0x3E78, 0x3E79, 0x3E7A
+_PATHS_BLOCKED, _PATH_CIDS_BLOCKED = 0x3E7B, 0x3E7C
 _PATHS = 0x3D  # assumed
 
 _ROWS = (
@@ -417,18 +366,27 @@ _ROWS = (
         _decode_padding,
     ),
     _row(0x01, PingFrame, "ping", "IH01"),
-    FrameRow((0x02, 0x03), AckFrame, "ack", "IH1", False, False, _ack_size, _encode_ack, _decode_ack),
+    FrameRow((0x02, 0x03), AckFrame, "ack", "IH1", False, False, ack_size, encode_ack, decode_ack),
     FrameRow((_PATHS,), PathsFrame, "paths", "1", True, False, _paths_size, _encode_paths, _decode_paths),
     FrameRow(
-        (_PATH_ACK,), PathAckFrame, "path_ack", "1", False, False, _path_ack_size, _encode_path_ack, _decode_path_ack
+        (PATH_ACK, PATH_ACK + 1), PathAckFrame, "path_ack", "1", False, False, path_ack_size, encode_path_ack,
+        decode_path_ack,
     ),
     _row(_PATH_ABANDON, PathAbandonFrame, "path_abandon", "1", NUMBER, NUMBER),
     _row(_PATH_STATUS_BACKUP, PathBackupFrame, "path_status_backup", "1", NUMBER, NUMBER),
     _row(_PATH_STATUS_AVAILABLE, PathAvailableFrame, "path_status_available", "1", NUMBER, NUMBER),
+    _row(
+        _PATH_NEW_CONNECTION_ID, PathNewConnectionIdFrame, "path_new_connection_id", "1", NUMBER, NUMBER, NUMBER,
+        CONNECTION_ID, fixed_bytes(16), check=_check_retirement,
+    ),
+    _row(_PATH_RETIRE_CONNECTION_ID, PathRetireConnectionIdFrame, "path_retire_connection_id", "1", NUMBER, NUMBER),
+    _row(_MAX_PATH_ID, MaxPathIdFrame, "max_path_id", "1", NUMBER),
+    _row(_PATHS_BLOCKED, PathsBlockedFrame, "paths_blocked", "1", NUMBER),
+    _row(_PATH_CIDS_BLOCKED, PathCidsBlockedFrame, "path_cids_blocked", "1", NUMBER, NUMBER),
     _row(0x04, ResetStreamFrame, "reset_stream", "01", NUMBER, NUMBER, NUMBER),
     _row(0x05, StopSendingFrame, "stop_sending", "01", NUMBER, NUMBER),
     _row(0x06, CryptoFrame, "crypto", "IH1", NUMBER, BYTES, check=_check_end),
-    _row(0x07, NewTokenFrame, "new_token", "1", BYTES),
+    _row(0x07, NewTokenFrame, "new_token", "1", BYTES, check=_check_token),
     FrameRow(
         tuple(range(0x08, 0x10)), StreamFrame, "stream", "01", True, True, _stream_size, _encode_stream, _decode_stream
     ),

@@ -9,8 +9,10 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
+from quicsim.quic import path_control
 from quicsim.quic.errors import ProtocolViolation
-from quicsim.quic.frames import HandshakeDoneFrame
+from quicsim.quic.frames import HandshakeDoneFrame, NewTokenFrame
+from quicsim.quic.greeting import TokenKind, mint
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionInput
@@ -137,12 +139,18 @@ def advance_handshake(connection: Connection, progress: HandshakeProgress) -> No
         take_peer_parameters(connection)
         path.open(APPLICATION)
         path.spaces[HANDSHAKE].crypto.sending.write(handshake.client_finished(), fin=False)
-        connection.open_paths()
+        path_control.open_at_once(connection)
         connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
+        connection.ids.replenish(connection, 0)
+        connection.path_numbers.issue(connection)
     else:
         path.open(APPLICATION)
         connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
-        path.application.pending.append(HandshakeDoneFrame())
+        connection.ids.replenish(connection, 0)
+        connection.path_numbers.issue(connection)
+        path.application.pending.append(HandshakeDoneFrame())  # with it, a client opens paths that need the IDs
+        if connection.issues_tokens:
+            path.application.pending.append(NewTokenFrame(mint(TokenKind.NEW_TOKEN, connection.addresses.current)))
         connection.confirm_handshake()
 
 
@@ -152,6 +160,7 @@ def take_peer_parameters(connection: Connection) -> None:
     if parameters is None:
         raise ProtocolViolation("the peer's handshake carries no transport parameters")
     connection.flow.peer_limit = parameters.max_data
+    connection.path_numbers.agree(parameters.maximum_paths)
     connection.peer_max_stream_data = parameters.max_stream_data
     connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
     for limits, maximum in zip(

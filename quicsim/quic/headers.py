@@ -7,23 +7,22 @@ header protection is left out, and as many zeros as an AEAD tag has stand behind
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from quicsim.quic.errors import FrameEncodingError
 from quicsim.quic.frames import decode_frames, encode_frame
 from quicsim.quic.layout import MAXIMUM_CONNECTION_ID_BYTES, take, take_bytes
-from quicsim.quic.packet import AEAD_TAG_BYTES, CONNECTION_ID_BYTES, Space
+from quicsim.quic.packet import AEAD_TAG_BYTES, CONNECTION_ID_BYTES, VERSION_1, VERSION_2, Retry, Space
 from quicsim.quic.varint import encode_varint
 
 if TYPE_CHECKING:
     from quicsim.quic.frames import Frame
-    from quicsim.quic.packet import Datagram, Packet
+    from quicsim.quic.packet import Answer, Datagram, Packet
 
-__all__ = ["VERSION_1", "Header", "PacketType", "decode_header", "decode_number", "decode_packet", "encode_datagram",
-           "encode_header", "encode_packet"]  # fmt: skip
+__all__ = ["Header", "PacketType", "decode_header", "decode_number", "decode_packet", "encode_answer",
+           "encode_datagram", "encode_header", "encode_packet"]  # fmt: skip
 
-VERSION_1 = 1
 RETRY_INTEGRITY_TAG_BYTES = 16  # RFC 9001 section 5.8
 _LONG, _FIXED = 0x80, 0x40
 _LENGTH_BYTES = 2
@@ -63,6 +62,8 @@ class Header:
     """Frames and AEAD tag behind a long header's packet number; a short header's packet ends with its datagram."""
     token: bytes = b""
     """Of an Initial packet or a Retry."""
+    version: int = VERSION_1
+    """In a long header; of a Version Negotiation packet it is 0, whatever is said here."""
     versions: tuple[int, ...] = ()
     """What a Version Negotiation packet offers."""
 
@@ -77,8 +78,8 @@ def encode_header(header: Header) -> bytes:
     ids += bytes([len(header.source_id)]) + header.source_id
     if kind is PacketType.VERSION_NEGOTIATION:  # section 17.2.1: version 0
         return bytes([_LONG | _FIXED]) + bytes(4) + ids + b"".join(v.to_bytes(4, "big") for v in header.versions)
-    type_bits = _LONG | _FIXED | kind.value << 4
-    version = VERSION_1.to_bytes(4, "big")
+    type_bits = _LONG | _FIXED | (kind.value + (header.version == VERSION_2)) % 4 << 4
+    version = header.version.to_bytes(4, "big")
     if kind is PacketType.RETRY:
         return bytes([type_bits]) + version + ids + header.token + bytes(RETRY_INTEGRITY_TAG_BYTES)
     token = encode_varint(len(header.token)) + header.token if kind is PacketType.INITIAL else b""
@@ -109,27 +110,29 @@ def decode_header(data: bytes, offset: int = 0) -> tuple[Header, int]:
         destination_id, offset = take(data, offset, CONNECTION_ID_BYTES)
         number, offset = take(data, offset, number_bytes)
         return Header(PacketType.ONE_RTT, destination_id, b"", int.from_bytes(number, "big"), number_bytes), offset
-    version, offset = take(data, offset, 4)
+    version_bytes, offset = take(data, offset, 4)
+    version = int.from_bytes(version_bytes, "big")
     destination_id, offset = _take_id(data, offset)
     source_id, offset = _take_id(data, offset)
-    if not int.from_bytes(version, "big"):
+    if not version:
         offered = [int.from_bytes(data[at : at + 4], "big") for at in range(offset, len(data) - 3, 4)]
         end = offset + 4 * len(offered)
         return Header(PacketType.VERSION_NEGOTIATION, destination_id, source_id, versions=tuple(offered)), end
     if not first[0] & _FIXED:
         raise FrameEncodingError("the fixed bit is 0, so this is no packet (section 17.2)")
-    kind = PacketType(first[0] >> 4 & 0x03)
+    kind = PacketType(((first[0] >> 4 & 0x03) - (version == VERSION_2)) % 4)
     if kind is PacketType.RETRY:
         token, offset = take(data, offset, max(0, len(data) - offset - RETRY_INTEGRITY_TAG_BYTES))
         take(data, offset, RETRY_INTEGRITY_TAG_BYTES)
-        return Header(kind, destination_id, source_id, token=token), len(data)
+        return Header(kind, destination_id, source_id, token=token, version=version), len(data)
     token = b""
     if kind is PacketType.INITIAL:
         token, offset = take_bytes(data, offset)
     rest, end = take_bytes(data, offset)
     number, _ = take(rest, 0, number_bytes)
     payload_bytes = len(rest) - number_bytes
-    header = Header(kind, destination_id, source_id, int.from_bytes(number, "big"), number_bytes, payload_bytes, token)
+    truncated = int.from_bytes(number, "big")
+    header = Header(kind, destination_id, source_id, truncated, number_bytes, payload_bytes, token, version)
     return header, end - payload_bytes
 
 
@@ -152,14 +155,19 @@ def decode_number(largest: int, truncated: int, number_bytes: int) -> int:
     return candidate
 
 
-def encode_packet(packet: Packet, destination_id: bytes, source_id: bytes) -> bytes:
+def encode_packet(
+    packet: Packet, destination_id: bytes, source_id: bytes, version: int = VERSION_1, token: bytes = b""
+) -> bytes:
     """A packet's bytes, as many as its size says. The connection IDs have CONNECTION_ID_BYTES each.
+
+    The token is an Initial packet's.
 
     A header that is longer than it needs to be (mp-quic's names its path, a plugin may say so) has a longer packet
     number. Raises FrameEncodingError for a size that no header explains.
     """
     payload = b"".join(map(encode_frame, packet.frames)) + bytes(AEAD_TAG_BYTES)
-    without_number = len(encode_header(Header(_TYPE_OF_SPACE[packet.space], destination_id, source_id))) - 1
+    bare = Header(_TYPE_OF_SPACE[packet.space], destination_id, source_id, token=token, version=version)
+    without_number = len(encode_header(bare)) - 1
     for number_bytes in range(1, 5):  # the payload may be too short for header protection: zeros are PADDING
         padding = packet.size_bytes - without_number - number_bytes - len(payload)
         if padding == 0 or (0 < padding < 4 and len(payload) - AEAD_TAG_BYTES + padding == 4):
@@ -170,13 +178,24 @@ def encode_packet(packet: Packet, destination_id: bytes, source_id: bytes) -> by
             f"of {without_number} and its packet number do not add up to that"
         )
     payload = payload[:-AEAD_TAG_BYTES] + bytes(padding) + payload[-AEAD_TAG_BYTES:]
-    header = Header(_TYPE_OF_SPACE[packet.space], destination_id, source_id, packet.number, number_bytes, len(payload))
+    header = replace(bare, number=packet.number, number_bytes=number_bytes, payload_bytes=len(payload))
     return encode_header(header) + payload
+
+
+def encode_answer(answer: Answer, destination_id: bytes, source_id: bytes) -> bytes:
+    """The bytes of a packet without a number (sections 17.2.1 and 17.2.5)."""
+    if isinstance(answer, Retry):
+        return encode_header(Header(PacketType.RETRY, destination_id, source_id, token=answer.token))
+    header = Header(PacketType.VERSION_NEGOTIATION, destination_id, source_id, versions=answer.versions)
+    return encode_header(header)
 
 
 def encode_datagram(datagram: Datagram, destination_id: bytes, source_id: bytes) -> bytes:
     """The bytes of its packets, one behind the other (section 12.2)."""
-    return b"".join(encode_packet(packet, destination_id, source_id) for packet in datagram.packets)
+    if datagram.answer is not None:
+        return encode_answer(datagram.answer, destination_id, source_id)
+    of_headers = destination_id, source_id, datagram.version, datagram.token
+    return b"".join(encode_packet(packet, *of_headers) for packet in datagram.packets)
 
 
 def decode_packet(data: bytes, offset: int = 0) -> tuple[Header, list[Frame], int]:

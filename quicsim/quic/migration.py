@@ -1,7 +1,7 @@
 """Where is the peer, and does it receive there? Path validation and migration, RFC 9000 sections 8.2 and 9.
 
 A server follows its peer to the address that its newest packet came from, and until that address is validated sends no
-more there than three times what came. Connection IDs are not simulated, so none is changed with the address.
+more there than three times what came. Either end uses another connection ID with every address (section 9.5).
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ PROBING = (PathChallengeFrame, PathResponseFrame, NewConnectionIdFrame, PaddingF
 class Addresses:
     """The peer's addresses as one connection knows them, and the validation that is under way."""
 
-    __slots__ = ("_asked", "_challenge_ns", "_challenges", "_give_up_ns", "_is_short", "_responses",
-                 "_to_previous", "_validated", "current", "have_changed", "is_busy")  # fmt: skip
+    __slots__ = ("_asked", "_challenge_ns", "_challenges", "_give_up_ns", "_is_short", "_ours", "_ours_validated",
+                 "_pairs", "_responses", "_to_previous", "_validated", "current", "have_changed",
+                 "is_busy")  # fmt: skip
 
     def __init__(self) -> None:
         self.current: Address | None = None
@@ -49,8 +50,9 @@ class Addresses:
         """Something is to be sent, or waited for."""
         self._validated: Address | None = None
         """The last address that was validated."""
-        self._responses: list[tuple[bytes, Address | None]] = []
-        self._to_previous: list[Address | None] = []
+        self._responses: list[tuple[bytes, Address | None, int]] = []
+        """The bytes, where they go, and the connection ID there."""
+        self._to_previous: list[tuple[Address | None, int]] = []
         """Addresses that the peer has left and that are to be challenged once (section 9.3.3)."""
         self._asked: set[bytes] = set()
         """Bytes of which the current address must send some back; a long way is no reason to ask in vain."""
@@ -61,6 +63,10 @@ class Addresses:
         self._give_up_ns = 0
         self._is_short = False
         """The last challenge found no room for its full size."""
+        self._ours = self._ours_validated = 0
+        """The connection ID of this end's to which the peer sends from the current address, and from the validated."""
+        self._pairs = {0: 0}
+        """By such an ID: the one of the peer's that goes back there. A peer with another one has moved on purpose."""
 
     # What arrives
 
@@ -86,20 +92,61 @@ class Addresses:
         )
 
     def follow(self, connection: Connection, datagram: Datagram) -> None:
-        """The peer has another address, which this datagram came from: go on there, within its limit."""
+        """The peer has another address, which this datagram came from: go on there, within its limit.
+
+        A peer that moves on purpose has another connection ID, and gets another one: without one that is unused, it
+        is not followed. Whoever only seems to be elsewhere keeps the one it has (section 9.5).
+        """
         if connection.end is not None or datagram.address is None:
             return
+        ids = connection.ids.of_path(0)
+        ours = datagram.connection_id or 0
+        number = self._paired(connection, ours)
+        if number is None:
+            return
+        previous_number = self._pairs[self._ours] = ids.current
+        self._ours = ours
+        connection.ids.use(ids, number)
         previous, self.current = self.current, datagram.address
         self.have_changed = True
         is_rebinding = previous is not None and previous.host == datagram.address.host
         self._begin(connection, keeps_state=is_rebinding)
         connection.path.limit(datagram.size_bytes)
-        self._to_previous = [previous]
+        self._to_previous = [(previous, previous_number)]
+
+    def note(self, connection: Connection, datagram: Datagram) -> None:
+        """A datagram arrived that moves nobody; from where the peer is, it may be addressed to another ID."""
+        ours = datagram.connection_id or 0
+        if ours > self._ours and datagram.address == self.current:
+            self._ours = ours
+            self._pairs[ours] = connection.ids.of_path(0).current
+
+    def _paired(self, connection: Connection, ours: int) -> int | None:
+        """The peer's connection ID that goes back to where it uses this one of ours; None: no unused one is there."""
+        ids = connection.ids.of_path(0)
+        if ours == self._ours:
+            return ids.current
+        number = self._pairs.get(ours)
+        if number is None or number not in ids.usable:
+            number = ids.unused
+            if number is not None:
+                self._pairs[ours] = number
+                ids.used |= {number}
+        return number
+
+    def _retire_others(self, connection: Connection) -> None:
+        """The peer's other addresses need no connection IDs any more (section 5.1.2)."""
+        current = connection.ids.of_path(0).current
+        for number in sorted(set(self._pairs.values()) - {current}):
+            connection.ids.retire(connection, 0, number)
+        self._pairs = {self._ours: current}
 
     def challenged(self, connection: Connection, data: bytes) -> None:
-        """PATH_CHALLENGE: its bytes go back where they came from (section 8.2.2)."""
-        self._responses.append((data, connection.arrived_from))
-        self.is_busy = True
+        """PATH_CHALLENGE: its bytes go back where they came from (section 8.2.2), with an ID that goes there only."""
+        number = self._paired(connection, connection.arrived_with or 0)
+        if number is not None:  # else not even a probe can be answered (section 9.5)
+            self._responses.append((data, connection.arrived_from, number))
+            self.is_busy = True
 
     def answered(self, connection: Connection, data: bytes) -> None:
         """PATH_RESPONSE, whichever way it came (section 8.2.3)."""
@@ -109,7 +156,9 @@ class Addresses:
         path.move(PathInput.RESPONSE)
         path.is_limited = False
         path.timer_is_stale = True
-        self._validated = self.current
+        self._validated, self._ours_validated = self.current, self._ours
+        if len(self._pairs) > 1:
+            self._retire_others(connection)
         self._asked.clear()
         if self._is_short:
             self._challenge_ns = connection.now_ns
@@ -125,6 +174,16 @@ class Addresses:
                 f"{connection.recorder.name} may not change its address: a client whose stack migrates may, once its "
                 f"handshake is confirmed; it has profile {connection.profile.name} and is {connection.state.value}"
             )
+        ids = connection.ids.of_path(0)
+        fresh = ids.unused
+        if fresh is None:
+            raise QuicError(
+                f"{connection.recorder.name} may not change its address: its peer has issued no connection ID that is "
+                f"unused, and every address needs another one (RFC 9000 section 9.5)"
+            )
+        left = ids.current
+        connection.ids.use(ids, fresh)
+        connection.ids.retire(connection, 0, left)
         self._begin(connection, keeps_state=False)
 
     def _begin(self, connection: Connection, *, keeps_state: bool) -> None:
@@ -148,7 +207,9 @@ class Addresses:
 
     def datagrams_to_send(self, connection: Connection) -> list[Datagram]:
         """Responses that are owed, and challenges that are due, each in a datagram of its own."""
-        datagrams = [self._probe(connection, PathResponseFrame(data), to) for data, to in self._responses]
+        datagrams = [
+            self._probe(connection, PathResponseFrame(data), to, number) for data, to, number in self._responses
+        ]
         self._responses.clear()
         path, now_ns = connection.path, connection.now_ns
         if 0 < self._challenge_ns <= now_ns and not path.is_amplification_limited:
@@ -157,9 +218,11 @@ class Addresses:
             path.move(PathInput.CHALLENGE_SENT)
             self._is_short = path.amplification_room_bytes < EXPANDED_BYTES
             self._challenge_ns = now_ns + probe_timeout_ns(connection, path, APPLICATION)
-            datagrams.append(self._probe(connection, PathChallengeFrame(challenge), self.current))
+            number = connection.ids.of_path(0).current
+            datagrams.append(self._probe(connection, PathChallengeFrame(challenge), self.current, number))
             datagrams += [
-                self._probe(connection, PathChallengeFrame(self._new_challenge()), to) for to in self._to_previous
+                self._probe(connection, PathChallengeFrame(self._new_challenge()), to, number)
+                for to, number in self._to_previous
             ]
             self._to_previous.clear()
         self.is_busy = bool(self._challenge_ns)
@@ -171,10 +234,14 @@ class Addresses:
         return self._challenges.to_bytes(8, "big")
 
     def _probe(
-        self, connection: Connection, frame: PathChallengeFrame | PathResponseFrame, to: Address | None
+        self, connection: Connection, frame: PathChallengeFrame | PathResponseFrame, to: Address | None, number: int
     ) -> Datagram | None:
-        """A padded packet with the frame; None where a plugin holds it back, or there is no room at all."""
+        """A padded packet with the frame; None where a plugin holds it back, there is no room at all, or the connection
+        ID for another address is there no more.
+        """
         path = connection.path
+        if to != self.current and number not in connection.ids.of_path(0).usable:
+            return None
         room_bytes = EXPANDED_BYTES
         if path.is_limited and to == self.current:
             room_bytes = min(room_bytes, path.amplification_room_bytes)
@@ -193,6 +260,7 @@ class Addresses:
         if datagram is not None:
             datagram.address = to
             if to != self.current:
+                datagram.connection_id = number
                 path.leave_out(packet)
         return datagram
 
@@ -229,3 +297,8 @@ class Addresses:
             path.move(PathInput.FALL_BACK)
             path.is_limited = False
             self.current = self._validated
+            ids = connection.ids.of_path(0)
+            number = self._paired(connection, self._ours_validated)
+            self._ours = self._ours_validated
+            connection.ids.use(ids, ids.current if number is None else number)
+            self._retire_others(connection)

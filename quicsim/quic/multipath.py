@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.quic import sending
 from quicsim.quic.frames import PathsFrame
 from quicsim.quic.packet import APPLICATION, Datagram, Packet
-from quicsim.quic.path_control import seek_validation
+from quicsim.quic.path_control import may_send_on, seek_validation
 from quicsim.quic.schedulers import queue_copy
 from quicsim.quic.sending import has_stream_data, larger_datagram, window_or_nothing
 
@@ -36,7 +36,7 @@ def is_due(connection: Connection) -> bool:
 def run(connection: Connection) -> list[Datagram]:
     """Send what is shared by all paths on those that SelectPath chooses, then what each path has for itself."""
     datagrams: list[Datagram] = []
-    paths = [path for path in connection.paths if path.is_open]
+    paths = [path for path in connection.paths if may_send_on(connection, path)]
     if not connection.is_confirmed:  # the first path still has the handshake to finish
         datagrams += sending.run(connection, paths.pop(0))
     for path in paths:

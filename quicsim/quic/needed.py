@@ -15,12 +15,20 @@ from quicsim.quic.frames import (
     Frame,
     HandshakeDoneFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
+    NewConnectionIdFrame,
+    NewTokenFrame,
     PathAbandonFrame,
     PathAvailableFrame,
     PathBackupFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     ResetStreamFrame,
+    RetireConnectionIdFrame,
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from quicsim.quic.connection import Connection
+    from quicsim.quic.connection_ids import Issue, Retirement
     from quicsim.quic.packet import Packet
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -70,6 +79,14 @@ def _blocked(
     return is_still_met(connection, frame)
 
 
+def _connection_id(connection: Connection, space: PacketNumberSpace, frame: Issue) -> bool:
+    return connection.ids.is_needed(frame)
+
+
+def _retirement(connection: Connection, space: PacketNumberSpace, frame: Retirement) -> bool:
+    return connection.ids.is_retirement_needed(frame)
+
+
 def _max_streams(connection: Connection, space: PacketNumberSpace, frame: MaxStreamsFrame) -> bool:
     limits = connection.stream_limits[frame.unidirectional]
     return frame.maximum == limits.limit > limits.acknowledged_limit
@@ -86,6 +103,20 @@ def _reset_stream(connection: Connection, space: PacketNumberSpace, frame: Reset
 
 def _stop_sending(connection: Connection, space: PacketNumberSpace, frame: StopSendingFrame) -> bool:
     return not connection.receiving_streams[frame.stream_id].is_over
+
+
+def _new_token(connection: Connection, space: PacketNumberSpace, frame: NewTokenFrame) -> bool:
+    return not connection.peer_has_token
+
+
+def _max_path_id(connection: Connection, space: PacketNumberSpace, frame: MaxPathIdFrame) -> bool:
+    return frame.maximum == connection.path_numbers.limit - 1
+
+
+def _paths_blocked(
+    connection: Connection, space: PacketNumberSpace, frame: PathsBlockedFrame | PathCidsBlockedFrame
+) -> bool:
+    return connection.path_numbers.is_blocked(connection, frame)
 
 
 def _path_status(connection: Connection, space: PacketNumberSpace, frame: PathBackupFrame | PathAvailableFrame) -> bool:
@@ -111,9 +142,17 @@ _RULES: Mapping[type, Callable[[Connection, PacketNumberSpace, Any], bool]] = {
     MaxStreamsFrame: _max_streams,
     DataBlockedFrame: _blocked,
     StreamDataBlockedFrame: _blocked,
+    NewConnectionIdFrame: _connection_id,
+    PathNewConnectionIdFrame: _connection_id,
+    RetireConnectionIdFrame: _retirement,
+    PathRetireConnectionIdFrame: _retirement,
     StreamsBlockedFrame: _streams_blocked,
     ResetStreamFrame: _reset_stream,
     StopSendingFrame: _stop_sending,
+    NewTokenFrame: _new_token,
+    MaxPathIdFrame: _max_path_id,
+    PathsBlockedFrame: _paths_blocked,
+    PathCidsBlockedFrame: _paths_blocked,
     PathBackupFrame: _path_status,
     PathAvailableFrame: _path_status,
     PathAbandonFrame: _path_abandon,

@@ -28,15 +28,24 @@ __all__ = [
     "MINIMUM_INITIAL_BYTES",
     "NOT_ECT",
     "SMALLEST_PACKET_BYTES",
+    "VERSION_1",
+    "VERSION_2",
     "Address",
+    "Answer",
     "Datagram",
     "Packet",
+    "Retry",
     "Space",
+    "VersionNegotiation",
     "header_size",
 ]
 
 AEAD_TAG_BYTES = 16
 """RFC 9001 section 5.3: every AEAD of TLS 1.3 that QUIC may use appends 16 bytes."""
+
+VERSION_1 = 1
+VERSION_2 = 0x6B3343CF
+"""RFC 9000's, and RFC 9369's, which differs in the codes of its packets' types and in its keys."""
 
 CONNECTION_ID_BYTES = 8
 """Assumed: the length that aioquic, picoquic and most servers choose (RFC 9000 section 5.1 leaves it open)."""
@@ -137,6 +146,22 @@ class Address(NamedTuple):
     port: int
 
 
+class Retry(NamedTuple):
+    """A packet without a number: who sends this token back is where it seems to be (RFC 9000 section 17.2.5)."""
+
+    token: bytes
+
+
+class VersionNegotiation(NamedTuple):
+    """A packet without a number: the server has these versions and no other (section 17.2.1)."""
+
+    versions: tuple[int, ...]
+
+
+Answer = Retry | VersionNegotiation
+"""What a server may send in the place of a handshake, in a datagram of its own."""
+
+
 @dataclass(slots=True)
 class Datagram:
     """Coalesced packets, their bytes in UDP's payload, and labels that link rules may match.
@@ -152,6 +177,14 @@ class Datagram:
     """The codepoint in the IP header (RFC 3168 section 5): what it is sent with, then what it arrives with."""
     address: Address | None = None
     """Where it came from, or where it is to go; None: as ever."""
+    connection_id: int | None = None
+    """The number of the connection ID that its packets are addressed to; None: the path's first one."""
+    version: int = VERSION_1
+    """In the headers of its packets that have long ones."""
+    token: bytes = b""
+    """In the header of its Initial packet."""
+    answer: Answer | None = None
+    """It carries this packet, and none with a number."""
 
 
 _LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES + 2
@@ -161,7 +194,8 @@ _HEADER_BYTES = (_LONG_HEADER_BYTES + 1, _LONG_HEADER_BYTES, 1 + CONNECTION_ID_B
 def header_size(space: Space, unacknowledged: int) -> int:
     """The bytes of a header with its packet number (RFC 9000 sections 17.1 to 17.3, appendix A.2).
 
-    A long header carries both connection IDs and a two-byte length; an Initial also an empty token's length. The packet
+    A long header carries both connection IDs and a two-byte length; an Initial also the length of a token, which is not
+    counted here. The packet
     number is as short as its distance from the largest one acknowledged (from -1 before there is any) allows.
     """
     if unacknowledged < 1 << 15:

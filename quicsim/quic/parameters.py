@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from quicsim.quic.errors import TransportParameterError
 from quicsim.quic.frames import MAXIMUM_STREAMS
 from quicsim.quic.path import MAXIMUM_PATHS
 from quicsim.quic.settings import chosen
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from quicsim.quic.profiles import Profile
     from quicsim.quic.settings import Settings
 
-__all__ = ["TransportParameters", "advertised"]
+__all__ = ["DEFAULT_CONNECTION_ID_LIMIT", "TransportParameters", "advertised"]
+
+DEFAULT_CONNECTION_ID_LIMIT = 2
+"""How many active connection IDs an endpoint takes that does not say (section 18.2)."""
 
 MICROSECOND_NS = 1_000
 MILLISECOND_NS = 1_000_000
@@ -25,6 +29,7 @@ _MAX_STREAM_DATA_BIDI_REMOTE = 0x06
 _MAX_STREAMS_BIDI = 0x08
 _MAX_STREAMS_UNI = 0x09
 _MAX_ACK_DELAY = 0x0B
+_ACTIVE_CONNECTION_ID_LIMIT = 0x0E
 _MAX_DATAGRAM_FRAME_SIZE = 0x20  # RFC 9221 section 3
 _MIN_ACK_DELAY = 0xFF04DE1B  # draft-ietf-quic-ack-frequency-14 section 3
 _INITIAL_MAX_PATH_ID = 0x0F739BBC1B666D09  # draft-ietf-quic-multipath; the code point is that of one draft
@@ -50,6 +55,8 @@ class TransportParameters:
     """How many bidirectional streams the peer may open to begin with."""
     max_unidirectional_streams: int = 0
     """How many unidirectional ones: the exchange of plugins takes one, also where it refuses them all."""
+    active_connection_id_limit: int = DEFAULT_CONNECTION_ID_LIMIT
+    """How many connection IDs of its peer's this endpoint takes at a time."""
 
     max_datagram_frame_bytes: int = 0
     """The largest DATAGRAM frame that this endpoint takes, type and length included; 0: none (RFC 9221)."""
@@ -64,6 +71,8 @@ class TransportParameters:
             values[_MIN_ACK_DELAY] = -(-self.min_ack_delay_ns // MICROSECOND_NS)
         if self.idle_timeout_ns:
             values[_MAX_IDLE_TIMEOUT] = -(-self.idle_timeout_ns // MILLISECOND_NS)
+        if self.active_connection_id_limit != DEFAULT_CONNECTION_ID_LIMIT:
+            values[_ACTIVE_CONNECTION_ID_LIMIT] = self.active_connection_id_limit
         if self.max_datagram_frame_bytes:
             values[_MAX_DATAGRAM_FRAME_SIZE] = self.max_datagram_frame_bytes
         if self.maximum_paths > 1:
@@ -78,7 +87,10 @@ class TransportParameters:
 
     @classmethod
     def decode(cls, data: bytes) -> TransportParameters:
-        """The parameters in `data`; unknown ones are skipped (section 7.4.2). Raises FrameEncodingError."""
+        """The parameters in `data`; unknown ones are skipped (section 7.4.2).
+
+        Raises FrameEncodingError, TransportParameterError.
+        """
         values: dict[int, bytes] = {}
         offset = 0
         while offset < len(data):
@@ -87,9 +99,12 @@ class TransportParameters:
             values[identifier] = data[offset : offset + length]
             offset += length
 
-        def number(identifier: int) -> int:
-            return decode_varint(values[identifier], 0)[0] if identifier in values else 0
+        def number(identifier: int, default: int = 0) -> int:
+            return decode_varint(values[identifier], 0)[0] if identifier in values else default
 
+        id_limit = number(_ACTIVE_CONNECTION_ID_LIMIT, DEFAULT_CONNECTION_ID_LIMIT)
+        if id_limit < DEFAULT_CONNECTION_ID_LIMIT:
+            raise TransportParameterError(f"active_connection_id_limit is {id_limit}; the least is 2")
         return cls(
             max_data=number(_MAX_DATA),
             max_stream_data=number(_MAX_STREAM_DATA_BIDI_REMOTE),
@@ -98,6 +113,7 @@ class TransportParameters:
             maximum_paths=number(_INITIAL_MAX_PATH_ID) + 1,
             min_ack_delay_ns=number(_MIN_ACK_DELAY) * MICROSECOND_NS if _MIN_ACK_DELAY in values else None,
             idle_timeout_ns=number(_MAX_IDLE_TIMEOUT) * MILLISECOND_NS,
+            active_connection_id_limit=id_limit,
             max_streams=number(_MAX_STREAMS_BIDI),
             max_unidirectional_streams=number(_MAX_STREAMS_UNI),
             max_datagram_frame_bytes=number(_MAX_DATAGRAM_FRAME_SIZE),
@@ -112,10 +128,12 @@ def advertised(profile: Profile, settings: Settings) -> TransportParameters:
         max_stream_data=chosen(settings.max_stream_data_bytes, profile.max_stream_data_bytes),
         max_ack_delay_ns=chosen(own_ns, profile.max_ack_delay_ns) if profile.max_ack_delay_ns else own_ns,
         accepts_plugins=settings.accepts_plugins,
-        maximum_paths=MAXIMUM_PATHS if profile.is_multipath else 1,
+        maximum_paths=chosen(settings.initial_max_path_id, MAXIMUM_PATHS - 1) + 1 if profile.is_multipath else 1,
         min_ack_delay_ns=settings.min_ack_delay_ns,
         idle_timeout_ns=settings.idle_timeout_ns,
         max_streams=chosen(settings.max_streams, MAXIMUM_STREAMS),
         max_unidirectional_streams=1,
+        active_connection_id_limit=chosen(settings.active_connection_id_limit, profile.active_connection_id_limit)
+        or DEFAULT_CONNECTION_ID_LIMIT,
         max_datagram_frame_bytes=settings.max_datagram_frame_bytes,
     )

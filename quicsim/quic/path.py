@@ -22,6 +22,7 @@ from quicsim.quic.rtt import RttEstimator
 from quicsim.quic.sent import PacketNumberSpace
 from quicsim.quic.spurious import Recovery
 from quicsim.quic.states import PATH, PathInput, PathState, SendingProcessState, advance
+from quicsim.quic.streams import CryptoStream
 
 if TYPE_CHECKING:
     from quicsim.quic.congestion.base import CongestionController
@@ -262,6 +263,15 @@ class Path:
         self.pto_count = 0
         self.timer_is_stale = True
         self.open_spaces = [other for other in self.spaces if other.can_send]
+
+    def restart(self, kind: Space, *, keeps_number: bool) -> None:
+        """Nothing that was sent in a space counts; the keys stay."""
+        space = self.spaces[kind]
+        self._forget(space)
+        space.crypto = CryptoStream()
+        if not keeps_number:
+            space.next_number = 0
+        space.oldest = space.next_number
 
     def give_up(self) -> None:
         """The connection ends: nothing that was sent matters any more. The keys stay."""

@@ -1,8 +1,8 @@
 """How do additional paths come, rank and go? draft-ietf-quic-multipath, on RFC 9000 section 8.2.
 
 A client opens a path on each of its further addresses once the handshake is confirmed, with a challenge; its peer
-answers and challenges in turn, and either uses the path for data once its own challenge is answered. Connection IDs
-are not simulated, and so neither is their supply for each path (PATH_NEW_CONNECTION_ID and its kin).
+answers and challenges in turn, and either uses the path for data once its own challenge is answered. How many there
+may be, and their connection IDs, is in quic/path_ids.py.
 """
 
 from __future__ import annotations
@@ -28,24 +28,47 @@ if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
     from quicsim.quic.path import Path
 
-__all__ = ["abandon", "abandoned", "acknowledged_by", "answered", "challenged", "open_all", "rank", "ranked",
-           "seek_validation"]  # fmt: skip
+__all__ = ["abandon", "abandoned", "acknowledged_by", "answered", "challenged", "may_send_on", "open_all",
+           "open_at_once", "open_waiting", "rank", "ranked", "seek_validation"]  # fmt: skip
 
 A_DAY_NS = 86_400_000_000_000
 EXPANSION_BYTES = 1_100  # with header, tag and the frames beside it a datagram of about 1,200 (RFC 9000 section 8.2.1)
 
 
+def open_at_once(connection: Connection) -> None:
+    """A client of mp-quic uses a path on each of its addresses as soon as it has the keys."""
+    if not connection.profile.uses_first_path and connection.address_count > 1:
+        for path_id in range(1, min(connection.address_count + 1, connection.path_numbers.allowed)):
+            connection.open_path(path_id)
+
+
 def open_all(connection: Connection) -> None:
-    """The client opens a path on each address beside the first; those it wants as a backup are named so at once."""
-    parameters = connection.handshake.peer_parameters
-    if parameters is None or not connection.is_client:
+    """The client opens a path on each address beside the first; those it wants as a backup are named so at once.
+
+    A path that the peer does not allow yet, or has issued no connection ID for, waits until it does.
+    """
+    if not connection.is_client:
         return
-    for path_id in range(1, min(connection.address_count, connection.maximum_paths, parameters.maximum_paths)):
+    for path_id in range(1, connection.address_count):
+        is_there = path_id < len(connection.paths) and connection.paths[path_id].is_open
+        if is_there or not connection.path_numbers.may_open(connection, path_id):
+            continue
         path = connection.open_path(path_id)
         path.opened_here = True
         seek_validation(connection, path)
         if path_id in connection.backup_paths:
             rank(connection, path_id, is_backup=True)
+
+
+def open_waiting(connection: Connection) -> None:
+    """The peer allows another path, or has issued a connection ID: one may have waited for that."""
+    if connection.profile.uses_first_path and connection.is_confirmed:
+        open_all(connection)
+
+
+def may_send_on(connection: Connection, path: Path) -> bool:
+    """Whether an open path's packets can be addressed to somebody."""
+    return path.is_open and bool(connection.ids.of_path(path.path_id).usable or not connection.profile.uses_first_path)
 
 
 def seek_validation(connection: Connection, path: Path) -> None:
@@ -156,3 +179,4 @@ def close(connection: Connection, path: Path, heir: Path) -> None:
     path.sending_state = SendingProcessState.APPLICATION_LIMITED  # it waits for no pacing any more
     path.is_open = False
     connection.abandoned_paths.add(path.path_id)
+    connection.path_numbers.abandoned(connection, path.path_id)

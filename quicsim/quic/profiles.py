@@ -92,6 +92,8 @@ class Profile:
     """Whether what was acknowledged towards the next datagram of NewReno's window is forgotten at a loss."""
     migrates: bool = False
     """Whether it follows a peer to another address, and may change its own (RFC 9000 section 9)."""
+    active_connection_id_limit: int = 0
+    """How many connection IDs of its peer's it takes at a time, and says so; 0: it says nothing, and issues none."""
     counts_ecn_marks: bool = False
     """Whether it counts the ECN marks of what arrives and reports them (RFC 9000 section 13.4.1)."""
     announces_limits_met: bool = False
@@ -124,6 +126,7 @@ RFC9002 = Profile(
     recovery_lasts_minimum_rtt=False,
     maximum_timeouts=0,
     migrates=True,
+    active_connection_id_limit=8,
     counts_ecn_marks=True,
     takes_ack_frequency=True,
     undoes_spurious_losses=None,
@@ -179,7 +182,8 @@ MP_QUIC = Profile(
     bridge=Bridge.COPIED,  # into a structure for cgo (paper section 3.3)
 )
 
-MULTIPATH = replace(RFC9002, name="multipath", is_multipath=True, uses_first_path=True, migrates=False)
+MULTIPATH = replace(RFC9002, name="multipath", is_multipath=True, uses_first_path=True, migrates=False,
+                    active_connection_id_limit=2)  # fmt: skip
 """The same with draft-ietf-quic-multipath."""
 
 PROFILES = {profile.name: profile for profile in (RFC9002, PICOQUIC, MP_QUIC, MULTIPATH)}

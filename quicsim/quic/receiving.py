@@ -26,19 +26,27 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     ImmediateAckFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
+    NewConnectionIdFrame,
+    NewTokenFrame,
     PaddingFrame,
     PathAbandonFrame,
     PathAckFrame,
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
     ResetStreamFrame,
+    RetireConnectionIdFrame,
     StopSendingFrame,
     StreamDataBlockedFrame,
     StreamFrame,
@@ -62,6 +70,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from quicsim.quic.connection import Connection
+    from quicsim.quic.connection_ids import Issue, Retirement
     from quicsim.quic.path import Path
     from quicsim.quic.sent import PacketNumberSpace
 
@@ -239,12 +248,44 @@ def _on_stream_data_blocked(
     receiving_stream(connection, frame.stream_id)
 
 
+def _on_connection_id(connection: Connection, path: Path, space: PacketNumberSpace, frame: Issue) -> None:
+    if connection.path_numbers.about(connection, frame):
+        connection.ids.on_issue(connection, frame)
+        path_control.open_waiting(connection)
+
+
+def _on_retirement(connection: Connection, path: Path, space: PacketNumberSpace, frame: Retirement) -> None:
+    if connection.path_numbers.about(connection, frame):
+        connection.ids.on_retirement(connection, frame, path.path_id)
+
+
+def _on_max_path_id(connection: Connection, path: Path, space: PacketNumberSpace, frame: MaxPathIdFrame) -> None:
+    connection.path_numbers.raised(connection, frame)
+    path_control.open_waiting(connection)
+
+
+def _on_paths_blocked(connection: Connection, path: Path, space: PacketNumberSpace, frame: PathsBlockedFrame) -> None:
+    connection.path_numbers.check(frame.limit)
+
+
+def _on_path_cids_blocked(
+    connection: Connection, path: Path, space: PacketNumberSpace, frame: PathCidsBlockedFrame
+) -> None:
+    connection.path_numbers.lacks_ids(connection, frame)
+
+
 def _on_reset_stream(connection: Connection, path: Path, space: PacketNumberSpace, frame: ResetStreamFrame) -> None:
     on_reset_stream(connection, frame)
 
 
 def _on_stop_sending(connection: Connection, path: Path, space: PacketNumberSpace, frame: StopSendingFrame) -> None:
     on_stop_sending(connection, frame)
+
+
+def _on_new_token(connection: Connection, path: Path, space: PacketNumberSpace, frame: NewTokenFrame) -> None:
+    if not connection.is_client:
+        raise ProtocolViolation("a client sent NEW_TOKEN, which only a server may (RFC 9000 section 19.7)")
+    connection.tokens.append(frame.token)
 
 
 def _on_datagram(connection: Connection, path: Path, space: PacketNumberSpace, frame: DatagramFrame) -> None:
@@ -285,9 +326,17 @@ _HANDLERS: dict[type, Callable[[Connection, Path, PacketNumberSpace, Any], None]
     PathBackupFrame: _on_path_status,
     PathAvailableFrame: _on_path_status,
     PathAbandonFrame: _on_path_abandon,
+    NewConnectionIdFrame: _on_connection_id,
+    PathNewConnectionIdFrame: _on_connection_id,
+    RetireConnectionIdFrame: _on_retirement,
+    MaxPathIdFrame: _on_max_path_id,
+    PathsBlockedFrame: _on_paths_blocked,
+    PathCidsBlockedFrame: _on_path_cids_blocked,
+    PathRetireConnectionIdFrame: _on_retirement,
     CryptoFrame: _on_crypto,
     MaxDataFrame: _on_max_data,
     MaxStreamDataFrame: _on_max_stream_data,
+    NewTokenFrame: _on_new_token,
     MaxStreamsFrame: _on_max_streams,
     HandshakeDoneFrame: _on_handshake_done,
     AckFrequencyFrame: _on_ack_frequency,
@@ -325,7 +374,7 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
         delay_ns = frame.delay * ACK_DELAY_UNIT_NS
         operations.update_rtt(connection, path, space, now_ns - newest.sent_ns, delay_ns)
         operations.congestion_control(connection, path, RTT, newest.size_bytes, newest.sent_ns)
-    if path.ecn is not None and largest_number > largest_before and isinstance(frame, AckFrame):
+    if path.ecn is not None and largest_number > largest_before:
         path.ecn.acknowledged(connection, path, space, frame, newly)
     for packet in newly:
         settle_acknowledged(connection, path, space, packet)
@@ -379,6 +428,10 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
                 connection.flow if isinstance(frame, MaxDataFrame) else connection.receiving_streams[frame.stream_id]
             )
             limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
+        elif isinstance(frame, NewConnectionIdFrame | PathNewConnectionIdFrame):
+            connection.ids.acknowledge(frame)
+        elif isinstance(frame, RetireConnectionIdFrame | PathRetireConnectionIdFrame):
+            connection.ids.acknowledge_retirement(frame)
         elif isinstance(frame, ResetStreamFrame):
             if connection.sending_streams[frame.stream_id].acknowledge_reset():
                 stream_ended(connection, frame.stream_id)
@@ -387,6 +440,8 @@ def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberS
         elif isinstance(frame, MaxStreamsFrame):
             limits = connection.stream_limits[frame.unidirectional]
             limits.acknowledged_limit = max(limits.acknowledged_limit, frame.maximum)
+        elif isinstance(frame, NewTokenFrame):
+            connection.peer_has_token = True
         elif isinstance(frame, AckFrequencyFrame):
             connection.ack_frequency.acknowledged(connection, frame)
         elif isinstance(frame, HandshakeDoneFrame):

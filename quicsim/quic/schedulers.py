@@ -101,28 +101,26 @@ def earliest_completion(connection: Connection, origin: Path, retransmits: bool)
     Lim, Nahum, Towsley, Gibbens, "ECF: An MPTCP path scheduler to manage heterogeneous paths" (CoNEXT 2017), algorithm
     1: with k bytes left, wait for the fast path f and leave the slow one s where (1 + k / cwnd_f) RTT_f is below
     (RTT_s + delta), a quarter more once waiting, and s would take 2 RTT_f + delta at least for k; delta is the larger
-    of the two paths' deviations.
+    of the two paths' deviations. What is left takes a round trip at least, as in the authors' mptcp_ecf.c. The waiting
+    is over when the first of the two does not hold, and not before.
     """
     slow = lowest_rtt(connection, origin, retransmits)
     fast = fastest_of(candidates(connection))
-    if slow is None or fast is None or retransmits:
+    if slow is None or fast is None or retransmits or fast is slow:
         return slow
-    if fast is slow:
-        connection.scheduler_waits = False
-        return fast
     left = unsent_bytes(connection)
     delta_ns = max(fast.rtt.variation_ns, slow.rtt.variation_ns)
-    by_fast_ns = fast.rtt.smoothed_ns * (fast.cwnd_bytes + left) // fast.cwnd_bytes
+    by_fast_ns = fast.rtt.smoothed_ns * (fast.cwnd_bytes + max(left, fast.cwnd_bytes))
     by_slow_ns = slow.rtt.smoothed_ns + delta_ns
-    if connection.scheduler_waits:
-        more, of = ECF_HYSTERESIS
-        by_slow_ns += by_slow_ns * more // of
-    all_by_slow_ns = slow.rtt.smoothed_ns * max(left, slow.cwnd_bytes) // slow.cwnd_bytes
-    if by_fast_ns < by_slow_ns and all_by_slow_ns >= 2 * fast.rtt.smoothed_ns + delta_ns:
-        connection.scheduler_waits = True
-        return None
-    connection.scheduler_waits = False
-    return slow
+    more, of = ECF_HYSTERESIS if connection.scheduler_waits else (0, 1)
+    if of * by_fast_ns >= (of + more) * by_slow_ns * fast.cwnd_bytes:
+        connection.scheduler_waits = False
+        return slow
+    all_by_slow_ns = slow.rtt.smoothed_ns * max(left, slow.cwnd_bytes)
+    if all_by_slow_ns < (2 * fast.rtt.smoothed_ns + delta_ns) * slow.cwnd_bytes:
+        return slow
+    connection.scheduler_waits = True
+    return None
 
 
 def unsent_bytes(connection: Connection) -> int:

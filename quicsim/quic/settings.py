@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from quicsim.quic.packet import VERSION_1
 from quicsim.randomness import Streams
 
 __all__ = ["DEFAULT_SCHEDULER", "AckFrequency", "Settings", "chosen"]
@@ -49,8 +50,22 @@ class Settings:
     """Where chance comes from, each path's under the endpoint's name."""
     idle_timeout_ns: int = 0
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: it waits for ever."""
+    active_connection_id_limit: int | None = None
+    """How many connection IDs of its peer's it takes at a time (RFC 9000 section 5.1.1)."""
+    versions: tuple[int, ...] = (VERSION_1,)
+    """Of QUIC, in the order of preference: a client offers the first, a server takes any (RFC 9000 section 6)."""
+    retries: bool = False
+    """Of a server: whether it has clients without a token prove their address by a Retry (section 8.1.2)."""
+    issues_tokens: bool = False
+    """Of a server: whether a client gets a token for its next connection (section 8.1.3)."""
+    tokens: list[bytes] = field(default_factory=list)
+    """Of a client: what earlier connections to this server have left it. It takes the last one, which is then used up,
+    and adds those that it gets.
+    """
     address_count: int = 1
     """How many addresses the client has. With two or more, and a stack that can, it opens a path on each."""
+    initial_max_path_id: int | None = None
+    """Up to which number it takes paths at first (draft-ietf-quic-multipath, the parameter of this name)."""
     scheduler: str = DEFAULT_SCHEDULER
     """Of `quicsim.quic.schedulers`, for a stack whose paths are scheduled so."""
     backup_paths: tuple[int, ...] = ()

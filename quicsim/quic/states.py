@@ -108,6 +108,7 @@ class PathInput(enum.Enum):
     """What validates an address, and what makes another one of it."""
 
     HANDSHAKE_PACKET = enum.auto()
+    TOKEN = enum.auto()
     ADDRESS_CHANGED = enum.auto()
     CHALLENGE_SENT = enum.auto()
     RESPONSE = enum.auto()
@@ -117,6 +118,7 @@ class PathInput(enum.Enum):
 
 PATH: Mapping[tuple[PathState, PathInput], PathState] = {
     (PathState.UNVALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
+    (PathState.UNVALIDATED, PathInput.TOKEN): PathState.VALIDATED,
     (PathState.VALIDATED, PathInput.HANDSHAKE_PACKET): PathState.VALIDATED,
     **{(state, PathInput.ADDRESS_CHANGED): PathState.UNVALIDATED for state in PathState},
     (PathState.UNVALIDATED, PathInput.CHALLENGE_SENT): PathState.VALIDATING,

@@ -138,10 +138,11 @@ def build_talks(
     """Every connection of every flow, ready to start, in the file's order."""
     plugins = plugins_of(scenario)
     talks: list[Talk] = []
+    tokens: dict[tuple[str, str], list[bytes]] = {}
     for name, flow in scenario.every_flow.items():
         for index in range(flow.count):
             own = f"{name}.{index}" if name else ""
-            place = Place(scenario, flow, network, trace, streams, number=len(talks), name=own, engine=engine)
+            place = Place(scenario, flow, network, trace, streams, len(talks), own, engine, tokens)
             start_ns = flow.start_ns + index * flow.spacing_ns
             talks.append(build_talk(name, place, start_ns, plugins, notes))
     return talks

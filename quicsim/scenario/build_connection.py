@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from quicsim.cpu import Cpu
@@ -12,6 +12,8 @@ from quicsim.plugin.cost import PluginPrices
 from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
+from quicsim.quic.greeting import TokenKind, mint
+from quicsim.quic.packet import Address
 from quicsim.quic.profiles import Bridge, profile_named
 from quicsim.quic.settings import DEFAULT_SCHEDULER, AckFrequency
 from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
@@ -57,6 +59,8 @@ class Place:
     number: int = 0
     name: str = ""
     engine: str = ENGINES[0]
+    tokens: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+    """By client and server: what servers have given to clients for their next connection. All connections share it."""
 
     def component(self, name: str) -> str:
         """The full name of a component of this connection, and of its random stream."""
@@ -91,10 +95,18 @@ def build_side(place: Place, name: HostName) -> Side:
         ecn=host.ecn,
         streams=place.streams,
         idle_timeout_ns=host.idle_timeout_ns,
+        initial_max_path_id=host.initial_max_path_id,
+        versions=host.versions,
+        retries=hosts.server.retry,
+        issues_tokens=hosts.server.new_token,
+        tokens=place.tokens.setdefault(place.flow.between, []),
+        active_connection_id_limit=host.active_connection_id_limit,
         scheduler=host.scheduler or DEFAULT_SCHEDULER,
         backup_paths=tuple(hosts.client.paths.index(link) for link in hosts.client.backup),
         address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
+    if name == "client" and hosts.client.token:
+        settings.tokens.append(earlier_token(place))
     recorder = place.trace.component(place.component(name))
     if host.profile in FOREIGN_STACKS:
         stream = place.streams.stream(place.component(f"{host.profile}:{name}"))
@@ -118,6 +130,14 @@ def build_side(place: Place, name: HostName) -> Side:
         build_endpoint(place, name, host, connection),
         ConnectionPlugins(connection, place.streams, verify=host.verify, engine=place.engine),
     )
+
+
+def earlier_token(place: Place) -> bytes:
+    """What the server gave the client's host before the run, for the address that it will see."""
+    own, peer = place.flow.between
+    links = client_paths(place.scenario, place.flow)
+    _, source = place.network.host(own).way(peer, via=links[0] if links else None)
+    return mint(TokenKind.NEW_TOKEN, Address(source, 0))
 
 
 def foreign_connection(*, is_client: bool, settings: Settings, recorder: Recorder, stream: Stream) -> Stack:

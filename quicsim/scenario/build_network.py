@@ -37,8 +37,10 @@ BITS_AND_NANOSECONDS = 8 * 1_000_000_000
 
 FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 """Profiles that are no imitation but the stack itself, and the congestion controllers that they have."""
-NOT_OF_FOREIGN_STACKS = ("bridge", "ecn", "idle_timeout", "max_streams", "recovery", "undo_spurious_losses",
-                         "min_ack_delay", "ack_frequency")  # fmt: skip
+NOT_OF_FOREIGN_STACKS = (
+    "ack_frequency", "active_connection_id_limit", "bridge", "ecn", "idle_timeout", "initial_max_path_id",
+    "max_streams", "min_ack_delay", "new_token", "recovery", "retry", "token", "undo_spurious_losses", "versions",
+)  # fmt: skip
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000
 """aioquic's max_ack_delay as it is on the wire (its connection.py, `_serialize_transport_parameters`)."""

@@ -19,6 +19,8 @@ from pydantic import (
     model_validator,
 )
 
+from quicsim.quic.packet import VERSION_1
+from quicsim.quic.path import MAXIMUM_PATHS
 from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.applications import APPLICATIONS, Applications
 from quicsim.scenario.cpu import Cpu
@@ -58,6 +60,7 @@ def _fits_udp(value: int) -> int:
     return value
 
 
+Version = Annotated[int, Field(ge=1, lt=1 << 32, strict=True)]
 DatagramSize = Annotated[int, AfterValidator(_carries_an_initial)]
 AckDelay = Annotated[Duration, AfterValidator(_fits_the_parameter)]
 
@@ -138,12 +141,42 @@ class Host(Table):
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False
     """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
+    active_connection_id_limit: Annotated[int, Field(ge=2, strict=True)] | None = None
+    """How many connection IDs of its peer's it takes at a time (RFC 9000 section 5.1.1); None: the profile's."""
+    initial_max_path_id: Annotated[int, Field(ge=0, lt=MAXIMUM_PATHS, strict=True)] | None = None
+    """Up to which number it takes paths at first (draft-ietf-quic-multipath); None: as far as there is a place."""
+    versions: tuple[Version, ...] = (VERSION_1,)
+    """Of QUIC, in the order of preference (RFC 9000 section 6)."""
     scheduler: Literal["lowest-rtt", "round-robin", "redundant", "ecf"] | None = None
     """Which of several paths a packet takes; None: the one of the lowest round-trip time."""
     bridge: Literal["shared", "copied"] | None = None
     """How plugins here reach the connection: by field as touched, or the structure whole; None: the profile's."""
     cpu: Cpu | None = None
     """What this host's work takes; None: no time."""
+
+    @field_validator("versions")
+    @classmethod
+    def _are_some(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value:
+            raise ValueError("is empty; give the version numbers that this host has, [1] for RFC 9000's")
+        return value
+
+    @field_validator("initial_max_path_id")
+    @classmethod
+    def _numbers_paths(cls, value: int | None, info: ValidationInfo) -> int | None:
+        name = info.data.get("profile")
+        if value is not None and name in PROFILES and not PROFILES[name].uses_first_path:
+            raise ValueError(f'profile "{name}" agrees on no path identifiers; take profile "multipath"')
+        return value
+
+    @field_validator("active_connection_id_limit")
+    @classmethod
+    def _has_connection_ids(cls, value: int | None, info: ValidationInfo) -> int | None:
+        name = info.data.get("profile")
+        if value and name in PROFILES and not PROFILES[name].active_connection_id_limit:
+            natives = " or ".join(f'"{known}"' for known, of in PROFILES.items() if of.active_connection_id_limit)
+            raise ValueError(f'profile "{name}" issues no connection IDs beyond its first; take profile {natives}')
+        return value
 
     @model_validator(mode="after")
     def _knows_ack_frequency(self) -> Self:
@@ -193,6 +226,8 @@ class ClientHost(Host):
     moves: tuple[Move, ...] = ()
     """When its address changes."""
 
+    token: StrictBool = False
+    """Whether an earlier connection to this server has left it a token (RFC 9000 section 8.1.3)."""
     start_phase_ns: Duration = Field(0, alias="start_phase")
     """The instant of connecting is drawn uniformly below this: hosts are not started on the same nanosecond."""
     paths: tuple[str, ...] = ()
@@ -206,6 +241,10 @@ class ServerHost(Host):
 
     certificate_chain_bytes: Size = Field(3000, alias="certificate_chain")  # assumed: two ECDSA certificates
     """What the server's Certificate message weighs in its first flight."""
+    retry: StrictBool = False
+    """Whether a client without a token must prove its address by a Retry (RFC 9000 section 8.1.2)."""
+    new_token: StrictBool = False
+    """Whether each client gets a token for its host's next connection (RFC 9000 section 8.1.3)."""
 
     @field_validator("certificate_chain_bytes")
     @classmethod

@@ -133,7 +133,8 @@ class Pipe:
         side = self.sides[name]
         side.sizes.append(datagram.size_bytes)
         connection = side.connection
-        largest = connection.profile.largest_datagram_bytes if datagram.packets[0].space is Space.APPLICATION else 0
+        is_protected = datagram.packets and datagram.packets[0].space is Space.APPLICATION
+        largest = connection.profile.largest_datagram_bytes if is_protected else 0
         assert datagram.size_bytes <= max(connection.path.datagram_bytes, 1200, largest)
 
     def step(self):
@@ -176,6 +177,9 @@ class Pipe:
         for stream in side.connection.sending_streams.values():
             assert stream.sent <= stream.written
             assert stream.sent <= stream.limit
+        for ids in map(side.connection.ids.of_path, range(len(side.connection.paths))):
+            assert len(ids.usable) <= (side.connection.ids.limit or 2)
+            assert not ids.usable.keys() & ids.retired
         assert not side.connection.complaint, f"{name}: {side.connection.complaint}"
         assert self.sent == self.dropped + self.arrived + len(self.heap)
 

@@ -77,7 +77,8 @@ def test_the_transcript_of_a_handshake():
         ("client", "initial", "ack"),
         ("client", "handshake", "ack padding"),
         ("client", "handshake", "ack crypto"),
-        ("server", "application", "handshake_done"),
+        ("client", "application", " ".join(["new_connection_id"] * 7)),
+        ("server", "application", " ".join(["ack", *["new_connection_id"] * 7, "handshake_done"])),
     ]
     assert [state.value for state in pipe.sides["client"].states] == STATES
     assert [state.value for state in pipe.sides["server"].states] == STATES

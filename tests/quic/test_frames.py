@@ -24,6 +24,7 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     ImmediateAckFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -34,7 +35,11 @@ from quicsim.quic.frames import (
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -87,7 +92,7 @@ FRAMES_OF = {
     PingFrame: st.just(PingFrame()),
     AckFrame: ack_frames_with_counts(),
     PathAckFrame: st.builds(
-        lambda path_id, frame: PathAckFrame(path_id, frame.ranges, frame.delay), st.integers(0, 255), ack_frames()
+        lambda path_id, frame: PathAckFrame(path_id, *frame), st.integers(0, 255), ack_frames_with_counts()
     ),
     PathAbandonFrame: st.builds(PathAbandonFrame, NUMBERS, NUMBERS),
     PathBackupFrame: st.builds(PathBackupFrame, NUMBERS, NUMBERS),
@@ -109,6 +114,16 @@ FRAMES_OF = {
         st.tuples(NUMBERS, NUMBERS), st.binary(min_size=1, max_size=20), st.binary(min_size=16, max_size=16),
     ),
     RetireConnectionIdFrame: st.builds(RetireConnectionIdFrame, NUMBERS),
+    PathNewConnectionIdFrame: st.builds(
+        lambda path_id, numbers, connection_id, token: PathNewConnectionIdFrame(
+            path_id, max(numbers), min(numbers), connection_id, token
+        ),
+        NUMBERS, st.tuples(NUMBERS, NUMBERS), st.binary(min_size=1, max_size=20), st.binary(min_size=16, max_size=16),
+    ),
+    PathRetireConnectionIdFrame: st.builds(PathRetireConnectionIdFrame, NUMBERS, NUMBERS),
+    MaxPathIdFrame: st.builds(MaxPathIdFrame, NUMBERS),
+    PathsBlockedFrame: st.builds(PathsBlockedFrame, NUMBERS),
+    PathCidsBlockedFrame: st.builds(PathCidsBlockedFrame, NUMBERS, NUMBERS),
     DatagramFrame: st.builds(DatagramFrame, st.binary(max_size=300)),
     PathChallengeFrame: st.builds(PathChallengeFrame, EIGHT_BYTES),
     PathResponseFrame: st.builds(PathResponseFrame, EIGHT_BYTES),
@@ -202,7 +217,7 @@ def test_a_frame_cut_short_is_refused(frame, data):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x3f", "0x3f is no frame type"),
+        (b"\x3c", "0x3c is no frame type"),
         (b"\x02\x05\x00\x00\x06", "reaches packet number -1"),
         (b"\x02\x05\x00\x01\x00\x09\x00", "reaches packet number"),
         (b"\x06\x00\x05abc", "5 bytes of data are announced, 3 follow"),

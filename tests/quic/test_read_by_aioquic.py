@@ -31,6 +31,7 @@ from quicsim.quic.frames import (
     HandshakeDoneFrame,
     ImmediateAckFrame,
     MaxDataFrame,
+    MaxPathIdFrame,
     MaxStreamDataFrame,
     MaxStreamsFrame,
     NewConnectionIdFrame,
@@ -41,7 +42,11 @@ from quicsim.quic.frames import (
     PathAvailableFrame,
     PathBackupFrame,
     PathChallengeFrame,
+    PathCidsBlockedFrame,
+    PathNewConnectionIdFrame,
     PathResponseFrame,
+    PathRetireConnectionIdFrame,
+    PathsBlockedFrame,
     PathsFrame,
     PingFrame,
     PluginFrame,
@@ -54,12 +59,26 @@ from quicsim.quic.frames import (
     encode_frame,
 )
 from quicsim.quic.headers import Header, PacketType
-from quicsim.quic.packet import AEAD_TAG_BYTES, APPLICATION, CONNECTION_ID_BYTES, HANDSHAKE, INITIAL, header_size
+from quicsim.quic.packet import (
+    AEAD_TAG_BYTES,
+    APPLICATION,
+    CONNECTION_ID_BYTES,
+    HANDSHAKE,
+    INITIAL,
+    VERSION_2,
+    Datagram,
+    Retry,
+    VersionNegotiation,
+    header_size,
+)
 from tests.quic.pipe import Pipe, request_answers, settled
 from tests.quic.test_frames import FRAMES_OF
 
-NOT_OF_RFC_9000 = {AckFrequencyFrame, ImmediateAckFrame, PathAbandonFrame, PathAckFrame, PathAvailableFrame,
-                   PathBackupFrame, PathsFrame, PluginFrame}  # fmt: skip
+NOT_OF_RFC_9000 = {
+    AckFrequencyFrame, ImmediateAckFrame, MaxPathIdFrame, PathAbandonFrame, PathAckFrame, PathAvailableFrame,
+    PathBackupFrame, PathCidsBlockedFrame, PathNewConnectionIdFrame, PathRetireConnectionIdFrame, PathsBlockedFrame,
+    PathsFrame, PluginFrame,
+}  # fmt: skip
 KINDS = {True: "unidirectional", False: "bidirectional"}
 
 
@@ -179,6 +198,7 @@ def any_header(draw):
         number_bytes,
         draw(st.integers(0, 1_300)) if kind in NUMBERED and not is_short else 0,
         draw(st.binary(max_size=100)) if kind in (PacketType.INITIAL, PacketType.RETRY) else b"",
+        1 if is_short or kind is PacketType.VERSION_NEGOTIATION else draw(st.sampled_from((1, VERSION_2))),
         tuple(draw(st.lists(st.integers(1, (1 << 32) - 1), max_size=4)))
         if kind is PacketType.VERSION_NEGOTIATION
         else (),
@@ -196,7 +216,8 @@ def test_a_header_comes_back_and_aioquic_reads_the_same(header):
     assert headers.decode_header(packet) == (header, len(encoded))
     found = theirs.pull_quic_header(Buffer(data=packet), host_cid_length=8)
     assert found.packet_type is TYPES[header.kind]
-    assert found.version == {PacketType.ONE_RTT: None, PacketType.VERSION_NEGOTIATION: 0}.get(header.kind, 1)
+    without = {PacketType.ONE_RTT: None, PacketType.VERSION_NEGOTIATION: 0}
+    assert found.version == without.get(header.kind, header.version)
     assert found.packet_length == len(packet)
     assert (found.destination_cid, found.source_cid) == (header.destination_id, header.source_id)
     assert found.token == header.token
@@ -272,12 +293,19 @@ def merged(frames):
     return [without_content(frame) for frame in frames if not isinstance(frame, PaddingFrame)]
 
 
-@pytest.mark.parametrize("profile", ["rfc9002", "picoquic"])
-def test_each_datagram_of_a_connection_has_the_bytes_that_its_size_says_and_comes_back(profile):
+@pytest.mark.parametrize(
+    ("profile", "client", "server"),
+    [
+        ("rfc9002", {}, {}),
+        ("picoquic", {}, {}),
+        ("rfc9002", {"versions": (VERSION_2,)}, {"versions": (VERSION_2,), "retries": True, "issues_tokens": True}),
+    ],
+)
+def test_each_datagram_of_a_connection_has_the_bytes_that_its_size_says_and_comes_back(profile, client, server):
     """Handshake, data, losses, repeats, acknowledgements with gaps, flow control: as simulated, as encoded, as read."""
     pipe = request_answers(
         Pipe(profile, drops=[("server", n) for n in range(1, 90, 7)], max_data_bytes=40_000,
-             max_stream_data_bytes=30_000),
+             max_stream_data_bytes=30_000, client=client, server=server),
         response_bytes=150_000, streams=3,
     )  # fmt: skip
     largest = dict.fromkeys(("client", "server"), -1)
@@ -311,3 +339,15 @@ def test_each_datagram_of_a_connection_has_the_bytes_that_its_size_says_and_come
     pipe.run(settled(3))
     assert kinds >= {AckFrame, CryptoFrame, StreamFrame, MaxDataFrame, MaxStreamDataFrame, HandshakeDoneFrame}
     assert pipe.dropped >= 12
+
+
+@pytest.mark.parametrize("answer", [Retry(bytes(range(32))), VersionNegotiation((1, VERSION_2))])
+def test_aioquic_reads_a_server_s_answer(answer):
+    encoded = headers.encode_datagram(Datagram((), 0, (), answer=answer), b"to-peer!", b"fromhere")
+    found = theirs.pull_quic_header(Buffer(data=encoded), host_cid_length=8)
+    if isinstance(answer, Retry):
+        assert (found.packet_type, found.token) == (theirs.QuicPacketType.RETRY, answer.token)
+    else:
+        assert found.packet_type is theirs.QuicPacketType.VERSION_NEGOTIATION
+        assert tuple(found.supported_versions) == answer.versions
+    assert headers.decode_packet(encoded)[2] == len(encoded)

@@ -1,5 +1,7 @@
 """Does a peer that breaks a rule end the connection, and is it told why? RFC 9000 sections 11.1 and 12.4."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import find
 
@@ -11,6 +13,7 @@ from quicsim.quic.errors import (
     ProtocolViolation,
     StreamLimitError,
     StreamStateViolation,
+    TransportParameterError,
 )
 from quicsim.quic.frames import FRAMES, AckFrame, ConnectionCloseFrame, PingFrame, StreamFrame, may_travel
 from quicsim.quic.handshake import Handshake
@@ -36,7 +39,7 @@ OF_OTHERS = {
     "plugin": "___1",  # the paper's
     "ack_frequency": "___1",  # draft-ietf-quic-ack-frequency-14 section 3
     "immediate_ack": "___1",
-    **{row.name: "___1" for row in FRAMES.values() if row.name.startswith("path_")},
+    **{row.name: "___1" for row in FRAMES.values() if row.types[0] in range(0x3E75, 0x3E7D) or row.name == "path_ack"},
 }
 """draft-ietf-quic-multipath section 4: its frames travel in 1-RTT packets only."""
 
@@ -112,6 +115,16 @@ def test_the_codes_are_those_of_the_registry():
     codes = {ProtocolViolation: 0x0A, FlowControlError: 0x03, FinalSizeError: 0x06, FrameEncodingError: 0x07}
     codes |= {StreamLimitError: 0x04, StreamStateViolation: 0x05}
     assert {kind: kind.code for kind in codes} == codes
+
+
+def test_a_transport_parameter_that_may_not_be_ends_the_handshake():
+    """Section 18.2: no endpoint takes fewer than two connection IDs."""
+    pipe = Pipe()
+    pipe.server.handshake.parameters = replace(pipe.server.handshake.parameters, active_connection_id_limit=1)
+    pipe.connect()
+    with pytest.raises(AssertionError, match="client: active_connection_id_limit is 1; the least is 2"):
+        pipe.run(both_confirmed)
+    assert pipe.client.end.frame.error_code == TransportParameterError.code == 0x08
 
 
 def test_a_first_packet_that_breaks_a_rule_is_not_answered():
