@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from quicsim.clock import Alarm
 from quicsim.net.datagram import Datagram as WireDatagram
+from quicsim.quic.interface import ReadyToSend
 from quicsim.quic.packet import Address
 
 if TYPE_CHECKING:
@@ -196,7 +197,12 @@ class Endpoint:
     def connect(self) -> None:
         """Start the handshake now."""
         self.connection.connect(self.clock.now)
-        self.flush()
+        if not any(isinstance(event, ReadyToSend) for event in self.connection.events):
+            self.flush()
+            return
+        # With 0-RTT, what applications have to say at this instant goes out with the first packet, not behind it.
+        self._tell()
+        self.clock.timeout(0).callbacks.append(lambda _: self.flush())
 
     def close(self, *, error_code: int = 0, reason: bytes = b"") -> None:
         """End the connection now, with an error code of the application's own."""

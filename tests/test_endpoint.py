@@ -49,7 +49,7 @@ class Joined:
     def _on_client(self, event):
         if isinstance(event, HandshakeEvent):
             self.states.append((event.state, self.clock.now))
-        else:
+        elif isinstance(event, StreamReceived):
             self.ends[event.stream_id] = self.clock.now
 
     def confirmed(self):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamReceived, StreamReset, StreamStopped
-from quicsim.quic.states import ConnectionState
+from quicsim.quic.connection import ReadyToSend, StreamReceived, StreamReset, StreamStopped
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -50,14 +49,13 @@ class Asker:
         endpoint.listeners.append(self._on_event)
 
     def _on_event(self, event: ConnectionEvent) -> None:
-        if isinstance(event, HandshakeEvent):
-            if event.state is ConnectionState.COMPLETE:
-                self._connected.succeed()
+        if isinstance(event, ReadyToSend):
+            self._connected.succeed()
         elif isinstance(event, StreamReceived):
             self._answered.pop(event.stream_id).succeed()
 
     def ready(self, start_ns: int) -> Generator[Event, object, None]:
-        """Wait until the handshake is complete and it is `start_ns` on the clock."""
+        """Wait until the connection takes data and it is `start_ns` on the clock."""
         clock = self.endpoint.clock
         yield self._connected
         if clock.now < start_ns:

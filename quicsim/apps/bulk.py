@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamReceived, StreamStopped
-from quicsim.quic.states import ConnectionState
+from quicsim.quic.connection import ReadyToSend, StreamReceived, StreamStopped
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,8 +41,8 @@ class Sender:
 
     def _on_event(self, event: ConnectionEvent) -> None:
         connection = self.endpoint.connection
-        if isinstance(event, HandshakeEvent):
-            if connection.is_client and event.state is ConnectionState.COMPLETE:
+        if isinstance(event, ReadyToSend):
+            if connection.is_client:
                 self._begin(connection.open_stream())
         elif isinstance(event, StreamReceived) and not connection.is_client:
             self._begin(event.stream_id)
@@ -84,8 +83,8 @@ class Receiver:
 
     def _on_event(self, event: ConnectionEvent) -> None:
         connection = self.endpoint.connection
-        if isinstance(event, HandshakeEvent):
-            if connection.is_client and event.state is ConnectionState.COMPLETE:
+        if isinstance(event, ReadyToSend):
+            if connection.is_client:
                 connection.send(connection.open_stream(), self.request_bytes, fin=True)
         elif isinstance(event, StreamReceived):
             self.received_bytes = event.length_bytes

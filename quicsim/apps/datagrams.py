@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import DatagramExpired, DatagramLost, DatagramReceived, HandshakeEvent
-from quicsim.quic.states import ConnectionState
+from quicsim.quic.connection import DatagramExpired, DatagramLost, DatagramReceived, ReadyToSend
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -62,9 +61,8 @@ class Source:
         self.finished: Event = endpoint.clock.process(self._run())
 
     def _on_event(self, event: ConnectionEvent) -> None:
-        if isinstance(event, HandshakeEvent):
-            if event.state is ConnectionState.COMPLETE:
-                self._connected.succeed()
+        if isinstance(event, ReadyToSend):
+            self._connected.succeed()
         elif isinstance(event, DatagramLost):
             self.reported_lost += 1
         elif isinstance(event, DatagramExpired):

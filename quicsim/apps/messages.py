@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
-from quicsim.quic.states import ConnectionState
+from quicsim.quic.connection import ReadyToSend, StreamReceived
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -40,7 +39,7 @@ class Talker:
         endpoint.clock.process(self._run())
 
     def _on_event(self, event: ConnectionEvent) -> None:
-        if isinstance(event, HandshakeEvent) and event.state is ConnectionState.COMPLETE:
+        if isinstance(event, ReadyToSend):
             self._connected.succeed()
 
     def _run(self) -> Generator[Event, object, None]:

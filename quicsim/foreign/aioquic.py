@@ -28,6 +28,7 @@ from quicsim.quic.connection import (
     Counts,
     DatagramReceived,
     HandshakeEvent,
+    ReadyToSend,
     StreamReceived,
     StreamReset,
     StreamStopped,
@@ -307,6 +308,8 @@ class AioquicConnection:
     def _move(self, state: ConnectionState) -> None:
         old, self.state = self.state, state
         self.events.append(HandshakeEvent(state))
+        if state is ConnectionState.COMPLETE:
+            self.events.append(ReadyToSend())
         if self.recorder.subscribers:
             name = self.recorder.name
             self.recorder.emit(ConnectionStateUpdated(self.now_ns, name, old.value, state.value))

@@ -39,7 +39,8 @@ generate_header = Operation(
 @generate_header.default()
 def shortest_header(connection: Connection, path: Path, packet: Packet) -> int:
     """A long header until the handshake's end, then a short one; the packet number as short as section 17.1 allows."""
-    size = header_size(packet.space, packet.number - path.spaces[packet.space].largest_acknowledged)
+    unacknowledged = packet.number - path.spaces[packet.space].largest_acknowledged
+    size = header_size(packet.space, unacknowledged, packet.is_early)
     return size + token_size(connection.token) if packet.space is INITIAL and connection.token else size
 
 
@@ -51,4 +52,4 @@ def token_size(token: bytes) -> int:
 @generate_header.default("mp-quic")
 def shortest_header_with_path(connection: Connection, path: Path, packet: Packet) -> int:
     """One byte more once the handshake is over: the path's identifier, as mp-quic's public header has it."""
-    return shortest_header(connection, path, packet) + (packet.space is APPLICATION)
+    return shortest_header(connection, path, packet) + (packet.space is APPLICATION and not packet.is_early)

@@ -77,7 +77,7 @@ def probe(connection: Connection, path: Path, space: PacketNumberSpace) -> int:
     count_timeout(connection, path, space)
     space.ping_needed = True
     for other in path.open_spaces:
-        if other.ack_eliciting_in_flight and other.kind is not APPLICATION:
+        if other.ack_eliciting_in_flight and (other.kind is not APPLICATION or connection.early_data.may_be_sent):
             other.ping_needed = True
     return path.pto_count
 

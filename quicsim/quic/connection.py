@@ -16,9 +16,10 @@ from quicsim.quic.ack_frequency import AckFrequencies
 from quicsim.quic.congestion import CONTROLLERS
 from quicsim.quic.connection_ids import ConnectionIds
 from quicsim.quic.datagram_frames import DatagramQueue
+from quicsim.quic.early_data import EarlyData
 from quicsim.quic.ecn import EcnMarking
-from quicsim.quic.errors import ProtocolViolation, QuicError, StreamStateError
-from quicsim.quic.flow import FlowControl, announce_limits_met
+from quicsim.quic.errors import ProtocolViolation, QuicError
+from quicsim.quic.flow import FlowControl
 from quicsim.quic.frames import ConnectionCloseFrame, Frame
 from quicsim.quic.greeting import Greeting
 from quicsim.quic.handshake import Handshake, advance_handshake
@@ -31,6 +32,7 @@ from quicsim.quic.interface import (
     DatagramReceived,
     HandshakeEvent,
     PluginHost,
+    ReadyToSend,
     StreamReceived,
     StreamReset,
     StreamStopped,
@@ -71,6 +73,7 @@ __all__ = [
     "DatagramReceived",
     "HandshakeEvent",
     "PluginHost",
+    "ReadyToSend",
     "Settings",
     "StreamReceived",
     "StreamReset",
@@ -161,6 +164,7 @@ class Connection:
             StreamLimits(parameters.max_streams, is_unidirectional=False),
             StreamLimits(parameters.max_unidirectional_streams, is_unidirectional=True),
         )
+        self.early_data = EarlyData(settings.zero_rtt, settings.remembered)
         self.datagrams = DatagramQueue(parameters.max_datagram_frame_bytes)
         """DATAGRAM frames, not those of UDP."""
         self.ready_streams: deque[SendingStream] = deque()
@@ -320,8 +324,11 @@ class Connection:
             self.token = self.tokens.pop()
         self.path.validate()  # a client is not held to the amplification limit
         self.path.open(INITIAL)
+        self.early_data.offer(self)
         self.path.spaces[INITIAL].crypto.sending.write(self.handshake.client_hello(), fin=False)
         self.move(ConnectionInput.START)
+        if self.early_data.may_be_sent:
+            self.events.append(ReadyToSend())
 
     def open_stream(self) -> int:
         """The identifier of a new bidirectional stream (RFC 9000 section 2.1).
@@ -335,15 +342,7 @@ class Connection:
 
     def send(self, stream_id: int, data: int | bytes, *, fin: bool = False) -> None:
         """Append to a stream: bytes, or a number of bytes whose content does not matter."""
-        stream = self.sending_streams.get(stream_id)
-        if stream is None:
-            raise StreamStateError(f"stream {stream_id} is not open for sending")
-        was_ready = stream.has_new()
-        stream.write(data, fin=fin)
-        if not was_ready and stream.has_new():
-            self.ready_streams.append(stream)
-        if self.profile.announces_limits_met and self.is_complete and not stream.waits:
-            self.path.application.pending.extend(announce_limits_met(self, stream))
+        stream_control.write(self, stream_id, data, fin=fin)
 
     def send_datagram(self, data: bytes, *, expires_ns: int = 0) -> None:
         """Send data that is not repeated when it is lost (RFC 9221), unless that would be at `expires_ns` or later.
@@ -453,6 +452,8 @@ class Connection:
         old, self.state = self.state, advance(CONNECTION, self.state, given)
         self.is_confirmed = self.state is ConnectionState.CONFIRMED
         self.events.append(HandshakeEvent(self.state))
+        if given is ConnectionInput.HANDSHAKE_COMPLETE and not (self.is_client and self.early_data.remembered):
+            self.events.append(ReadyToSend())
         if self.recorder.subscribers:
             self.recorder.emit(ConnectionStateUpdated(self.now_ns, self.recorder.name, old.value, self.state.value))
 

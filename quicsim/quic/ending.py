@@ -200,6 +200,7 @@ def close_packet(
     if frame.frame_type is None and space.kind is not APPLICATION:
         frame = ConnectionCloseFrame(APPLICATION_ERROR, 0)
     packet = Packet(space.kind, space.next_number, room_bytes, False)
+    packet.is_early = space.kind is APPLICATION and connection.early_data.may_be_sent
     header_bytes = connection.operations.generate_header(connection, connection.path, packet)
     packet.size_bytes = header_bytes + frame_size(frame) + AEAD_TAG_BYTES
     packet.frames.append(frame)

@@ -47,6 +47,12 @@ class FlowControl:
         self.met: dict[int, SendingStream] = {}
         """Streams of which we said that their own limits stop them; some of them may go on again by now."""
 
+    def begin_anew(self) -> None:
+        """Nothing has been sent, and the peer has said nothing of its limits."""
+        self.sent = self.peer_limit = 0
+        self.announced_limit = -1
+        self.met.clear()
+
     @property
     def credit(self) -> int:
         """The bytes of new stream data that may still be sent."""

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from quicsim.events import Code, PacketReceived, PacketSent
+from quicsim.quic.datagram_frames import report_lost
 from quicsim.quic.ending import violated
 from quicsim.quic.errors import ConnectionFailed, InvalidTokenError, QuicError
 from quicsim.quic.headers import encode_answer
@@ -169,6 +170,7 @@ def begin_again(connection: Connection, *, numbers_go_on: bool) -> None:
     space = path.spaces[INITIAL]
     sent = list(space.outstanding.values())
     path.restart(INITIAL, keeps_number=numbers_go_on)
+    report_lost(connection, path.application.outstanding.values())
     path.begin_anew(connection.profile, connection.new_controller(), now_ns)
     if len(sent) == 1:
         path.rtt = RttEstimator(now_ns - sent[0].sent_ns)
@@ -189,8 +191,8 @@ def note_sent(connection: Connection, datagram: Datagram) -> None:
     connection.counts.packets_sent += 1
     recorder.record(Code.PACKET_SENT, now_ns, path.trace_base + UNNUMBERED, size_bytes)
     if recorder.subscribers:
-        name = type(datagram.answer).__name__.lower()
-        recorder.emit(PacketSent(now_ns, recorder.name, name, 0, size_bytes, (), False, path.path_id))
+        kind = packet_type(datagram)
+        recorder.emit(PacketSent(now_ns, recorder.name, kind, 0, size_bytes, (), False, path.path_id))
 
 
 def note_received(connection: Connection, datagram: Datagram) -> None:
@@ -200,5 +202,10 @@ def note_received(connection: Connection, datagram: Datagram) -> None:
     connection.counts.packets_received += 1
     recorder.record(Code.PACKET_RECEIVED, now_ns, path.trace_base + UNNUMBERED, datagram.size_bytes)
     if recorder.subscribers:
-        name = type(datagram.answer).__name__.lower()
-        recorder.emit(PacketReceived(now_ns, recorder.name, name, 0, datagram.size_bytes, (), path.path_id))
+        kind = packet_type(datagram)
+        recorder.emit(PacketReceived(now_ns, recorder.name, kind, 0, datagram.size_bytes, (), path.path_id))
+
+
+def packet_type(datagram: Datagram) -> str:
+    """What stands in the trace in the place of a packet number space: qlog's name of the packet's type."""
+    return "retry" if isinstance(datagram.answer, Retry) else "version_negotiation"

@@ -16,8 +16,7 @@ from quicsim.quic.greeting import TokenKind, mint
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Space
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionInput
-from quicsim.quic.stream_control import on_max_stream_data
-from quicsim.quic.stream_limits import permit
+from quicsim.quic.stream_control import take_limits
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -29,6 +28,11 @@ SERVER_HELLO_BYTES = 90  # RFC 8446 section 4.1.3: two extensions, an X25519 key
 ENCRYPTED_EXTENSIONS_BYTES = 100  # assumed: ALPN and QUIC parameters
 CERTIFICATE_VERIFY_BYTES = 264  # RFC 8446 section 4.4.3: an RSA-PSS signature of 256 bytes
 FINISHED_BYTES = 36  # RFC 8446 section 4.4.4 with SHA-256
+TICKET_BYTES = 192  # assumed: a stateless ticket, encrypted by the server (RFC 5077 section 4 shows its parts)
+EARLY_DATA_BYTES = 4  # RFC 8446 section 4.2.10: an extension without content
+OFFERED_KEY_BYTES = 6 + 4 + 2 + 2 + TICKET_BYTES + 4 + 2 + 1 + 32
+"""Sections 4.2.9 and 4.2.11: psk_key_exchange_modes; a pre_shared_key with one identity, its age and its binder."""
+CHOSEN_KEY_BYTES = 6  # section 4.2.11: which of the offered keys
 
 
 class Message(enum.IntEnum):
@@ -40,6 +44,15 @@ class Message(enum.IntEnum):
     CERTIFICATE = 11
     CERTIFICATE_VERIFY = 15
     FINISHED = 20
+
+
+class Resumption(enum.IntFlag):
+    """What a ClientHello asks for, or EncryptedExtensions grant, of an earlier connection's (RFC 8446 section 2.3)."""
+
+    NOTHING = 0
+    KEY = 1
+    """The server proves who it is by the key that both have, and sends no certificate."""
+    EARLY_DATA = 2
 
 
 class HandshakeProgress(enum.Enum):
@@ -59,20 +72,30 @@ class Handshake:
         self.parameters = parameters
         self.certificate_chain_bytes = certificate_chain_bytes
         self.peer_parameters: TransportParameters | None = None
+        self.resumption = Resumption.NOTHING
+        """What this end asks for or grants."""
+        self.peer_resumption = Resumption.NOTHING
         self._received = {INITIAL: bytearray(), HANDSHAKE: bytearray()}
 
     def client_hello(self) -> bytes:
         """The client's only Initial message."""
-        return _message(Message.CLIENT_HELLO, CLIENT_HELLO_BYTES, self.parameters)
+        size_bytes = CLIENT_HELLO_BYTES + (OFFERED_KEY_BYTES + EARLY_DATA_BYTES if self.resumption else 0)
+        return _message(Message.CLIENT_HELLO, size_bytes, self.parameters, self.resumption)
 
     def server_hello(self) -> bytes:
         """The server's Initial message."""
-        return _message(Message.SERVER_HELLO, SERVER_HELLO_BYTES)
+        return _message(Message.SERVER_HELLO, SERVER_HELLO_BYTES + (CHOSEN_KEY_BYTES if self.resumption else 0))
 
     def server_flight(self) -> bytes:
-        """The server's Handshake messages, the certificate chain among them."""
+        """The server's Handshake messages, the certificate chain among them unless an earlier connection goes on."""
+        granted_bytes = EARLY_DATA_BYTES if Resumption.EARLY_DATA in self.resumption else 0
+        extensions = _message(
+            Message.ENCRYPTED_EXTENSIONS, ENCRYPTED_EXTENSIONS_BYTES + granted_bytes, self.parameters, self.resumption
+        )
+        if self.resumption:
+            return extensions + _message(Message.FINISHED, FINISHED_BYTES)
         return (
-            _message(Message.ENCRYPTED_EXTENSIONS, ENCRYPTED_EXTENSIONS_BYTES, self.parameters)
+            extensions
             + _message(Message.CERTIFICATE, self.certificate_chain_bytes)
             + _message(Message.CERTIFICATE_VERIFY, CERTIFICATE_VERIFY_BYTES)
             + _message(Message.FINISHED, FINISHED_BYTES)
@@ -103,6 +126,7 @@ class Handshake:
         if kind in (Message.CLIENT_HELLO, Message.ENCRYPTED_EXTENSIONS):
             size = int.from_bytes(body[:2], "big")
             self.peer_parameters = TransportParameters.decode(body[2 : 2 + size])
+            self.peer_resumption = Resumption(body[2 + size]) if len(body) > 2 + size else Resumption.NOTHING
         if kind == Message.CLIENT_HELLO:
             return HandshakeProgress.CLIENT_HELLO
         if kind == Message.SERVER_HELLO:
@@ -112,12 +136,17 @@ class Handshake:
         return None
 
 
-def _message(kind: Message, size_bytes: int, parameters: TransportParameters | None = None) -> bytes:
-    """A message of `size_bytes` with its header, its parameters (if any) first, zeros behind them."""
+def _message(
+    kind: Message,
+    size_bytes: int,
+    parameters: TransportParameters | None = None,
+    resumption: Resumption = Resumption.NOTHING,
+) -> bytes:
+    """A message of `size_bytes` with its header, its parameters (if any) and what it resumes first, zeros behind."""
     content = b""
     if parameters is not None:
         encoded = parameters.encode()
-        content = len(encoded).to_bytes(2, "big") + encoded
+        content = len(encoded).to_bytes(2, "big") + encoded + (bytes([resumption]) if resumption else b"")
     body_bytes = max(size_bytes - 4, len(content))
     return bytes([kind]) + body_bytes.to_bytes(3, "big") + content.ljust(body_bytes, b"\0")
 
@@ -127,6 +156,7 @@ def advance_handshake(connection: Connection, progress: HandshakeProgress) -> No
     path, handshake = connection.path, connection.handshake
     if progress is HandshakeProgress.CLIENT_HELLO:
         connection.move(ConnectionInput.START)
+        handshake.resumption = connection.early_data.granted(handshake.peer_resumption)
         take_peer_parameters(connection)
         path.open(INITIAL)
         path.open(HANDSHAKE)
@@ -136,6 +166,7 @@ def advance_handshake(connection: Connection, progress: HandshakeProgress) -> No
     elif progress is HandshakeProgress.SERVER_HELLO:
         path.open(HANDSHAKE)
     elif progress is HandshakeProgress.SERVER_FINISHED:
+        connection.early_data.answered(connection, handshake)
         take_peer_parameters(connection)
         path.open(APPLICATION)
         path.spaces[HANDSHAKE].crypto.sending.write(handshake.client_finished(), fin=False)
@@ -144,6 +175,7 @@ def advance_handshake(connection: Connection, progress: HandshakeProgress) -> No
         connection.ids.replenish(connection, 0)
         connection.path_numbers.issue(connection)
     else:
+        connection.early_data.completed(connection)
         path.open(APPLICATION)
         connection.move(ConnectionInput.HANDSHAKE_COMPLETE)
         connection.ids.replenish(connection, 0)
@@ -159,18 +191,8 @@ def take_peer_parameters(connection: Connection) -> None:
     parameters = connection.handshake.peer_parameters
     if parameters is None:
         raise ProtocolViolation("the peer's handshake carries no transport parameters")
-    connection.flow.peer_limit = parameters.max_data
+    take_limits(connection, parameters)
     connection.path_numbers.agree(parameters.maximum_paths)
-    connection.peer_max_stream_data = parameters.max_stream_data
-    connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
-    for limits, maximum in zip(
-        connection.stream_limits, (parameters.max_streams, parameters.max_unidirectional_streams), strict=True
-    ):
-        permit(connection, limits, maximum)
-    for stream_id, stream in connection.sending_streams.items():
-        if stream.waits:
-            continue
-        on_max_stream_data(connection, stream_id, parameters.max_stream_data)
     connection.peer_accepts_plugins = parameters.accepts_plugins
     connection.idle.agree(parameters.idle_timeout_ns)
     connection.ack_frequency.agree(parameters)

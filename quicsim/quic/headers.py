@@ -166,7 +166,8 @@ def encode_packet(
     number. Raises FrameEncodingError for a size that no header explains.
     """
     payload = b"".join(map(encode_frame, packet.frames)) + bytes(AEAD_TAG_BYTES)
-    bare = Header(_TYPE_OF_SPACE[packet.space], destination_id, source_id, token=token, version=version)
+    kind = PacketType.ZERO_RTT if packet.is_early else _TYPE_OF_SPACE[packet.space]
+    bare = Header(kind, destination_id, source_id, token=token, version=version)
     without_number = len(encode_header(bare)) - 1
     for number_bytes in range(1, 5):  # the payload may be too short for header protection: zeros are PADDING
         padding = packet.size_bytes - without_number - number_bytes - len(payload)

@@ -17,6 +17,7 @@ __all__ = [
     "DatagramReceived",
     "HandshakeEvent",
     "PluginHost",
+    "ReadyToSend",
     "StreamReceived",
     "StreamReset",
     "StreamStopped",
@@ -79,6 +80,10 @@ class HandshakeEvent(NamedTuple):
     state: ConnectionState
 
 
+class ReadyToSend(NamedTuple):
+    """The application may send from now on: when the handshake is complete, or at once with 0-RTT. It comes once."""
+
+
 class DatagramReceived(NamedTuple):
     """The data of a DATAGRAM frame of the peer's."""
 
@@ -112,4 +117,5 @@ ConnectionEvent = (
     | DatagramLost
     | DatagramExpired
     | HandshakeEvent
+    | ReadyToSend
 )

@@ -89,6 +89,7 @@ class Packet:
         "ecn",
         "frames",
         "in_flight",
+        "is_early",
         "is_probe",
         "labels",
         "new_content",
@@ -121,11 +122,18 @@ class Packet:
         self.carries_ack = False
         self.in_flight = False
         """Counted in bytes in flight: from its sending until it is acknowledged or lost (RFC 9002 section 2)."""
+        self.is_early = False
+        """A 0-RTT packet, of the application's space (RFC 9000 section 12.3)."""
         self.is_probe = False
         self.ecn = 0
         """The codepoint that it arrived with (RFC 3168 section 5); the receiver's."""
         self.labels: tuple[str, ...] = ()
         """What link rules may match: which streams begin in this packet."""
+
+    @property
+    def type_name(self) -> str:
+        """What a trace calls its type."""
+        return "0-rtt" if self.is_early else Space(self.space).name.lower()
 
     @property
     def data_only(self) -> bool:
@@ -191,13 +199,15 @@ _LONG_HEADER_BYTES = 1 + 4 + 1 + CONNECTION_ID_BYTES + 1 + CONNECTION_ID_BYTES +
 _HEADER_BYTES = (_LONG_HEADER_BYTES + 1, _LONG_HEADER_BYTES, 1 + CONNECTION_ID_BYTES)
 
 
-def header_size(space: Space, unacknowledged: int) -> int:
+def header_size(space: Space, unacknowledged: int, is_early: bool = False) -> int:
     """The bytes of a header with its packet number (RFC 9000 sections 17.1 to 17.3, appendix A.2).
 
     A long header carries both connection IDs and a two-byte length; an Initial also the length of a token, which is not
-    counted here. The packet
-    number is as short as its distance from the largest one acknowledged (from -1 before there is any) allows.
+    counted here. The packet number is as short as its distance from the largest one acknowledged (from -1 before there
+    is any) allows. A 0-RTT packet's header is as long as a Handshake packet's.
     """
+    if is_early:
+        space = HANDSHAKE
     if unacknowledged < 1 << 15:
         return _HEADER_BYTES[space] + (1 if unacknowledged < 1 << 7 else 2)
     return _HEADER_BYTES[space] + (3 if unacknowledged < 1 << 23 else 4)

@@ -258,7 +258,7 @@ class Path:
         space = self.spaces[kind]
         if not space.can_send:
             return
-        self._forget(space)
+        self.forget(space)
         space.can_send = space.can_receive = False
         self.pto_count = 0
         self.timer_is_stale = True
@@ -267,7 +267,7 @@ class Path:
     def restart(self, kind: Space, *, keeps_number: bool) -> None:
         """Nothing that was sent in a space counts; the keys stay."""
         space = self.spaces[kind]
-        self._forget(space)
+        self.forget(space)
         space.crypto = CryptoStream()
         if not keeps_number:
             space.next_number = 0
@@ -276,10 +276,11 @@ class Path:
     def give_up(self) -> None:
         """The connection ends: nothing that was sent matters any more. The keys stay."""
         for space in self.spaces:
-            self._forget(space)
+            self.forget(space)
         self.deadline_ns = 0
 
-    def _forget(self, space: PacketNumberSpace) -> None:
+    def forget(self, space: PacketNumberSpace) -> None:
+        """Nothing of what was sent in a space, or waits there, matters any more."""
         self.bytes_in_flight -= sum(packet.size_bytes for packet in space.outstanding.values())
         space.outstanding.clear()
         space.lost.clear()

@@ -55,7 +55,7 @@ from quicsim.quic.frames import (
     may_travel,
 )
 from quicsim.quic.mtu import probe_arrived
-from quicsim.quic.packet import APPLICATION, CE, HANDSHAKE, INITIAL, Datagram, Packet, Space
+from quicsim.quic.packet import APPLICATION, CE, HANDSHAKE, INITIAL, Datagram, Packet
 from quicsim.quic.stream_control import (
     on_max_stream_data,
     on_reset_stream,
@@ -96,9 +96,10 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
             return  # a packet before this one has ended it
         packet.ecn = datagram.ecn
         space = path.spaces[packet.space]
-        if not space.can_receive or not operations.read_packet(connection, path, packet):
+        can_be_read = connection.early_data.may_be_read(connection) if packet.is_early else space.can_receive
+        if not can_be_read or not operations.read_packet(connection, path, packet):
             continue
-        if packet.space is not APPLICATION:  # where every frame may travel
+        if packet.space is not APPLICATION or packet.is_early:  # in 1-RTT packets every frame may travel
             check_frames(packet)
         received = space.received
         received.add(packet.number, connection.now_ns)
@@ -115,7 +116,7 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
             path.validate()  # RFC 9000 section 8.1
             path.discard(INITIAL)  # RFC 9001 section 4.9.1
         operations.parse_frames(connection, path, space, packet)
-        if packet.ack_eliciting and space.can_receive:
+        if packet.ack_eliciting and (space.can_receive or packet.is_early):
             received.unreported_ack_eliciting += 1
             if packet.number > received.largest_ack_eliciting:
                 received.largest_ack_eliciting = packet.number
@@ -126,15 +127,15 @@ def receive(connection: Connection, path: Path, datagram: Datagram) -> None:
 def check_frames(packet: Packet) -> None:
     """Raises ProtocolViolation for a frame that may not stand in a packet of this type (RFC 9000 section 12.4)."""
     for frame in packet.frames:
-        if not may_travel(frame, PACKET_TYPES[packet.space]):
+        if not may_travel(frame, "0" if packet.is_early else PACKET_TYPES[packet.space]):
             frame_type, _ = decode_varint(encode_frame(frame), 0)
-            name, kind = FRAMES[frame.__class__].name, Space(packet.space).name.capitalize()
+            name, kind = FRAMES[frame.__class__].name, packet.type_name.capitalize()
             raise ProtocolViolation(f"a {name} frame has no place in a packet of type {kind}", frame_type)
 
 
 def emit_received(connection: Connection, path: Path, packet: Packet) -> None:
     """Tell the trace's subscribers of a packet that was let in."""
-    space = Space(packet.space).name.lower()
+    space = packet.type_name
     frames = tuple(packet.frames)
     recorder = connection.recorder
     recorder.emit(

@@ -24,7 +24,6 @@ from quicsim.quic.packet import (
     SMALLEST_PACKET_BYTES,
     Datagram,
     Packet,
-    Space,
 )
 from quicsim.quic.states import SENDING_PROCESS, SendingProcessInput
 
@@ -220,6 +219,8 @@ def assemble(connection: Connection, path: Path, packet: Packet, selected: int) 
     """GenerateHeader, GenerateFrames and protection; None where there is no room or nothing to carry."""
     operations = connection.operations
     room_bytes = packet.room_bytes
+    if not connection.is_confirmed:
+        packet.is_early = packet.space is APPLICATION and connection.early_data.may_be_sent
     header_bytes = operations.generate_header(connection, path, packet)
     frames_room_bytes = room_bytes - header_bytes - AEAD_TAG_BYTES
     if frames_room_bytes < HEADER_PROTECTION_SAMPLE_BYTES:
@@ -352,7 +353,7 @@ def transmit(connection: Connection, path: Path, packet: Packet) -> int:
     if recorder.subscribers:
         recorder.emit(
             PacketSent(
-                now_ns, recorder.name, Space(packet.space).name.lower(), packet.number, packet.size_bytes,
+                now_ns, recorder.name, packet.type_name, packet.number, packet.size_bytes,
                 tuple(packet.frames), packet.is_probe, path.path_id,
             )
         )  # fmt: skip

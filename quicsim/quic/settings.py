@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from quicsim.quic.packet import VERSION_1
 from quicsim.randomness import Streams
 
-__all__ = ["DEFAULT_SCHEDULER", "AckFrequency", "Settings", "chosen"]
+if TYPE_CHECKING:
+    from quicsim.quic.parameters import TransportParameters
+
+__all__ = ["DEFAULT_SCHEDULER", "AckFrequency", "Settings", "ZeroRtt", "chosen"]
 
 DEFAULT_SCHEDULER = "lowest-rtt"
 
@@ -21,6 +26,13 @@ class AckFrequency:
     max_ack_delay_ns: int
     reordering_threshold: int
     """So far out of order a packet is acknowledged at once; 0: never."""
+
+
+class ZeroRtt(StrEnum):
+    """What a server does with data of a client that was connected before (RFC 9001 section 4.6.2)."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,10 @@ class Settings:
     """How many bidirectional streams the peer may have open at once; None: as many as it likes."""
     max_datagram_frame_bytes: int = 0
     """The largest DATAGRAM frame that is taken (RFC 9221 section 3); 0: none."""
+    zero_rtt: ZeroRtt | None = None
+    """Of a server; None: it resumes no connection."""
+    remembered: TransportParameters | None = None
+    """Of a client: what the server said of itself when they were last connected; None: they never were."""
     certificate_chain_bytes: int = 3_000
     """Assumed: between a short ECDSA chain and a long RSA chain."""
     accepts_plugins: bool = True

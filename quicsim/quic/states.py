@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CONNECTION",
+    "EARLY_DATA",
     "ECN",
     "MACHINES",
     "PATH",
@@ -25,6 +26,8 @@ __all__ = [
     "SENDING_STREAM",
     "ConnectionInput",
     "ConnectionState",
+    "EarlyDataInput",
+    "EarlyDataState",
     "EcnInput",
     "EcnState",
     "Machine",
@@ -92,6 +95,30 @@ CONNECTION: Mapping[tuple[ConnectionState, ConnectionInput], ConnectionState] = 
     (ConnectionState.CLOSING, ConnectionInput.PEER_CLOSED): ConnectionState.DRAINING,
     (ConnectionState.CLOSING, ConnectionInput.PERIOD_OVER): ConnectionState.CLOSED,
     (ConnectionState.DRAINING, ConnectionInput.PERIOD_OVER): ConnectionState.CLOSED,
+}
+
+
+class EarlyDataState(enum.Enum):
+    """What becomes of application data before the handshake is complete."""
+
+    NONE = "none"
+    OFFERED = "offered"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class EarlyDataInput(enum.Enum):
+    """The client's ClientHello, and the server's EncryptedExtensions."""
+
+    OFFER = enum.auto()
+    ACCEPT = enum.auto()
+    REJECT = enum.auto()
+
+
+EARLY_DATA: Mapping[tuple[EarlyDataState, EarlyDataInput], EarlyDataState] = {
+    (EarlyDataState.NONE, EarlyDataInput.OFFER): EarlyDataState.OFFERED,
+    (EarlyDataState.OFFERED, EarlyDataInput.ACCEPT): EarlyDataState.ACCEPTED,
+    (EarlyDataState.OFFERED, EarlyDataInput.REJECT): EarlyDataState.REJECTED,
 }
 
 
@@ -299,6 +326,13 @@ MACHINES: Mapping[str, Machine] = {
         ConnectionState,
         ConnectionInput,
         CONNECTION,
+    ),
+    "early-data": Machine(
+        "Whether data may go before the handshake is complete",
+        "RFC 9001 section 4.6",
+        EarlyDataState,
+        EarlyDataInput,
+        EARLY_DATA,
     ),
     "path": Machine(
         "Whether the peer receives at its address", "RFC 9000 sections 8 and 9", PathState, PathInput, PATH

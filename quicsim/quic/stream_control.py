@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING
 
 from quicsim.events import StreamAborted, StreamFinished
 from quicsim.quic.errors import FlowControlError, ProtocolViolation, StreamStateError, StreamStateViolation
-from quicsim.quic.flow import consume
+from quicsim.quic.flow import announce_limits_met, consume
 from quicsim.quic.frames import StopSendingFrame, StreamFrame
 from quicsim.quic.interface import StreamReceived, StreamReset, StreamStopped
 from quicsim.quic.states import ReceivingStreamState
-from quicsim.quic.stream_limits import admit, await_permission, stream_ended
+from quicsim.quic.stream_limits import admit, await_permission, permit, stream_ended
 from quicsim.quic.streams import ReceivingStream
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
     from quicsim.quic.frames import ResetStreamFrame
+    from quicsim.quic.parameters import TransportParameters
     from quicsim.quic.streams import SendingStream
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "receiving_stream",
     "reset_stream",
     "stop_sending",
+    "take_limits",
+    "write",
 ]
 
 _DATA_READ = ReceivingStreamState.DATA_READ  # looked up once: a member costs more to find in its class than a call does
@@ -35,6 +38,20 @@ _DATA_READ = ReceivingStreamState.DATA_READ  # looked up once: a member costs mo
 def open_stream(connection: Connection, stream_id: int) -> None:
     """Open a stream of this endpoint's, or have it wait until the peer allows it (section 4.6)."""
     await_permission(connection, connection.sending_stream(stream_id))
+
+
+def write(connection: Connection, stream_id: int, data: int | bytes, *, fin: bool) -> None:
+    """Append to a stream of which this endpoint sends a part; where a limit of the peer's stops it, say so."""
+    stream = connection.sending_streams.get(stream_id)
+    if stream is None:
+        raise StreamStateError(f"stream {stream_id} is not open for sending")
+    was_ready = stream.has_new()
+    stream.write(data, fin=fin)
+    if not was_ready and stream.has_new():
+        connection.ready_streams.append(stream)
+    has_keys = connection.is_complete or connection.early_data.may_be_sent
+    if connection.profile.announces_limits_met and has_keys and not stream.waits:
+        connection.path.application.pending.extend(announce_limits_met(connection, stream))
 
 
 def receiving_stream(connection: Connection, stream_id: int) -> ReceivingStream:
@@ -97,6 +114,19 @@ def on_max_stream_data(connection: Connection, stream_id: int, maximum: int) -> 
             connection.ready_streams.append(stream)
 
 
+def take_limits(connection: Connection, parameters: TransportParameters) -> None:
+    """Send as much as the peer's parameters allow, or what they allowed the last time (RFC 9000 section 7.4.1)."""
+    connection.flow.peer_limit = parameters.max_data
+    connection.peer_max_stream_data = parameters.max_stream_data
+    connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
+    maxima = (parameters.max_streams, parameters.max_unidirectional_streams)
+    for limits, maximum in zip(connection.stream_limits, maxima, strict=True):
+        permit(connection, limits, maximum)
+    for stream_id, stream in connection.sending_streams.items():
+        if not stream.waits:
+            on_max_stream_data(connection, stream_id, parameters.max_stream_data)
+
+
 # Ending early (sections 3.1 to 3.5)
 
 
@@ -118,7 +148,12 @@ def stop_sending(connection: Connection, stream_id: int, error_code: int) -> Non
     if stream.is_over or stream.is_stopped:
         return
     stream.is_stopped = True
-    connection.announce(StopSendingFrame(stream_id, error_code))
+    frame = StopSendingFrame(stream_id, error_code)
+    own = connection.sending_streams.get(stream_id)
+    if own is not None and own.waits:
+        own.stop_frame = frame
+    else:
+        connection.announce(frame)
 
 
 def _reset(connection: Connection, stream: SendingStream, error_code: int, *, is_asked_for: bool) -> None:

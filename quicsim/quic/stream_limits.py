@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
     from quicsim.quic.streams import SendingStream
 
-__all__ = ["StreamLimits", "admit", "await_permission", "on_max_streams", "permit", "stream_ended"]
+__all__ = ["StreamLimits", "admit", "await_permission", "limits_of", "on_max_streams", "permit", "stream_ended"]
 
 
 class StreamLimits:
@@ -43,6 +43,12 @@ class StreamLimits:
         self.waiting: deque[SendingStream] = deque()
         """Our streams beyond the peer's limit, in order."""
 
+    def begin_anew(self) -> None:
+        """The peer has said nothing of its limit; whose streams wait is for the caller to say."""
+        self.peer_limit = 0
+        self.announced_limit = -1
+        self.waiting.clear()
+
 
 def limits_of(connection: Connection, stream_id: int) -> StreamLimits:
     """The limits that count a stream."""
@@ -60,7 +66,7 @@ def await_permission(connection: Connection, stream: SendingStream) -> None:
     stream.waits = True
     stream.limit = 0
     limits.waiting.append(stream)
-    if connection.is_complete:
+    if connection.is_complete or connection.early_data.may_be_sent:
         tell_of_waiting(connection, limits)
 
 
@@ -87,9 +93,10 @@ def permit(connection: Connection, limits: StreamLimits, maximum: int) -> None:
         stream = waiting.popleft()
         stream.waits = False
         stream.limit = connection.peer_max_stream_data
-        if stream.reset_frame is not None:
-            connection.announce(stream.reset_frame)
-        elif stream.has_new():
+        for ending in (stream.stop_frame, stream.reset_frame):
+            if ending is not None:
+                connection.announce(ending)
+        if stream.has_new():
             connection.ready_streams.append(stream)
         elif connection.profile.announces_limits_met:
             connection.path.application.pending.extend(announce_limits_met(connection, stream))

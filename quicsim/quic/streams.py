@@ -7,7 +7,14 @@ code), the very bytes travel. Handshake data uses the same buffers without flow 
 from __future__ import annotations
 
 from quicsim.quic.errors import FinalSizeError, FlowControlError, StreamStateError
-from quicsim.quic.frames import CryptoFrame, ResetStreamFrame, StreamFrame, frame_size, stream_frame_overhead
+from quicsim.quic.frames import (
+    CryptoFrame,
+    ResetStreamFrame,
+    StopSendingFrame,
+    StreamFrame,
+    frame_size,
+    stream_frame_overhead,
+)
 from quicsim.quic.ranges import RangeSet
 from quicsim.quic.states import (
     ENDED,
@@ -31,7 +38,7 @@ class SendingStream:
     """The sending part of a stream. Offsets and limits are in bytes."""
 
     __slots__ = ("acknowledged", "announced_limit", "content", "fin_acknowledged", "fin_sent", "fin_written", "limit",
-                 "reset_frame", "sent", "state", "stream_id", "waits", "written")  # fmt: skip
+                 "reset_frame", "sent", "state", "stop_frame", "stream_id", "waits", "written")  # fmt: skip
 
     def __init__(self, stream_id: int, limit: int) -> None:
         self.stream_id = stream_id
@@ -43,6 +50,8 @@ class SendingStream:
         """The peer does not allow so many streams yet."""
         self.reset_frame: ResetStreamFrame | None = None
         """What ended it early."""
+        self.stop_frame: StopSendingFrame | None = None
+        """What is to be said of the peer's part of the stream as soon as it may be opened."""
         self.written = 0
         self.sent = 0
         self.content: bytearray | None = None
@@ -137,6 +146,18 @@ class SendingStream:
         self.content = None
         self.reset_frame = ResetStreamFrame(self.stream_id, error_code, self.sent)
         return self.reset_frame
+
+    def begin_anew(self) -> None:
+        """All that was sent was as good as never sent; the stream waits to be allowed."""
+        self.sent = self.limit = 0
+        self.announced_limit = -1
+        self.waits = True
+        if self.reset_frame is not None:
+            self.written = 0
+            self.reset_frame = self.reset_frame._replace(final_size=0)
+        else:
+            self.fin_sent = False
+            self.state = SendingStreamState.READY
 
     def acknowledge_reset(self) -> bool:
         """The peer has the RESET_STREAM. Whether that is news."""

@@ -14,8 +14,9 @@ from quicsim.processing import Prices, ProcessingEndpoint
 from quicsim.quic.connection import Connection, Settings
 from quicsim.quic.greeting import TokenKind, mint
 from quicsim.quic.packet import Address
+from quicsim.quic.parameters import advertised
 from quicsim.quic.profiles import Bridge, profile_named
-from quicsim.quic.settings import DEFAULT_SCHEDULER, AckFrequency
+from quicsim.quic.settings import DEFAULT_SCHEDULER, AckFrequency, ZeroRtt
 from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.values import HOST_NAMES
@@ -80,31 +81,10 @@ def build_side(place: Place, name: HostName) -> Side:
     """A host's connection with its operations and its plugin host, on the clock and the network."""
     hosts = place.flow.hosts
     host: Host = hosts.client if name == "client" else hosts.server
-    settings = Settings(
-        congestion_control=host.congestion_control,
-        datagram_bytes=host.datagram_size_bytes,
-        max_ack_delay_ns=host.max_ack_delay_ns,
-        min_ack_delay_ns=host.min_ack_delay_ns,
-        ack_frequency=None if host.ack_frequency is None else AckFrequency(**host.ack_frequency.model_dump()),
-        max_data_bytes=host.max_data_bytes,
-        max_stream_data_bytes=host.max_stream_data_bytes,
-        max_streams=host.max_streams,
-        max_datagram_frame_bytes=place.flow.datagram_frame_limit(host),
-        certificate_chain_bytes=hosts.server.certificate_chain_bytes,
-        accepts_plugins=host.plugins,
-        ecn=host.ecn,
-        streams=place.streams,
-        idle_timeout_ns=host.idle_timeout_ns,
-        initial_max_path_id=host.initial_max_path_id,
-        versions=host.versions,
-        retries=hosts.server.retry,
-        issues_tokens=hosts.server.new_token,
-        tokens=place.tokens.setdefault(place.flow.between, []),
-        active_connection_id_limit=host.active_connection_id_limit,
-        scheduler=host.scheduler or DEFAULT_SCHEDULER,
-        backup_paths=tuple(hosts.client.paths.index(link) for link in hosts.client.backup),
-        address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
-    )
+    settings = settings_of(place, name, host)
+    if name == "client" and host.zero_rtt is not None:  # the two have been connected before
+        server = advertised(profile_named(hosts.server.profile), settings_of(place, "server", hosts.server))
+        settings = replace(settings, remembered=server)
     if name == "client" and hosts.client.token:
         settings.tokens.append(earlier_token(place))
     recorder = place.trace.component(place.component(name))
@@ -129,6 +109,37 @@ def build_side(place: Place, name: HostName) -> Side:
     return Side(
         build_endpoint(place, name, host, connection),
         ConnectionPlugins(connection, place.streams, verify=host.verify, engine=place.engine),
+    )
+
+
+def settings_of(place: Place, name: HostName, host: Host) -> Settings:
+    """What a host's table says, for its stack."""
+    hosts = place.flow.hosts
+    return Settings(
+        congestion_control=host.congestion_control,
+        datagram_bytes=host.datagram_size_bytes,
+        max_ack_delay_ns=host.max_ack_delay_ns,
+        min_ack_delay_ns=host.min_ack_delay_ns,
+        ack_frequency=None if host.ack_frequency is None else AckFrequency(**host.ack_frequency.model_dump()),
+        max_data_bytes=host.max_data_bytes,
+        max_stream_data_bytes=host.max_stream_data_bytes,
+        max_streams=host.max_streams,
+        max_datagram_frame_bytes=place.flow.datagram_frame_limit(host),
+        zero_rtt=None if host.zero_rtt is None else ZeroRtt(host.zero_rtt),
+        certificate_chain_bytes=hosts.server.certificate_chain_bytes,
+        accepts_plugins=host.plugins,
+        ecn=host.ecn,
+        streams=place.streams,
+        idle_timeout_ns=host.idle_timeout_ns,
+        initial_max_path_id=host.initial_max_path_id,
+        versions=host.versions,
+        retries=hosts.server.retry,
+        issues_tokens=hosts.server.new_token,
+        tokens=place.tokens.setdefault(place.flow.between, []),
+        active_connection_id_limit=host.active_connection_id_limit,
+        scheduler=host.scheduler or DEFAULT_SCHEDULER,
+        backup_paths=tuple(hosts.client.paths.index(link) for link in hosts.client.backup),
+        address_count=len(client_paths(place.scenario, place.flow)) if name == "client" else 1,
     )
 
 

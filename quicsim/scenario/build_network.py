@@ -40,6 +40,7 @@ FOREIGN_STACKS = {"aioquic": ("newreno", "cubic")}
 NOT_OF_FOREIGN_STACKS = (
     "ack_frequency", "active_connection_id_limit", "bridge", "ecn", "idle_timeout", "initial_max_path_id",
     "max_streams", "min_ack_delay", "new_token", "recovery", "retry", "token", "undo_spurious_losses", "versions",
+    "zero_rtt",
 )  # fmt: skip
 """Keys of a host that say nothing to them."""
 TOLD_ACK_DELAY_NS = 25_000_000

@@ -34,6 +34,7 @@ LARGEST_DATAGRAM_FRAME_BYTES = 65_535
 
 ProfileName = Literal["picoquic", "rfc9002", "mp-quic", "multipath", "aioquic"]
 ControllerName = Literal["newreno", "cubic", "bbr", "olia"]
+ZeroRttName = Literal["accepted", "rejected"]
 RecoveryName = Literal["cut", "prr"]
 
 
@@ -86,6 +87,7 @@ class Quic(Table):
     max_ack_delay_ns: AckDelay | None = Field(None, alias="max_ack_delay")
     min_ack_delay_ns: AckDelay | None = Field(None, alias="min_ack_delay")
     ack_frequency: AckFrequency | None = None
+    zero_rtt: ZeroRttName | None = None
 
 
 QUIC_TO_HOST = {
@@ -97,6 +99,7 @@ QUIC_TO_HOST = {
     "max_ack_delay": "max_ack_delay",
     "min_ack_delay": "min_ack_delay",
     "ack_frequency": "ack_frequency",
+    "zero_rtt": "zero_rtt",
 }
 """Key of [quic] -> key of a host."""
 
@@ -135,6 +138,8 @@ class Host(Table):
         None, alias="max_datagram_frame"
     )
     """The largest DATAGRAM frame that this host takes; None: any where the application is datagrams, else none."""
+    zero_rtt: ZeroRttName | None = None
+    """Of a client that is set: it was connected before, and sends at once. Of a server: what it does with that."""
     max_streams: PositiveCount | None = None
     """How many bidirectional streams the peer may have open at once (RFC 9000 section 4.6); None: any number."""
     idle_timeout_ns: Duration = Field(0, alias="idle_timeout")

@@ -78,7 +78,7 @@ def test_the_page_and_its_picture_are_those_of_the_table(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["connections"], "there is no state machine 'connections'; there are connection, path, "),
+        (["connections"], "there is no state machine 'connections'; there are connection, early-data, path, "),
         (["--svg"], "name the state machine to draw: connection, "),
         (["path", "-o", "/dev/null/x.svg"], "/dev/null/x.svg cannot be written: "),
     ],
