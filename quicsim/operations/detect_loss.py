@@ -72,6 +72,7 @@ def by_packet_and_time_threshold(connection: Connection, path: Path, space: Pack
         persistent = is_persistent_congestion(connection, path, lost)
         declare_lost(connection, path, space, lost, "packet or time threshold")
         if persistent:
+            path.rtt.minimum_ns = path.rtt.latest_ns  # section 5.2
             connection.operations.congestion_control(connection, path, TIMEOUT, lost[-1].size_bytes, lost[-1].sent_ns)
     return len(lost)
 

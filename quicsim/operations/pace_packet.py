@@ -25,6 +25,9 @@ LARGEST_BURST_DATAGRAMS = 9  # RFC 9002 section 7.7: with that one the initial w
 SMALLEST_BURST_DATAGRAMS = 2  # as picoquic and aioquic have it today,
 BURST_SHARE = (1, 4)  # which let a part of the window out at once
 PACING_GAIN = (5, 4)  # RFC 9002 section 7.7: N = 1.25
+# A window that doubles in a round trip needs N = 2 ln 2 = 1.39 or more, or the pacer and not the peer's ACKs limit it.
+# Chromium and Linux take 2 (docs/decisions/0016).
+SLOW_START_PACING_GAIN = (2, 1)
 PICOQUIC_BURST_DATAGRAMS = 16  # assumed: picoquic of 2018 let a burst of so many out,
 PICOQUIC_LONGEST_BURST_SHARE = 8  # but none beyond an eighth of the minimum round-trip time,
 PICOQUIC_SHORTEST_BURST_NS = 1_000_000  # nor below a millisecond
@@ -58,8 +61,8 @@ pace_packet = Operation(
 
 @pace_packet.default()
 def five_quarters_of_the_window(connection: Connection, path: Path, packet: Packet) -> int:
-    """1.25 windows a round trip, after bursts of a quarter of the window: three datagrams or more, at most ten. Or
-    at the controller's own rate, by its quantum.
+    """1.25 windows a round trip, two in slow start, after bursts of a quarter of the window: three to ten datagrams.
+    Or at the controller's own rate, by its quantum.
     """
     rtt = path.rtt
     if not rtt.has_sample or packet.space is not APPLICATION:
@@ -68,7 +71,8 @@ def five_quarters_of_the_window(connection: Connection, path: Path, packet: Pack
         full_ns = path.datagram_bytes * SECOND_NS // path.pacing_rate
         burst_ns = (path.send_quantum_bytes - path.datagram_bytes) * SECOND_NS // path.pacing_rate
     else:
-        window_ns = rtt.smoothed_ns * PACING_GAIN[1] // PACING_GAIN[0]
+        windows, round_trips = SLOW_START_PACING_GAIN if is_doubling(path) else PACING_GAIN
+        window_ns = rtt.smoothed_ns * round_trips // windows
         full_ns = window_ns * path.datagram_bytes // path.cwnd_bytes
         burst_ns = window_ns * BURST_SHARE[0] // BURST_SHARE[1]
         if burst_ns < SMALLEST_BURST_DATAGRAMS * full_ns:
@@ -77,6 +81,11 @@ def five_quarters_of_the_window(connection: Connection, path: Path, packet: Pack
             burst_ns = LARGEST_BURST_DATAGRAMS * full_ns
     ready_ns = schedule_ns(connection, path, packet, full_ns) - burst_ns
     return ready_ns if ready_ns >= connection.now_ns else 0
+
+
+def is_doubling(path: Path) -> bool:
+    """Whether slow start is under way: until something was acknowledged, the first window stays what it is."""
+    return path.cwnd_bytes < path.ssthresh_bytes and path.application.largest_acknowledged >= 0
 
 
 @pace_packet.default("picoquic")

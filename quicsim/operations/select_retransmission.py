@@ -55,7 +55,7 @@ def lost_or_probed(connection: Connection, path: Path, space: PacketNumberSpace)
     """
     if not space.lost and not path.timer_expired and not space.ping_needed:
         return 0
-    if path.timer_expired:
+    if path.timer_expired and not path.expired_for_loss:
         deadline_ns, expired = probe_deadline_ns(connection, path)
         if expired is not None and deadline_ns <= connection.now_ns:
             path.timer_expired = False

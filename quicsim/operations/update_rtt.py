@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from quicsim.operations.fields import NOW, SPACE
 from quicsim.operations.operation import Field, Operation, Output, Rule, u8, u64
-from quicsim.quic.packet import APPLICATION
+from quicsim.quic.packet import INITIAL
 
 if TYPE_CHECKING:
     from quicsim.quic.connection import Connection
@@ -64,7 +64,7 @@ def weighted_average(
     rtt.latest_ns = sample_ns
     if sample_ns < rtt.minimum_ns:
         rtt.minimum_ns = sample_ns
-    if space.kind is not APPLICATION:
+    if space.kind is INITIAL:
         ack_delay_ns = 0
     elif connection.is_confirmed and ack_delay_ns > connection.peer_max_ack_delay_ns:
         ack_delay_ns = connection.peer_max_ack_delay_ns

@@ -306,6 +306,7 @@ class Connection:
             self.recorder.emit(LossTimerUpdated(now_ns, name, "expired", path.deadline_ns, path.path_id))
         for space in path.open_spaces:
             if space.loss_time_ns and space.loss_time_ns <= now_ns:
+                path.expired_for_loss = True
                 self.operations.detect_loss(self, path, space)
 
     @property

@@ -191,8 +191,8 @@ def note_sent(connection: Connection, datagram: Datagram) -> None:
     connection.counts.packets_sent += 1
     recorder.record(Code.PACKET_SENT, now_ns, path.trace_base + UNNUMBERED, size_bytes)
     if recorder.subscribers:
-        name = type(datagram.answer).__name__.lower()
-        recorder.emit(PacketSent(now_ns, recorder.name, name, 0, size_bytes, (), False, path.path_id))
+        kind = packet_type(datagram)
+        recorder.emit(PacketSent(now_ns, recorder.name, kind, 0, size_bytes, (), False, path.path_id))
 
 
 def note_received(connection: Connection, datagram: Datagram) -> None:
@@ -202,5 +202,10 @@ def note_received(connection: Connection, datagram: Datagram) -> None:
     connection.counts.packets_received += 1
     recorder.record(Code.PACKET_RECEIVED, now_ns, path.trace_base + UNNUMBERED, datagram.size_bytes)
     if recorder.subscribers:
-        name = type(datagram.answer).__name__.lower()
-        recorder.emit(PacketReceived(now_ns, recorder.name, name, 0, datagram.size_bytes, (), path.path_id))
+        kind = packet_type(datagram)
+        recorder.emit(PacketReceived(now_ns, recorder.name, kind, 0, datagram.size_bytes, (), path.path_id))
+
+
+def packet_type(datagram: Datagram) -> str:
+    """What stands in the trace in the place of a packet number space: qlog's name of the packet's type."""
+    return "retry" if isinstance(datagram.answer, Retry) else "version_negotiation"

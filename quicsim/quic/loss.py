@@ -71,7 +71,7 @@ def is_persistent_congestion(connection: Connection, path: Path, packets: list[P
     first: Packet | None = None
     previous: Packet | None = None
     for packet in packets:
-        if not packet.ack_eliciting or packet.sent_ns < path.first_rtt_sample_ns:
+        if not packet.ack_eliciting or packet.sent_ns <= path.first_rtt_sample_ns:
             continue
         if first is None or previous is None or packet.number != previous.number + 1:
             first = packet

@@ -62,6 +62,7 @@ class Path:
         "delivery",
         "ecn",
         "ecn_codepoint",
+        "expired_for_loss",
         "expired_ns",
         "expiries",
         "first_rtt_sample_ns",
@@ -174,6 +175,8 @@ class Path:
         """Something that SetTimer goes by has changed since it last ran."""
         self.timer_expired = False
         """The present run of the sending process was triggered by the retransmission timer."""
+        self.expired_for_loss = False
+        """It was set for a packet that became lost by time: no probe timeout has come (RFC 9002 appendix A.9)."""
         self.accepted_past_deadline_ns = -1
         self.expired_ns = -1
         """When the retransmission timer expired last, and how often at that instant."""

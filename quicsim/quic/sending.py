@@ -92,7 +92,7 @@ def finish(connection: Connection, path: Path, stopped_by: SendingProcessInput, 
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     if path.samples_delivery and stopped_by is _NOTHING_LEFT and path.bytes_in_flight < path.cwnd_bytes:
         path.delivery.ran_dry(path)
-    path.timer_expired = False
+    path.timer_expired = path.expired_for_loss = False
     if not has_sent:
         set_timer(connection, path)
     path.timer_is_stale = False

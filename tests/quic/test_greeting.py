@@ -83,7 +83,7 @@ def test_packet_numbers_go_on_after_a_retry_and_the_first_attempt_is_forgotten()
 
 def test_another_version_is_another_attempt():
     pipe, events = handshake(client={"versions": (FAR, VERSION_2)}, server={"versions": (VERSION_1, VERSION_2)})
-    assert packets(events, PacketSent, "server")[0] == ("versionnegotiation", 0)
+    assert packets(events, PacketSent, "server")[0] == ("version_negotiation", 0)
     assert [number for space, number in packets(events, PacketSent, "client") if space == "initial"][:2] == [0, 0]
     assert pipe.client.version == VERSION_2
 
@@ -114,7 +114,7 @@ def test_what_is_lost_on_the_way_is_repeated(name, index):
     pipe, events = handshake(drops={(name, index)}, **how)
     pipe.run(both_confirmed)
     answers = {space for space, _ in packets(events, PacketReceived, "client")}
-    assert answers >= {"retry", "versionnegotiation"}
+    assert answers >= {"retry", "version_negotiation"}
     assert pipe.dropped == 1
 
 
@@ -304,7 +304,7 @@ def test_whatever_is_lost_late_or_doubled_the_data_arrives(
             assert profile == "picoquic", "only that stack gives up, at its sixth timeout in a row"
             return
     first = [e.space for e in events if isinstance(e, PacketReceived) and e.component == "client"]
-    assert ("versionnegotiation" in first) == negotiates
+    assert ("version_negotiation" in first) == negotiates
     assert ("retry" in first) == (retries and not has_token)
     assert network.client.state is network.server.state is ConnectionState.CONFIRMED
     expected = [ConnectionState.HANDSHAKING, ConnectionState.COMPLETE, ConnectionState.CONFIRMED]

@@ -64,7 +64,8 @@ def test_both_paths_are_validated_and_carry_what_the_scheduler_gives_them(schedu
         assert first[1] > first[0]
     carried = [data_bytes(pipe, path_id) for path_id in (0, 1)]
     assert carried[0]
-    assert (carried[1] > 0) == (scheduler in ("round-robin", "redundant")), "the fast path's window is never full here"
+    spread = scheduler in ("round-robin", "redundant")
+    assert (carried[1] > ANSWER_BYTES // 100) == spread, "the fast path's window is hardly ever full here"
     if scheduler == "redundant":
         assert sum(carried) > ANSWER_BYTES + carried[1] // 2
     else:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from quicsim.quic.errors import QuicError
 from quicsim.scenario.build import simulate
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
@@ -50,6 +51,16 @@ def test_what_comes_before_the_handshake_is_confirmed_waits_for_it():
     queue = 'links.bottleneck.queue={ kind = "drop-tail", limit = "100kB" }'
     there = run("links.bottleneck.rate=4Mbps", "links.bottleneck.delay=60ms", queue)
     assert moved.metrics["completion_s"] == pytest.approx(there.metrics["completion_s"], rel=0.02)
+
+
+THERE_AND_BACK_AT_ONCE = moves('{ at = "1s", to = "lte" }, { at = "1.01s", to = "bottleneck" }')
+
+
+def test_who_moves_again_before_its_peer_has_issued_another_id_stops_the_run():
+    """RFC 9000 section 9.5: with the usual eight it goes on."""
+    assert run(LTE, THERE_AND_BACK_AT_ONCE).metrics["completion_s"] > 1.5
+    with pytest.raises(QuicError, match="client may not change its address: its peer has issued no connection ID"):
+        run(LTE, THERE_AND_BACK_AT_ONCE, "hosts.client.active_connection_id_limit=2")
 
 
 @pytest.mark.parametrize(

@@ -19,30 +19,13 @@ def identity(row):
     return f"{row.name}-{row.congestion_control}"
 
 
-MISSES = {
-    # aioquic leaves slow start at the first samples of a longer round trip, HyStart++ a round later (RFC 9406 section
-    # 4.2): half the window that then overflows the buffer is still more than fits, and is halved once more
-    "bulk-20M-r50-rtt50-b05-newreno": 1.09,
-}
-"""Rows that miss their tolerance, the ratio measured, and why."""
-
-
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.loss], ids=identity)
 def test_a_download_takes_as_long(row):
     limits = bounds(row, ROWS)
     [run] = load("bulk_download", row.overrides).run().runs
     completion_s = run.metrics["completion_s"]
     print(f"{identity(row)}: {completion_s} s, {limits}")
-    if identity(row) in MISSES:
-        ratio = completion_s / limits.reference_s
-        assert ratio == pytest.approx(MISSES[identity(row)], abs=0.01), "it moved: say why, or strike the row"
-        assert not limits.holds(completion_s), "the row meets its tolerance: strike it"
-    else:
-        assert limits.holds(completion_s)
-
-
-def test_enough_rows_are_within():
-    assert 1 - len(MISSES) / len(ROWS) >= ASKED
+    assert limits.holds(completion_s)
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 """How large may the window be under NewReno? RFC 9002 section 7 and appendix B; with HyStart++, RFC 9406.
 
-What was acknowledged towards the next datagram of window outlives a loss, as in appendix B.5, where each ACK adds its
-part at once. picoquic's of 2018 forgets it, and its recovery ends not with the first packet sent after the loss, but
+The window grows by a datagram for each window acknowledged (section 7.3.3), and what was acknowledged towards the next
+outlives a loss; picoquic's of 2018 forgets it, and its recovery ends not with the first packet sent after the loss, but
 one minimum round-trip time later.
 """
 
