@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Blocked = DataBlockedFrame | StreamDataBlockedFrame
 
-__all__ = ["FlowControl", "announce_limits_met", "blocked_now", "consume", "grown", "is_still_met"]
+__all__ = ["FlowControl", "announce_limits_met", "blocked_now", "consume", "grown", "is_still_met", "is_stopped"]
 
 
 class FlowControl:
@@ -104,6 +104,15 @@ def blocked_now(connection: Connection) -> list[Blocked | StreamsBlockedFrame]:
         if limits.waiting and limits.announced_limit == limits.peer_limit
     ]
     return frames
+
+
+def is_stopped(connection: Connection) -> bool:
+    """Whether the application has more to send than the peer's limits allow (section 4.1)."""
+    flow = connection.flow
+    if flow.sent == flow.peer_limit and any(ready.sent < ready.written for ready in connection.ready_streams):
+        return True
+    noted = flow.met if connection.profile.announces_limits_met else connection.sending_streams
+    return any(stream.sent == stream.limit < stream.written for stream in noted.values())
 
 
 def is_still_met(connection: Connection, frame: Blocked) -> bool:

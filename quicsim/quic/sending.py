@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from quicsim.events import Code, LossTimerUpdated, PacketSent
 from quicsim.quic.congestion.base import IDLE
 from quicsim.quic.datagram_frames import drop_too_large
+from quicsim.quic.flow import is_stopped
 from quicsim.quic.frames import FRAMES, AckFrame, DatagramFrame, PaddingFrame, PathAckFrame, StreamFrame
 from quicsim.quic.loss import GRANULARITY_NS
 from quicsim.quic.mtu import probe
@@ -91,11 +92,21 @@ def finish(connection: Connection, path: Path, stopped_by: SendingProcessInput, 
     """A run of the sending process ends: SetTimer, unless the last packet has set it."""
     path.sending_state = SENDING_PROCESS[path.sending_state, stopped_by]
     if path.samples_delivery and stopped_by is _NOTHING_LEFT and path.bytes_in_flight < path.cwnd_bytes:
-        path.delivery.ran_dry(path)
+        note_silence(connection, path)
     path.timer_expired = path.expired_for_loss = False
     if not has_sent:
         set_timer(connection, path)
     path.timer_is_stale = False
+
+
+def note_silence(connection: Connection, path: Path) -> None:
+    """Nothing is left to send: samples of the delivery rate are the application's from here on.
+
+    Not where the peer's limits stop it: they are a bottleneck as the network's is (draft-ietf-ccwg-bbr-06 section
+    4.1.1.3.1).
+    """
+    if not is_stopped(connection):
+        path.delivery.ran_dry(path)
 
 
 def send(connection: Connection, path: Path, packets: tuple[Packet, ...]) -> Datagram | None:

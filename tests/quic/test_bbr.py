@@ -176,6 +176,15 @@ def test_no_flow_begins_by_probing_for_the_round_trip_time(monkeypatch, start_s)
     assert run.states[:3] == [STARTUP, DRAIN, DOWN]
 
 
+@pytest.mark.parametrize("limit", ["max_data", "max_stream_data"])
+def test_a_receiver_that_takes_little_is_a_bottleneck_like_any_other(monkeypatch, limit):
+    """Section 4.1.1.3.1: what flow control stops is not the application's silence, so the pipe is found to be full."""
+    run = Run(monkeypatch, f"hosts.client.{limit}=60kB", "links.bottleneck.delay=100ms", "transfer.size=2MB")
+    assert run.states[:3] == [STARTUP, DRAIN, DOWN]
+    assert run.bbr._maximum_bandwidth < 60_000 / 0.2, "a window a round trip, where the link has four times that"
+    assert run.bbr._maximum_bandwidth == pytest.approx(run.record.metrics["goodput_bps"] / 8, rel=0.25)
+
+
 def a_bbr(state, **model):
     """A path whose pipe is full, 100 packets in flight."""
     [path] = paths_under("bbr", 1, cwnd_bytes=100 * PACKET_BYTES)
