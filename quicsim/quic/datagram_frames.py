@@ -36,6 +36,10 @@ LARGEST_HEADER_BYTES = 1 + CONNECTION_ID_BYTES + 1 + 4
 """A short header with its longest packet number, and the path that mp-quic's names."""
 
 
+NOTHING: deque[tuple[DatagramFrame, int]] = deque()
+"""What waits where nothing was ever sent: a queue of its own would cost each of many connections 600 bytes."""
+
+
 class DatagramQueue:
     """What waits to be sent. Sizes are of whole frames, in bytes."""
 
@@ -48,7 +52,7 @@ class DatagramQueue:
         """The largest that the peer takes; 0: none, or it has not said."""
         self.is_used = False
         """This endpoint has sent any."""
-        self.waiting: deque[tuple[DatagramFrame, int]] = deque()
+        self.waiting = NOTHING
         """Each with the instant from which on it is not to be sent any more; 0: never."""
         self.taken: list[tuple[DatagramFrame, int]] = []
         """What went into the packet that was assembled last."""
@@ -90,7 +94,9 @@ def send(connection: Connection, data: bytes, expires_ns: int) -> None:
     largest = largest_data_bytes(smallest_bytes, queue.peer_limit)
     if len(data) > largest:
         raise QuicError(f"{connection.recorder.name}: a DATAGRAM of {len(data)} bytes; {largest} are the most here")
-    queue.is_used = True
+    if not queue.is_used:
+        queue.is_used = True
+        queue.waiting = deque()
     queue.waiting.append((DatagramFrame(data), expires_ns))
 
 

@@ -134,7 +134,7 @@ def forget_what_was_sent(connection: Connection) -> None:
         limits.begin_anew()
     for stream in connection.sending_streams.values():
         stream.begin_anew()
-        limits_of(connection, stream.stream_id).waiting.append(stream)
+        limits_of(connection, stream.stream_id).hold(stream)
     for frame in dict.fromkeys(frames):
         if isinstance(frame, OF_STREAMS) or not is_needed(connection, space, frame):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import StreamAborted, StreamFinished
-from quicsim.quic.errors import FlowControlError, ProtocolViolation, StreamStateError, StreamStateViolation
+from quicsim.quic.errors import FlowControlError, StreamStateError, StreamStateViolation
 from quicsim.quic.flow import announce_limits_met, consume
 from quicsim.quic.frames import StopSendingFrame, StreamFrame
 from quicsim.quic.interface import StreamReceived, StreamReset, StreamStopped
@@ -61,13 +61,33 @@ def receiving_stream(connection: Connection, stream_id: int) -> ReceivingStream:
 
 def _accept(connection: Connection, stream_id: int) -> ReceivingStream:
     opened_here = bool(stream_id & 1) != connection.is_client
-    if opened_here and (stream_id & 2 or stream_id not in connection.sending_streams):
-        raise StreamStateViolation(f"data on stream {stream_id}, which only this endpoint may open")
-    if not opened_here:
+    if opened_here:
+        own = None if stream_id & 2 else connection.sending_streams.get(stream_id)
+        if own is None or own.waits:
+            raise StreamStateViolation(f"data on stream {stream_id}, which only this endpoint may open")
+    else:
         admit(connection, stream_id)
+        if not stream_id & 2:
+            connection.sending_stream(stream_id)
+    return _receiving_part(connection, stream_id)
+
+
+def _receiving_part(connection: Connection, stream_id: int) -> ReceivingStream:
     stream = connection.receiving_streams[stream_id] = ReceivingStream(stream_id, connection.max_stream_data)
-    if not stream_id & 2 and not opened_here:
-        connection.sending_stream(stream_id)
+    return stream
+
+
+def _part_that_sends(connection: Connection, stream_id: int, frame: str) -> SendingStream:
+    """The part of a stream that a frame of the peer's is about, opened by it where the peer may open it (section 3.1).
+
+    Raises StreamStateViolation where this endpoint does not send on it (sections 19.5 and 19.10).
+    """
+    opened_here = bool(stream_id & 1) != connection.is_client
+    if not opened_here and not stream_id & 2:
+        receiving_stream(connection, stream_id)
+    stream = connection.sending_streams.get(stream_id)
+    if stream is None or stream.waits:
+        raise StreamStateViolation(f"{frame} for stream {stream_id}, on which this endpoint does not send")
     return stream
 
 
@@ -104,9 +124,7 @@ def on_stream_frame(connection: Connection, frame: StreamFrame) -> None:
 
 def on_max_stream_data(connection: Connection, stream_id: int, maximum: int) -> None:
     """The peer raised a stream's limit."""
-    stream = connection.sending_streams.get(stream_id)
-    if stream is None or stream.waits:
-        raise ProtocolViolation(f"MAX_STREAM_DATA for stream {stream_id}, which does not exist")
+    stream = _part_that_sends(connection, stream_id, "MAX_STREAM_DATA")
     if maximum > stream.limit:
         was_ready = stream.has_new()
         stream.limit = maximum
@@ -144,7 +162,7 @@ def stop_sending(connection: Connection, stream_id: int, error_code: int) -> Non
     if stream is None:
         if stream_id & 2 or stream_id not in connection.sending_streams:
             raise StreamStateError(f"stream {stream_id} is not open for receiving")
-        stream = _accept(connection, stream_id)  # one of ours, on which the peer has sent nothing yet
+        stream = _receiving_part(connection, stream_id)  # of one of ours, on which the peer has sent nothing yet
     if stream.is_over or stream.is_stopped:
         return
     stream.is_stopped = True
@@ -204,12 +222,7 @@ def on_reset_stream(connection: Connection, frame: ResetStreamFrame) -> None:
 def on_stop_sending(connection: Connection, frame: StopSendingFrame) -> None:
     """The peer reads no more of a stream: it is reset with the peer's code, at once also where all was sent (3.5)."""
     stream_id = frame.stream_id
-    opened_here = bool(stream_id & 1) != connection.is_client
-    if stream_id not in connection.sending_streams if opened_here else stream_id & 2:
-        raise StreamStateViolation(f"STOP_SENDING for stream {stream_id}, on which this endpoint does not send")
-    if not opened_here:
-        receiving_stream(connection, stream_id)
-    stream = connection.sending_streams[stream_id]
+    stream = _part_that_sends(connection, stream_id, "STOP_SENDING")
     if stream.is_reset or stream.is_over:
         return
     _reset(connection, stream, frame.error_code, is_asked_for=True)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["StreamLimits", "admit", "await_permission", "limits_of", "on_max_streams", "permit", "stream_ended"]
 
 
+NOBODY: deque[SendingStream] = deque()
+"""Who waits where nobody ever has: a queue of its own would cost each of many connections 600 bytes."""
+
+
 class StreamLimits:
     """Both ends' limits on streams of one kind, in streams."""
 
@@ -40,8 +44,14 @@ class StreamLimits:
         """How many we may open in all: the peer's MAX_STREAMS."""
         self.announced_limit = -1
         """The peer's limit that we last said keeps us from opening a stream; -1: none did."""
-        self.waiting: deque[SendingStream] = deque()
+        self.waiting = NOBODY
         """Our streams beyond the peer's limit, in order."""
+
+    def hold(self, stream: SendingStream) -> None:
+        """A stream waits, behind those that do."""
+        if self.waiting is NOBODY:
+            self.waiting = deque()
+        self.waiting.append(stream)
 
     def begin_anew(self) -> None:
         """The peer has said nothing of its limit; whose streams wait is for the caller to say."""
@@ -65,7 +75,7 @@ def await_permission(connection: Connection, stream: SendingStream) -> None:
         return
     stream.waits = True
     stream.limit = 0
-    limits.waiting.append(stream)
+    limits.hold(stream)
     if connection.is_complete or connection.early_data.may_be_sent:
         tell_of_waiting(connection, limits)
 

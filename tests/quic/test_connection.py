@@ -323,7 +323,7 @@ def arriving(*frames, space=APPLICATION, number=0):
     ("name", "frames", "error", "message"),
     [
         ("server", [HandshakeDoneFrame()], ProtocolViolation, "a client sent HANDSHAKE_DONE"),
-        ("client", [MaxStreamDataFrame(40, 1)], ProtocolViolation, "stream 40, which does not exist"),
+        ("client", [MaxStreamDataFrame(40, 1)], StreamStateViolation, "stream 40, on which this endpoint does not"),
         (
             "client",
             [StreamFrame(40, 0, 1, False)],

@@ -13,7 +13,7 @@ from quicsim.quic.errors import (
     StreamStateError,
     StreamStateViolation,
 )
-from quicsim.quic.frames import ResetStreamFrame, StopSendingFrame, StreamFrame
+from quicsim.quic.frames import MaxStreamDataFrame, ResetStreamFrame, StopSendingFrame, StreamFrame
 from quicsim.quic.needed import is_needed
 from quicsim.quic.states import ConnectionState, ReceivingStreamState, SendingStreamState
 from quicsim.quic.streams import ReceivingStream, SendingStream
@@ -217,6 +217,7 @@ def test_credit_comes_back_from_a_stream_that_was_reset():
         ("client", StopSendingFrame(40, CODE), "STOP_SENDING for stream 40"),
         ("client", StopSendingFrame(3, CODE), "STOP_SENDING for stream 3"),
         ("server", StopSendingFrame(2, CODE), "STOP_SENDING for stream 2"),
+        ("server", MaxStreamDataFrame(2, 1), "MAX_STREAM_DATA for stream 2, on which this endpoint does not send"),
     ],
 )
 def test_streams_of_which_a_peer_may_not_speak(name, frame, message):
@@ -236,6 +237,16 @@ def test_a_stream_may_be_stopped_before_anything_of_it_came():
     pipe.server.receive(arriving(StopSendingFrame(4, CODE), number=500), pipe.now_ns)
     assert pipe.server.sending_streams[4].state is SendingStreamState.RESET_SENT
     assert pipe.server.events.pop() == StreamStopped(4, CODE)
+
+
+def test_a_limit_may_come_before_its_stream():
+    """RFC 9000 section 3.1: a peer's MAX_STREAM_DATA opens a stream of the peer's, as STOP_SENDING does."""
+    pipe = Pipe(max_stream_data_bytes=1_000)
+    pipe.connect()
+    pipe.run(both_confirmed)
+    pipe.server.receive(arriving(MaxStreamDataFrame(4, 5_000), number=500), pipe.now_ns)
+    assert pipe.server.sending_streams[4].limit == 5_000
+    assert pipe.server.receiving_streams[4].highest == 0
 
 
 @pytest.mark.parametrize(("method", "stream_id"), [("reset_stream", 8), ("stop_sending", 8), ("stop_sending", 2)])

@@ -188,6 +188,38 @@ def test_a_stream_that_waits_may_be_reset(written):
     assert pipe.client.sending_streams[second].is_over
 
 
+def test_a_stream_that_waits_is_not_the_peers_to_send_on():
+    pipe = Pipe(max_streams=1)
+    pipe.connect()
+    pipe.run(both_confirmed)
+    for _ in range(2):
+        pipe.client.open_stream()
+    pipe.client.receive(arriving(StreamFrame(4, 0, 1, False), number=500), pipe.now_ns)
+    assert pipe.client.complaint == "data on stream 4, which only this endpoint may open"
+
+
+@pytest.mark.parametrize("and_reset", [False, True])
+def test_what_is_asked_of_a_stream_that_waits_waits_too(and_reset):
+    pipe = Pipe(server={"max_streams": 1})
+    pipe.connect()
+    pipe.run(both_confirmed)
+    first, second = pipe.client.open_stream(), pipe.client.open_stream()
+    pipe.client.send(second, 500, fin=True)
+    pipe.client.stop_sending(second, 7)
+    if and_reset:
+        pipe.client.reset_stream(second, 7)
+    pipe.client.send(first, 10, fin=True)
+    pipe.flush("client")
+    pipe.run(lambda pipe: first in pipe.sides["server"].finished)
+    assert second not in pipe.server.receiving_streams
+    pipe.server.send(first, 10, fin=True)
+    pipe.flush("server")
+    pipe.run()
+    assert pipe.server.sending_streams[second].is_reset
+    assert pipe.client.receiving_streams[second].is_over
+    assert pipe.server.receiving_streams[second].delivered == (0 if and_reset else 500)
+
+
 @pytest.mark.parametrize(("streams", "unidirectional"), [(0, 0), (1, 1), (MAXIMUM_STREAMS, 100)])
 def test_the_parameters_come_back(streams, unidirectional):
     parameters = TransportParameters(1, 2, None, False, max_streams=streams, max_unidirectional_streams=unidirectional)
