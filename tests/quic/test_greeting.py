@@ -11,12 +11,16 @@ from quicsim.quic.errors import ConnectionFailed, InvalidTokenError, QuicError
 from quicsim.quic.frames import NewTokenFrame
 from quicsim.quic.greeting import TOKEN_BYTES, TokenKind, mint
 from quicsim.quic.packet import INITIAL, VERSION_1, VERSION_2, Address, Datagram, Retry, VersionNegotiation
+from quicsim.quic.parameters import advertised
 from quicsim.quic.path import AMPLIFICATION_FACTOR
+from quicsim.quic.profiles import profile_named
+from quicsim.quic.settings import Settings, ZeroRtt
 from quicsim.quic.states import ConnectionState, PathState
 from tests.quic.network import Network
 from tests.quic.pipe import MILLISECOND_NS, Pipe, both_confirmed, request_answers, settled
 from tests.quic.test_any_network import WEATHER, exchange, what_is_read
 from tests.quic.test_connection import arriving
+from tests.quic.test_early_data import asking
 
 ROUND_TRIP_NS = 20 * MILLISECOND_NS
 FAR = 0x1A2A3A4A
@@ -220,6 +224,24 @@ def test_only_a_server_gives_tokens():
     pipe.run(both_confirmed)
     pipe.server.receive(arriving(NewTokenFrame(b"abc"), number=500), pipe.now_ns)
     assert pipe.server.complaint.startswith("a client sent NEW_TOKEN")
+
+
+@pytest.mark.parametrize("retries", [False, True])
+@pytest.mark.parametrize(("policy", "more"), [(ZeroRtt.ACCEPTED, 0), (ZeroRtt.REJECTED, 1)])
+def test_data_in_0_rtt_goes_along_with_each_attempt(policy, more, retries):
+    """One of them offers a version that the server does not have; with the last the data arrives, or after it."""
+    kept = advertised(profile_named("rfc9002"), Settings(certificate_chain_bytes=500))
+    pipe = Pipe(
+        client={"remembered": kept, "versions": (FAR, VERSION_1)},
+        server={"zero_rtt": policy, "retries": retries, "certificate_chain_bytes": 500},
+        delay_ns=ROUND_TRIP_NS // 2,
+    )
+    _, events = asking(pipe)
+    pipe.run(settled(1))
+    attempts = 2 + retries
+    assert [number for space, number in packets(events, PacketSent, "client") if space == "0-rtt"] == [*range(attempts)]
+    assert pipe.sides["client"].finished == {0: (attempts + more) * ROUND_TRIP_NS}
+    assert pipe.client.counts.packets_lost == 0
 
 
 @pytest.mark.parametrize("retries", [False, True])
