@@ -152,7 +152,12 @@ def abandon(connection: Connection, path_id: int, error_code: int = 0) -> None:
 
 def abandoned(connection: Connection, frame: PathAbandonFrame) -> None:
     """The peer gives a path up: so does this endpoint, and says so."""
-    if frame.path_id in connection.abandoned_paths or frame.path_id >= len(connection.paths):
+    if frame.path_id in connection.abandoned_paths:
+        return
+    if frame.path_id >= len(connection.paths):  # it has overtaken what opens the path, which is not to be let in then
+        connection.abandoned_paths.add(frame.path_id)
+        connection.announce(PathAbandonFrame(frame.path_id, 0))
+        connection.path_numbers.abandoned(connection, frame.path_id)
         return
     path = connection.paths[frame.path_id]
     heir = heir_of(connection, path)

@@ -1,7 +1,7 @@
 """Are paths opened only where both ends allow them and IDs are there? draft-ietf-quic-multipath sections 3 and 4."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quicsim.quic import path_control
@@ -219,6 +219,7 @@ def test_congestion_that_one_path_s_marks_tell_of_cuts_that_path_s_window_only()
     ecn=st.booleans(),
     leaves=st.none() | st.tuples(st.sampled_from(("client", "server")), st.integers(1, 3), st.integers(1, 80)),
 )
+@example([24, 1, 31], frozenset(), 2, False, ("client", 2, 1))  # PATH_ABANDON overtakes what opens the path
 def test_whatever_is_lost_and_whichever_path_is_abandoned_all_arrives(delays_ms, lost, limit, ecn, leaves):
     """And no packet is addressed to an ID that its path's peer has not issued (`pipe.check` sees to the limits)."""
 
