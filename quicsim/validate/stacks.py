@@ -28,7 +28,7 @@ __all__ = ["ASKED", "Compared", "StackReport", "validate_stacks"]
 
 SCENARIO = "bulk_download"
 BESIDE = ("picoquic", "quicly")
-"""The stacks whose times the table shows though the tolerance is not about them: each does what RFC 9002 does not say."""
+"""Stacks whose times the table shows, though no tolerance is about them: each does what RFC 9002 does not say."""
 WORDS = ("row", "control", "within", "tolerance")
 """The columns of the table that hold no numbers."""
 MARKERS = ("o", "s", "^", "D")
