@@ -109,7 +109,9 @@ def on_datagram(connection: Connection, frame: DatagramFrame) -> None:
 
 
 def drop_too_large(connection: Connection, room_bytes: int) -> None:
-    """Give up what does not fit even in a whole packet, whose header a plugin has made larger than ours are."""
+    """Give up what does not fit in so much: a whole packet's room, where a plugin has made its header larger than ours
+    are, or what a server takes that rejected 0-RTT.
+    """
     queue = connection.datagrams
     for entry in [entry for entry in queue.waiting if frame_size(entry[0]) > room_bytes]:
         queue.waiting.remove(entry)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from quicsim.events import StreamAborted, StreamFinished
+from quicsim.quic.datagram_frames import drop_too_large
 from quicsim.quic.errors import FlowControlError, StreamStateError, StreamStateViolation
 from quicsim.quic.flow import announce_limits_met, consume
 from quicsim.quic.frames import StopSendingFrame, StreamFrame
@@ -137,6 +138,7 @@ def take_limits(connection: Connection, parameters: TransportParameters) -> None
     connection.flow.peer_limit = parameters.max_data
     connection.peer_max_stream_data = parameters.max_stream_data
     connection.datagrams.peer_limit = parameters.max_datagram_frame_bytes
+    drop_too_large(connection, parameters.max_datagram_frame_bytes)  # what was written when more was allowed
     maxima = (parameters.max_streams, parameters.max_unidirectional_streams)
     for limits, maximum in zip(connection.stream_limits, maxima, strict=True):
         permit(connection, limits, maximum)

@@ -364,6 +364,21 @@ def test_a_datagram_goes_early_and_is_lost_where_it_is_rejected(policy):
     assert (DatagramLost in kinds["client"]) == (policy is ZeroRtt.REJECTED)
 
 
+def test_a_datagram_that_waits_is_lost_where_the_server_takes_none_any_more():
+    """More than the window holds: some are on their way, others wait, and a server that rejects may take none."""
+    then = {**CHAIN, "max_datagram_frame_bytes": 2_000}
+    pipe = resumed(ZeroRtt.REJECTED, then=then, server={"max_datagram_frame_bytes": 0})
+    noted, _ = asking(pipe)
+    for _ in range(30):
+        pipe.client.send_datagram(bytes(1_000))
+    pipe.flush("client")
+    assert pipe.client.datagrams.waiting
+    pipe.run()
+    assert sum(isinstance(event, DatagramLost) for event in noted["client"]) == 30
+    assert not pipe.client.datagrams.waiting
+    assert settled(1)(pipe)
+
+
 def test_a_client_may_close_before_it_has_heard_anything():
     pipe = resumed(ZeroRtt.ACCEPTED)
     asking(pipe)

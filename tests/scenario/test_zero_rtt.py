@@ -89,3 +89,12 @@ def test_what_cannot_be_is_one_line(traced, override, message):
         traced(APPLICATIONS["download"], override)
     (line,) = str(caught.value).splitlines()
     assert message in line
+
+
+def test_an_answer_is_held_to_three_times_the_request_unless_a_token_proves_the_address(traced):
+    """9 kB do not fit in three times 1200 bytes: without a token the rest takes another round trip."""
+    download = 'transfer = { size = "9kB", request_size = "100B" }'
+    limited, _ = traced(download, "quic.zero_rtt=accepted")
+    proved, _ = traced(download, "quic.zero_rtt=accepted", "hosts.client.token=true")
+    took = [record.metrics["only.completion_s"] for record in (limited, proved)]
+    assert took == pytest.approx([2 * RTT_S, RTT_S], rel=0.1)

@@ -55,8 +55,9 @@ def test_slow_start_takes_the_logarithm_of_the_size(control, size_bytes):
         f"transfer.size={size_bytes}B",
     )  # fmt: skip
     rounds = ceil(log2(size_bytes / PAYLOAD_BYTES / 10 + 1))
-    # Pacing spreads a window over four fifths of a round trip: the last one is late by no more.
-    assert (rounds + 1) * rtt_s <= run.metrics["completion_s"] <= (rounds + 1 + 0.8) * rtt_s
+    # Pacing spreads the first window over four fifths of a round trip, later ones over half: what the last is late by.
+    late = 0.8 if rounds == 1 else 0.5
+    assert (rounds + 1) * rtt_s <= run.metrics["completion_s"] <= (rounds + 1 + late) * rtt_s
 
 
 @pytest.mark.long
@@ -116,7 +117,8 @@ def test_cubic_beyond_its_friendly_region_is_as_its_equation_says(period, rtt_s,
 @pytest.mark.parametrize("control", ["newreno", "cubic", "bbr"])
 @pytest.mark.parametrize("variant", ["two", "eight"])
 def test_equal_flows_share_equally(control, variant):
-    found = load("sharing", [f"quic.congestion_control={control}"]).run([variant], replications=5).runs
+    """On average over the scenario's own number of runs: how soon one of two leaves slow start is chance."""
+    found = load("sharing", [f"quic.congestion_control={control}"]).run([variant]).runs
     assert mean(run.metrics["fairness_jain"] for run in found) > 0.95
 
 
