@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 _SCALES: dict[str, tuple[tuple[str, float], ...]] = {
-    "s": (("s", 1.0), ("ms", 1e3), ("us", 1e6)),
+    "s": (("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)),
     "bps": (("Gbps", 1e-9), ("Mbps", 1e-6), ("kbps", 1e-3), ("bps", 1.0)),
     "bytes": (("MB", 1e-6), ("kB", 1e-3), ("B", 1.0)),
     "percent": (("%", 1.0),),
 }
 """Unit that records are kept in -> units to show it in, the largest first, with how many of them make one."""
+
+LEAST_SHOWN = 0.0005
+"""What is less, in the smallest unit, is the rounding of floats and shown as 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,11 @@ class View:
 
     def text(self, value: float) -> str:
         """A value of the metric, in this view's unit."""
-        return f"{value * self.factor:,.{self._decimals(value)}f}"
+        text = f"{value * self.factor:,.{self._decimals(value)}f}"
+        return text if any(digit in text for digit in "123456789") else "0"
 
     def _decimals(self, value: float) -> int:
-        if value == 0 or (not self.unit and value == int(value)):
+        if value == int(value) and self.unit in ("", "B"):
             return 0
         return 2 if abs(value * self.factor) >= 10 else 3
 
@@ -54,7 +58,7 @@ def natural_view(metric: str, value: float) -> View:
         return View(metric, 1.0, "")
     scales = _SCALES[own]
     unit, factor = next((scale for scale in scales if abs(value) * scale[1] >= 1), scales[-1])
-    if value == 0:
+    if abs(value) * scales[-1][1] < LEAST_SHOWN:
         unit, factor = next(scale for scale in scales if scale[1] == 1.0)
     return View(metric, factor, unit)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from quicsim.analysis.metrics import natural_view
+from quicsim.analysis.metrics import View, natural_view
 from quicsim.analysis.statistics import Estimate, Spread, median_estimate, paired_difference
 
 
@@ -63,11 +64,28 @@ def _estimate_json(estimate: Estimate) -> dict[str, object]:
     }
 
 
-def quantity(metric: str, value: float, sign: str = "") -> str:
-    """A metric's value in a unit that suits it; `sign` stands before what is greater than 0."""
-    view = natural_view(metric, value)
+def _view(metric: str, estimate: Estimate) -> View:
+    """The unit of a median and of its interval alike: the interval may reach far from a median of 0."""
+    ends = (estimate.low, estimate.high) if estimate.spread is Spread.INTERVAL else ()
+    return natural_view(metric, max(estimate.median, *ends, key=abs) if ends else estimate.median)
+
+
+def quantity(metric: str, value: float, sign: str = "", view: View | None = None) -> str:
+    """A metric's value in this unit, or in one that suits it; `sign` stands before what is greater than 0."""
+    view = view or natural_view(metric, value)
     text = view.text(value)
-    return f"{sign if value > 0 else ''}{text}{f' {view.unit}' if view.unit else ''}"
+    return f"{sign if value > 0 and text != '0' else ''}{text}{f' {view.unit}' if view.unit else ''}"
+
+
+def _median(metric: str, estimate: Estimate, sign: str = "") -> str:
+    return quantity(metric, estimate.median, sign, _view(metric, estimate))
+
+
+def _names(rows: Sequence[Row]) -> dict[str, str]:
+    """What each metric is called: without its unit, unless another would then be called the same."""
+    short = {row.metric: natural_view(row.metric, 0).name for row in rows}
+    named = Counter(short.values())
+    return {metric: name if named[name] == 1 else metric.replace("_", " ") for metric, name in short.items()}
 
 
 def _interval(metric: str, estimate: Estimate) -> str:
@@ -79,7 +97,7 @@ def _interval(metric: str, estimate: Estimate) -> str:
         case Spread.TOO_FEW:
             return "too few runs"
         case Spread.INTERVAL:
-            view = natural_view(metric, estimate.median)
+            view = _view(metric, estimate)
             return f"{view.text(estimate.low)} to {view.text(estimate.high)}"
 
 
@@ -99,21 +117,21 @@ def _verdict(row: Row) -> str:
 def _difference(row: Row) -> str:
     if row.difference is None:
         return ""
-    median = quantity(row.metric, row.difference.median, sign="+")
+    median = _median(row.metric, row.difference, sign="+")
     return f"{median} ({_interval(row.metric, row.difference)})"
 
 
-COLUMNS: tuple[tuple[str, bool, Callable[[Row], str]], ...] = (
-    ("variant", False, lambda row: row.variant),
-    ("metric", False, lambda row: natural_view(row.metric, row.estimate.median).name),
-    ("n", True, lambda row: str(row.estimate.count)),
-    ("median", True, lambda row: quantity(row.metric, row.estimate.median)),
-    ("95 % interval", True, lambda row: _interval(row.metric, row.estimate)),
-    ("paper", True, _reference),
-    ("ours / paper", True, _verdict),
-    ("paired difference", True, _difference),
+COLUMNS: tuple[tuple[str, bool, Callable[[Row, Mapping[str, str]], str]], ...] = (
+    ("variant", False, lambda row, _: row.variant),
+    ("metric", False, lambda row, names: names[row.metric]),
+    ("n", True, lambda row, _: str(row.estimate.count)),
+    ("median", True, lambda row, _: _median(row.metric, row.estimate)),
+    ("95 % interval", True, lambda row, _: _interval(row.metric, row.estimate)),
+    ("paper", True, lambda row, _: _reference(row)),
+    ("ours / paper", True, lambda row, _: _verdict(row)),
+    ("paired difference", True, lambda row, _: _difference(row)),
 )
-"""Of the table, wherever it is shown: heading, whether it holds numbers, and a row's text."""
+"""Of the table, wherever it is shown: heading, whether it holds numbers, and a row's text, given the metrics' names."""
 
 
 class TextTable:
@@ -159,7 +177,8 @@ class Summary(TextTable):
 
     def columns(self) -> list[tuple[str, bool, list[str]]]:
         """The columns that say anything: heading, whether it holds numbers, texts."""
-        columns = [(heading, numeric, [text(row) for row in self.rows]) for heading, numeric, text in COLUMNS]
+        names = _names(self.rows)
+        columns = [(heading, numeric, [text(row, names) for row in self.rows]) for heading, numeric, text in COLUMNS]
         return [column for column in columns if any(column[2])]
 
     def to_json(self) -> list[dict[str, object]]:

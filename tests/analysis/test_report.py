@@ -28,6 +28,21 @@ def test_columns_that_say_nothing_are_left_out():
     assert str(summary).endswith("too few runs")
 
 
+def test_two_metrics_of_one_name_are_told_apart():
+    table = str(summarise({("a", "abandoned"): SAME, ("a", "abandoned_bytes"): SAME, ("a", "x_s"): SAME}, {}))
+    assert [line[9:24].rstrip() for line in table.splitlines()] == ["metric", "abandoned", "abandoned bytes", "x"]
+
+
+def test_a_median_of_0_has_the_unit_of_its_interval():
+    few = {number: 60_631.0 if number > 6 else 0.0 for number in range(11)}
+    table = str(summarise({("a", "x_bytes"): few}, {}))
+    assert "0 kB" in table
+    assert "0 to 60.63" in table
+    even = {number: 0.05 + 1e-7 * (number - 5) for number in range(11)}
+    difference = str(summarise({("a", "x_s"): SAME, ("b", "x_s"): even}, {})).splitlines()[-1]
+    assert difference.endswith("  0 ns (-400.00 to 400.00)")
+
+
 def test_only_replications_that_both_have_are_paired():
     summary = summarise({("a", "x_s"): {0: 1.0, 1: 2.0}, ("b", "x_s"): {1: 5.0, 2: 9.0}}, {})
     assert summary.rows[1].difference.median == 3.0
@@ -48,7 +63,9 @@ def test_a_notebook_gets_a_table_with_its_text_escaped():
         ("completion_s", 4.357, "4.357", "completion (s)"),
         ("completion_s", 0.0, "0", "completion (s)"),
         ("jitter_s", 2e-5, "20.00", "jitter (us)"),
-        ("jitter_s", -2e-9, "-0.002", "jitter (us)"),
+        ("jitter_s", -2e-9, "-2.000", "jitter (ns)"),
+        ("jitter_s", -1e-17, "0", "jitter (s)"),
+        ("abandoned_bytes", 403.0, "403", "abandoned (B)"),
         ("goodput_bps", 9.2e6, "9.200", "goodput (Mbps)"),
         ("plugin_bytes", 2600, "2.600", "plugin (kB)"),
         ("lost_packets", 3, "3", "lost packets"),
