@@ -210,7 +210,7 @@ def test_the_example_of_a_sweep_file_can_be_planned(tmp_path):
     path = tmp_path / "links.toml"
     path.write_text(blocks("docs/sweeps.md", "toml")[0])
     plan = expand(read(path))
-    assert (plan.settings, len(plan)) == (4 * 2 * (1 + 2 + 2), 4 * 2 * (1 + 2 + 2) * 5)
+    assert (plan.settings, len(plan)) == (4 * (2 * 1 + 3 * 2 + 3 * 2), 4 * (2 * 1 + 3 * 2 + 3 * 2) * 5)
 
 
 def test_the_page_names_every_key_of_a_sweep_file():

@@ -9,6 +9,7 @@ _SCALES: dict[str, tuple[tuple[str, float], ...]] = {
     "s": (("s", 1.0), ("ms", 1e3), ("us", 1e6)),
     "bps": (("Gbps", 1e-9), ("Mbps", 1e-6), ("kbps", 1e-3), ("bps", 1.0)),
     "bytes": (("MB", 1e-6), ("kB", 1e-3), ("B", 1.0)),
+    "percent": (("%", 1.0),),
 }
 """Unit that records are kept in -> units to show it in, the largest first, with how many of them make one."""
 
@@ -62,7 +63,7 @@ def view(name: str, known: list[str]) -> View:
     """The view that a name asks for: `completion_ms` is `completion_s` in milliseconds. ValueError if not known."""
     if name in known:
         own = _own_unit(name)
-        return View(name, 1.0, "B" if own == "bytes" else own)
+        return View(name, 1.0, next((unit for unit, factor in _SCALES.get(own, ()) if factor == 1.0), ""))
     stem, _, asked = name.rpartition("_")
     for own, scales in _SCALES.items():
         for unit, factor in scales:
@@ -81,5 +82,5 @@ def _nearest(name: str, known: list[str]) -> str | None:
     metrics = {metric.removesuffix(f"_{_own_unit(metric)}"): metric for metric in known}
     for match in get_close_matches(stem, metrics, n=1):
         units = [unit for unit, _ in _SCALES.get(_own_unit(metrics[match]), ())]
-        return f"{match}_{asked if asked in units else units[1]}" if units else metrics[match]
+        return f"{match}_{asked if asked in units else units[min(1, len(units) - 1)]}" if units else metrics[match]
     return None

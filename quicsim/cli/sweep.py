@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from quicsim.sweep.execute import Executor
+    from quicsim.sweep.notes import Noted
     from quicsim.sweep.plan import Plan
     from quicsim.sweep.run import Progress, State
+    from quicsim.sweep.store import Manifest, Store
 
 app = typer.Typer(help="Many points of one scenario: plan, run, resume, look.", no_args_is_help=True)
 
@@ -151,18 +153,21 @@ def retry(
 def status(place: Place, output: Output = None, as_json: AsJson = False) -> None:
     """Say how far a sweep is, and what failed."""
     with reported():
-        from quicsim.sweep.run import state_of, stored
+        from quicsim.sweep.notes import noted
+        from quicsim.sweep.run import state_of
 
-        home = _home_of(place, output)
-        store, found, manifest = stored(home)
+        store, found, manifest = _stored(place, output)
+        home = store.directory
         state = state_of(store, found, manifest)
+        notes = noted(store, found, mixed=len(manifest.simulators) > 1)
         corrupt = [str(path) for path, _ in store.corrupt_parts()]
         if as_json:
-            said = {**_state_json(state), "simulators": manifest.simulators, "corrupt": corrupt}
+            said = {**_state_json(state), "notes": [each.to_json() for each in notes]}
+            said |= {"simulators": manifest.simulators, "corrupt": corrupt}
             print(json.dumps({"title": found.title, "directory": str(home), **said}, indent=1))
             return
         print(f"{found.title}\n{home}, simulated by quicsim {', '.join(manifest.simulators)}")
-        _show(state)
+        _show(state, notes)
         for path in corrupt:
             print(f"damaged: {path}; its points run again with `quicsim sweep run`")
 
@@ -180,10 +185,10 @@ def compact(
     """Merge many small parts into few large ones, with those of shards run apart, and make the table anew."""
     with reported():
         from quicsim.sweep.file import SweepError
-        from quicsim.sweep.run import merge, put_in_order, state_of, stored, stored_whole, write_tidy
+        from quicsim.sweep.run import merge, put_in_order, state_of, stored_whole, write_tidy
 
-        home = _home_of(place, output)
-        store, found, manifest = stored(home)
+        store, found, manifest = _stored(place, output)
+        home = store.directory
         with stored_whole(home):
             with store.locked(alone=True) as alone:
                 if not alone:
@@ -208,22 +213,26 @@ def report(place: Place, output: Output = None, as_json: AsJson = False) -> None
         from quicsim.analysis.files import write_atomically
         from quicsim.sweep.report import page
         from quicsim.sweep.result import SweepResult
-        from quicsim.sweep.run import state_of, stored, stored_whole
+        from quicsim.sweep.run import state_of, stored_whole
 
-        store, found, manifest = stored(_home_of(place, output))
+        store, found, manifest = _stored(place, output)
         mixed = len(manifest.simulators) > 1
         result = SweepResult(store, found, state_of(store, found, manifest), mixed=mixed)
         path = store.directory / "report.html"
         with stored_whole(store.directory):
             write_atomically(path, page(result).encode())
-        summary = result.summary()
+        summary, levels = result.summary(), result.levels()
         if as_json:
-            print(
-                json.dumps({**_state_json(result.state), "summary": summary.to_json(), "report": str(path)}, indent=1)
-            )
+            tables = {"summary": summary.to_json(), "levels": levels.to_json()}
+            notes = {"notes": [each.to_json() for each in result.notes]}
+            print(json.dumps({**_state_json(result.state), **notes, **tables, "report": str(path)}, indent=1))
         else:
             print(f"{found.title}\n\n{summary}\n")
-            _show(result.state)
+            if levels.rows and len(result.study.arms) == 1:
+                print(f"{levels}\n")
+            elif levels.rows:
+                print("By axis: in the page, and with --json.\n")
+            _show(result.state, result.notes)
             print(path)
 
 
@@ -273,15 +282,17 @@ def _home(name: str, output: Path | None) -> Path:
     return output or Path("results") / "sweeps" / name
 
 
-def _home_of(place: str, output: Path | None) -> Path:
-    """A directory of results as it is, a sweep's by its name."""
+def _stored(place: str, output: Path | None) -> tuple[Store, Plan, Manifest]:
+    """What a directory of results holds, as it is; or a sweep's, if that is what the sweep asks for now."""
+    from quicsim.sweep.run import stored, stored_for
     from quicsim.sweep.store import MANIFEST
 
     if output is None and (Path(place) / MANIFEST).is_file():
-        return Path(place)
+        return stored(Path(place))
     from quicsim.sweep.file import read
 
-    return _home(read(place).name, output)
+    sweep = read(place)
+    return stored_for(sweep, _home(sweep.name, output))
 
 
 def _state_json(state: State) -> dict[str, Any]:
@@ -291,11 +302,15 @@ def _state_json(state: State) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _show(state: State) -> None:
+def _show(state: State, notes: list[Noted] | None = None) -> None:
+    from quicsim.sweep.notes import lines
+
     cached = f" ({state.cached} taken from sweeps beside it)" if state.cached else ""
     print(f"{state.done} of {state.total} points done{cached}, {state.failed} failed, {state.left} left")
     for reason, count in Counter(state.failures).items():
         print(f"failed, {count}: {reason}")
+    for line in lines(notes or []):
+        print(line)
 
 
 @contextmanager

@@ -121,6 +121,10 @@ class AioquicConnection:
         self.path = OnlyPath()
         self.paths = [self.path]
         self._chance = Chance(stream)
+        self._expired = 0.0
+        """What aioquic's timer said when it expired last. Where it stays there, sent + delay <= now < sent + delay by
+        aioquic's rounding, and only a later instant has it find its packet lost.
+        """
         self._next_stream = 0 if is_client else 1
         self._is_closing = False
         self._unwritten: dict[int, tuple[int, bool]] = {}
@@ -195,6 +199,8 @@ class AioquicConnection:
         self._take_events()
         self.path.bytes_in_flight = connection._loss.bytes_in_flight
         self.deadline_ns = 0 if timer is None else max(instant_ns(timer), now_ns)
+        if timer is not None and timer <= self._expired and self.deadline_ns == now_ns:
+            self.deadline_ns += 1
         return [self._with_its_packets(data) for data, _address in made]
 
     def on_deadline(self, now_ns: int) -> None:
@@ -202,6 +208,7 @@ class AioquicConnection:
         self.now_ns = now_ns
         if self._connection is not None:
             with self._chance.replaced():
+                self._expired = self._connection.get_timer() or 0.0
                 self._connection.handle_timer(now_ns / NANOSECONDS_PER_SECOND)
             self._take_events()
 

@@ -67,7 +67,7 @@ def repeated_then_new(
     repeated = queue_repeated(connection, path, space, packet, selected - 1) if selected else 0
     new_content = packet.new_content or space.ping_needed  # a probe carries what waits, whatever the window
     anyway = bool(repeated) or space.ping_needed
-    if len(connection.paths) == 1:
+    if len(connection.paths) == 1 or space.kind is not APPLICATION:  # the handshake is acknowledged in its own packets
         if is_ack_wanted(connection, space, anyway, new_content):
             add_ack(packet, space.received.frame(connection.now_ns))
     else:

@@ -223,7 +223,7 @@ class Connection:
             self.addresses.follow(self, datagram)
         elif datagram.connection_id is not None:
             self.addresses.note(self, datagram)
-        if self.idle.timeout_ns:
+        if self.idle.timeout_ns and self.state is not ConnectionState.IDLE:  # what a server can read makes a connection
             self.idle.received(now_ns)
         if self._changes:
             self._apply_changes()

@@ -155,9 +155,13 @@ def _flow_problems(place: Key, flow: Flow, ends: Links, hosts: Sequence[str]) ->
             which = " or ".join(f'"{name}"' for name in scheduled)
             yield (*place, "hosts", role, "scheduler"), f'profile "{host.profile}" has its own; take profile {which}'
         peer = HOST_NAMES[1 - HOST_NAMES.index(role)]
-        if host.ack_frequency is not None and _host(flow, peer).min_ack_delay_ns is None:
+        least_ns = _host(flow, peer).min_ack_delay_ns
+        if host.ack_frequency is not None and least_ns is None:
             text = f"asks the {peer} for what it does not take; give the {peer} a min_ack_delay, such as 1ms"
             yield (*place, "hosts", role, "ack_frequency"), text
+        elif host.ack_frequency is not None and host.ack_frequency.max_ack_delay_ns < (least_ns or 0):
+            text = f"is below the {peer}'s min_ack_delay; give no less than {(least_ns or 0) / 1e6:g} ms"
+            yield (*place, "hosts", role, "ack_frequency", "max_ack_delay"), text
         of_profile = PROFILES[host.profile].congestion_control if host.profile in PROFILES else None
         controller = host.congestion_control or of_profile
         if host.undo_spurious_losses and controller == "olia":
@@ -212,7 +216,8 @@ def _foreign_problems(place: Key, flow: Flow) -> Iterator[tuple[Key, str]]:
         yield (*place, "plugins"), f'profile "{client.profile}" runs no plugins; leave them out'
     for role in foreign:
         written = _host(flow, role).model_dump(by_alias=True, exclude_unset=True)
-        for key in (key for key in NOT_OF_FOREIGN_STACKS if written.get(key)):
+        unwanted = {key: value for key, value in written.items() if key in NOT_OF_FOREIGN_STACKS}
+        for key in (key for key, value in unwanted.items() if value is not None and value is not False):
             yield (*place, "hosts", role, key), f'profile "{client.profile}" has no such choice; leave it out'
         if (_host(flow, role).max_ack_delay_ns or 0) > TOLD_ACK_DELAY_NS:
             yield (*place, "hosts", role, "max_ack_delay"), "aioquic tells its peer 25 ms whatever it is; give no more"

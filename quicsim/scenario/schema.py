@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from quicsim.quic.frames import MAXIMUM_STREAMS
 from quicsim.quic.packet import VERSION_1
 from quicsim.quic.path import MAXIMUM_PATHS
 from quicsim.quic.profiles import PROFILES
@@ -26,7 +27,7 @@ from quicsim.scenario.applications import APPLICATIONS, Applications
 from quicsim.scenario.cpu import Cpu
 from quicsim.scenario.network import Link, NodeName
 from quicsim.scenario.plugin_use import PluginUse
-from quicsim.scenario.values import Count, Duration, PositiveCount, PositiveSize, Size, Table
+from quicsim.scenario.values import Count, Duration, OnWireCount, PositiveCount, PositiveSize, Size, Table
 from quicsim.units import duration_ns, rate_bps, size_bytes
 
 LARGEST_DATAGRAM_FRAME_BYTES = 65_535
@@ -69,10 +70,10 @@ AckDelay = Annotated[Duration, AfterValidator(_fits_the_parameter)]
 class AckFrequency(Table):
     """How seldom a host asks its peer to acknowledge, at most (draft-ietf-quic-ack-frequency)."""
 
-    ack_eliciting_threshold: Count = 10  # as Chromium's server asks
+    ack_eliciting_threshold: OnWireCount = 10  # as Chromium's server asks
     """So many packets may arrive without an ACK."""
     max_ack_delay_ns: AckDelay = Field(25_000_000, alias="max_ack_delay")  # RFC 9000 section 18.2
-    reordering_threshold: Count = 3  # RFC 9002 section 6.1.1; section 9 of the draft has them equal
+    reordering_threshold: OnWireCount = 3  # RFC 9002 section 6.1.1; section 9 of the draft has them equal
     """So far out of order a packet is acknowledged at once; 0: never."""
 
 
@@ -140,13 +141,13 @@ class Host(Table):
     """The largest DATAGRAM frame that this host takes; None: any where the application is datagrams, else none."""
     zero_rtt: ZeroRttName | None = None
     """Of a client that is set: it was connected before, and sends at once. Of a server: what it does with that."""
-    max_streams: PositiveCount | None = None
+    max_streams: Annotated[PositiveCount, Field(le=MAXIMUM_STREAMS)] | None = None
     """How many bidirectional streams the peer may have open at once (RFC 9000 section 4.6); None: any number."""
     idle_timeout_ns: Duration = Field(0, alias="idle_timeout")
     """The connection is closed when nothing has happened for so long (RFC 9000 section 10.1); 0: never."""
     ecn: StrictBool = False
     """Whether packets are marked as ECN-capable, where the path carries marks (RFC 9000 section 13.4)."""
-    active_connection_id_limit: Annotated[int, Field(ge=2, strict=True)] | None = None
+    active_connection_id_limit: Annotated[OnWireCount, Field(ge=2)] | None = None
     """How many connection IDs of its peer's it takes at a time (RFC 9000 section 5.1.1); None: the profile's."""
     initial_max_path_id: Annotated[int, Field(ge=0, lt=MAXIMUM_PATHS, strict=True)] | None = None
     """Up to which number it takes paths at first (draft-ietf-quic-multipath); None: as far as there is a place."""

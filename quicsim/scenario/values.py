@@ -54,6 +54,8 @@ PositiveSize = Annotated[Size, AfterValidator(positive), AfterValidator(within_a
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
 Count = Annotated[StrictInt, Field(ge=0)]
 PositiveCount = Annotated[StrictInt, Field(ge=1)]
+OnWireCount = Annotated[Count, Field(lt=1 << 62)]
+"""What a variable-length integer holds (RFC 9000 section 16)."""
 
 
 class Table(BaseModel):

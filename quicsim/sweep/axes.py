@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -117,7 +118,7 @@ class Axis(Table):
             return self._level(self.values[min(int(share * len(self.values)), len(self.values) - 1)])
         low, high = self._ends
         value = low if share == 0 else high if share == 1 else self._between(share)
-        return self._level(self.kind.write(int(value)) if self.kind else value)
+        return self._level(self.kind.write(value) if self.kind else value)
 
     def _between(self, share: Decimal) -> int | Decimal:
         low, high = (Decimal(end) for end in self._ends)
@@ -128,7 +129,7 @@ class Axis(Table):
         else:
             exact = _EXACT.add(low, _EXACT.multiply(share, _EXACT.subtract(high, low)))
         rounded = Context(prec=_SHOWN_DIGITS).plus(exact)
-        whole = self.kind is not None or all(isinstance(end, int) for end in self._ends)
+        whole = self.kind.whole if self.kind else all(isinstance(end, int) for end in self._ends)
         return int(rounded.to_integral_value()) if whole else rounded
 
     def _level(self, value: Any) -> Level:
@@ -141,7 +142,7 @@ class Axis(Table):
 
     def _shown(self, value: Any, amount: Magnitude) -> float | int | str | bool:
         if self.kind is not None:
-            return int(amount) if self.kind.per_unit == 1 else int(amount) / self.kind.per_unit
+            return int(amount) if self.kind.per_unit == 1 else float(Fraction(amount) / Fraction(self.kind.per_unit))
         if isinstance(value, Decimal):
             return float(value)
         if isinstance(value, (bool, int, str)):

@@ -1,7 +1,7 @@
 """For which settings does a condition of a sweep file hold? Comparisons and arithmetic over the axes, by name.
 
-Quantities count in base units, nanoseconds, bits a second and bytes, and may be written as in a scenario:
-`delay < "20ms" and rate * delay >= 8e12`. Nothing else than these expressions parses.
+Quantities count in base units, nanoseconds, bits a second and bytes, percentages as shares of 1, and may be written as
+in a scenario: `delay < "20ms" and rate * delay >= 8e12 and loss <= "1%"`. Nothing else than these expressions parses.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class Condition:
             return bool(_value(self._tree, values))
         except (TypeError, ArithmeticError) as error:
             shown = ", ".join(f"{name} = {values[name]}" for name in sorted(self.names))
-            raise ConditionError(f'"{self.text}" cannot be told for {shown}: {error}') from None
+            why = "a word stands where a number belongs" if isinstance(error, TypeError) else error
+            raise ConditionError(f'"{self.text}" cannot be told for {shown}: {why}') from None
 
 
 def _exact(value: Magnitude) -> Fraction | str | bool:

@@ -125,7 +125,7 @@ def from_document(document: Mapping[str, Any], name: str, place: str, directory:
     try:
         content = SweepFile.model_validate({**document, **whole})
     except ValidationError as error:
-        found = problems(error, SweepFile, document)
+        found = [(key, _misplaced(key, said) or said) for key, said in problems(error, SweepFile, document)]
         raise SweepError(
             *(f"{place}: {dotted(key)}: {sentence}" if key else f"{place}: {sentence}" for key, sentence in found)
         ) from None
@@ -148,6 +148,14 @@ def from_document(document: Mapping[str, Any], name: str, place: str, directory:
     if mistakes:
         raise sweep.error(*mistakes)
     return sweep
+
+
+def _misplaced(key: tuple[str, ...], said: str) -> str | None:
+    """What to say of a key of the file itself that was written below a table, and so became one of that table's."""
+    table, name = dotted(key[:-1]), key[-1] if key else ""
+    if not table or name not in SweepFile.model_fields or not said.startswith("unknown key"):
+        return None
+    return f"{name} belongs at the top of the file, above the first line in brackets; below [{table}] it is a key of it"
 
 
 def _key_mistakes(content: SweepFile) -> list[str]:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from quicsim.analysis.effects import Picture
     from quicsim.analysis.metrics import View
-    from quicsim.sweep.result import SweepResult
+    from quicsim.analysis.report import TextTable
+    from quicsim.sweep.result import LevelSummary, SweepResult
     from quicsim.sweep.study import Study
 
 __all__ = ["page"]
@@ -51,17 +52,45 @@ def page(result: SweepResult) -> str:
 
 
 def _overview(result: SweepResult) -> str:
-    columns = result.summary().columns()
-    if not columns:
+    summary, levels = result.summary(), result.levels()
+    if not summary.rows:
         return "<p>No point is done yet.</p>"
-    rows = list(zip(*(texts for _, _, texts in columns), strict=True))
-    first = escape(result.study.arms[0])
-    return (
-        "<p>Means with 95 % bootstrap intervals (BCa). Where there are several settings, n counts settings, each the "
-        f"mean of its replications. Differences are to <em>{first}</em>, pair by pair with the same seed and setting; "
-        "p values are of Wilcoxon's signed-rank test on the pairs, and of Kolmogorov's and Smirnov's test on the "
-        "distributions.</p>" + html_table([(heading, numeric) for heading, numeric, _ in columns], rows)
+    told = (
+        "Means with 95 % bootstrap intervals (BCa). Where there are several settings, n counts settings, each the "
+        "mean of its replications. Of fewer than five there is no interval."
     )
+    if any(row.comparison is not None for row in summary.rows):
+        told += (
+            f" Differences are to <em>{escape(result.study.arms[0])}</em>, pair by pair with the same seed and "
+            "setting; p values are of Wilcoxon's signed-rank test on the pairs, and of Kolmogorov's and Smirnov's test "
+            "on the distributions."
+        )
+    return _noted(result) + f"<p>{told}</p>{_table(summary)}" + _by_axis(levels)
+
+
+def _noted(result: SweepResult) -> str:
+    """What went otherwise in runs that count in the means."""
+    if not result.notes:
+        return ""
+    rows = [[each.arm, f"{count} of {each.done}", note] for each in result.notes for count, note in each.listed()]
+    headings = [("arm", False), ("points", True), ("note", False)]
+    return f"<h3>Noted in runs</h3><p>Their points count in every mean here.</p>{html_table(headings, rows)}"
+
+
+def _by_axis(levels: LevelSummary) -> str:
+    """Each axis by itself."""
+    if not levels.rows:
+        return ""
+    told = "The mean at each level of an axis, over all other axes."
+    if any(row.difference is not None for row in levels.rows):
+        told += " Differences are to the axis's first level, pair by pair: all other axes and the seed are equal."
+    return f"<h3>By axis</h3><p>{told}</p>{_table(levels)}"
+
+
+def _table(table: TextTable) -> str:
+    columns = table.columns()
+    rows = list(zip(*(texts for _, _, texts in columns), strict=True))
+    return html_table([(heading, numeric) for heading, numeric, _ in columns], rows)
 
 
 def _metric(study: Study, metric: str) -> str:
@@ -75,7 +104,7 @@ def _metric(study: Study, metric: str) -> str:
          (study.main_effect(metric, axis) for axis in study.axes)),
         ("Differences", f"To {first}, pair by pair: below 0, the other is lower.",
          (study.main_effect(metric, axis, first) for axis in study.axes if others)),
-        ("Interactions", "Lines that are not parallel: the effect of one axis hangs on the other.",
+        ("Interactions", "Where series are not equally far apart at each level, one axis's effect hangs on the other.",
          (study.interaction(metric, axis, by, arm, first if others else None)
           for axis, by in combinations(study.axes, 2) for arm in others or [first])),
         ("Maps", "The mean in each pair of levels.",
@@ -112,11 +141,15 @@ def _place(view: View, value: float | str | None) -> str:
 
 def _pictures(heading: str, says: str, pictures: Iterable[Picture]) -> str:
     figures = "".join(
-        f"<figure>{picture.svg()}<figcaption>{escape(picture.title)}</figcaption></figure>" for picture in pictures
+        f"<figure>{picture.svg()}<figcaption>{escape(_caption(picture))}</figcaption></figure>" for picture in pictures
     )
     return (
         f'<h3>{heading}</h3><p class="muted">{escape(says)}</p><div class="figures">{figures}</div>' if figures else ""
     )
+
+
+def _caption(picture: Picture) -> str:
+    return f"{picture.title}. {picture.remark}" if picture.remark else picture.title
 
 
 def _failed(result: SweepResult) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from quicsim.analysis.report import TextTable
 from quicsim.analysis.statistics import Spread
 from quicsim.scenario.errors import suggestion
+from quicsim.sweep.notes import Noted, noted
 from quicsim.sweep.study import Study
 from quicsim.sweep.table import tidy
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from quicsim.sweep.run import State
     from quicsim.sweep.store import Store
 
-__all__ = ["Row", "SweepPlots", "SweepResult", "SweepSummary"]
+__all__ = ["LevelRow", "LevelSummary", "Row", "SweepPlots", "SweepResult", "SweepSummary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,13 @@ class Row:
     estimate: Mean
     comparison: Comparison | None
     """None for the first arm itself."""
+    noted: int
+    """Of the arm's points that are done, those in which something was noted, such as a refused plugin."""
+
+    @property
+    def difference(self) -> Mean | None:
+        """To the first arm, pair by pair."""
+        return None if self.comparison is None else self.comparison.difference
 
     def to_json(self) -> dict[str, object]:
         """The row as plain data."""
@@ -51,7 +59,8 @@ class Row:
                 "wilcoxon_p": self.comparison.wilcoxon_p,
                 "kolmogorov_smirnov": asdict(self.comparison.distributions),
             }
-        return {"metric": self.metric, "arm": self.arm, "runs": self.runs, **mean, "against_the_first": compared}
+        own = {"metric": self.metric, "arm": self.arm, "runs": self.runs, "noted": self.noted}
+        return {**own, **mean, "against_the_first": compared}
 
 
 def _mean_json(estimate: Mean) -> dict[str, object]:
@@ -71,11 +80,12 @@ class SweepSummary(TextTable):
             ("metric", False, [row.view.label for row in self.rows]),
             ("arm", False, [row.arm for row in self.rows]),
             ("runs", True, [str(row.runs) for row in self.rows]),
+            ("noted", True, [str(row.noted) if any(each.noted for each in self.rows) else "" for row in self.rows]),
             ("n", True, [str(row.estimate.count) for row in self.rows]),
             ("mean", True, [row.view.text(row.estimate.mean) for row in self.rows]),
             ("95 % interval", True, [_interval(row.view, row.estimate) for row in self.rows]),
-            ("difference", True, [_difference(row) for row in self.rows]),
-            ("its interval", True, [_its_interval(row) for row in self.rows]),
+            ("difference", True, [_difference(row.view, row.difference) for row in self.rows]),
+            ("its interval", True, [_its_interval(row.view, row.difference) for row in self.rows]),
             ("relative", True, [_relative(row) for row in self.rows]),
             ("Wilcoxon p", True, [_p(row.comparison.wilcoxon_p if row.comparison else None) for row in self.rows]),
             ("KS p", True, [_p(row.comparison.distributions.p_value if row.comparison else None) for row in self.rows]),
@@ -97,12 +107,12 @@ def _interval(view: View, estimate: Mean) -> str:
             return f"{view.text(estimate.low)} to {view.text(estimate.high)}"
 
 
-def _difference(row: Row) -> str:
-    return "" if row.comparison is None else f"{row.comparison.difference.mean * row.view.factor:+,.3f}"
+def _difference(view: View, difference: Mean | None) -> str:
+    return "" if difference is None else f"{difference.mean * view.factor:+,.3f}"
 
 
-def _its_interval(row: Row) -> str:
-    return "" if row.comparison is None else _interval(row.view, row.comparison.difference)
+def _its_interval(view: View, difference: Mean | None) -> str:
+    return "" if difference is None else _interval(view, difference)
 
 
 def _relative(row: Row) -> str:
@@ -112,6 +122,54 @@ def _relative(row: Row) -> str:
 
 def _p(value: float | None) -> str:
     return "" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class LevelRow:
+    """One metric of one arm at one level of an axis, over all other axes; and against the axis's first level."""
+
+    metric: str
+    view: View
+    arm: str
+    axis: str
+    axis_label: str
+    level: str
+    estimate: Mean
+    difference: Mean | None
+    """To the first level, over equal other axes and seeds; None for the first, and where there is no such pair."""
+
+    def to_json(self) -> dict[str, object]:
+        """The row as plain data."""
+        difference = None if self.difference is None else _mean_json(self.difference)
+        where = {"metric": self.metric, "arm": self.arm, "axis": self.axis, "axis_label": self.axis_label}
+        return {**where, "level": self.level, **_mean_json(self.estimate), "against_the_first_level": difference}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LevelSummary(TextTable):
+    """Mean and interval of each metric at each level of each axis, with the paired difference to the first level."""
+
+    rows: tuple[LevelRow, ...]
+
+    def columns(self) -> list[tuple[str, bool, list[str]]]:
+        """See TextTable; without what is empty, and without the arm where there is but one."""
+        several = len({row.arm for row in self.rows}) > 1
+        columns: list[tuple[str, bool, list[str]]] = [
+            ("metric", False, [row.view.label for row in self.rows]),
+            ("arm", False, [row.arm if several else "" for row in self.rows]),
+            ("axis", False, [row.axis_label for row in self.rows]),
+            ("level", True, [row.level for row in self.rows]),
+            ("n", True, [str(row.estimate.count) for row in self.rows]),
+            ("mean", True, [row.view.text(row.estimate.mean) for row in self.rows]),
+            ("95 % interval", True, [_interval(row.view, row.estimate) for row in self.rows]),
+            ("to first level", True, [_difference(row.view, row.difference) for row in self.rows]),
+            ("its interval", True, [_its_interval(row.view, row.difference) for row in self.rows]),
+        ]
+        return [column for column in columns if any(column[2])]
+
+    def to_json(self) -> list[dict[str, object]]:
+        """The rows as plain data."""
+        return [row.to_json() for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +231,11 @@ class SweepResult:
         """The rows by arm, setting and replication."""
         return Study(self.table)
 
+    @cached_property
+    def notes(self) -> list[Noted]:
+        """What was noted in runs that are done, by arm."""
+        return noted(self.store, self.plan, mixed=self._mixed)
+
     @property
     def plot(self) -> SweepPlots:
         """The pictures."""
@@ -181,6 +244,7 @@ class SweepResult:
     def summary(self) -> SweepSummary:
         """Each metric of each arm, with 95 % BCa interval, and the paired difference to the first arm."""
         study = self.study
+        points = {each.arm: each.points for each in self.notes}
         rows = []
         for metric in study.metrics:
             view = study.view(metric)
@@ -189,8 +253,25 @@ class SweepResult:
                 if estimate is not None:
                     first = study.arms[0]
                     compared = None if arm == first else study.comparison(metric, arm, first)
-                    rows.append(Row(metric, view, arm, len(study.values(metric, arm)), estimate, compared))
+                    runs = len(study.values(metric, arm))
+                    rows.append(Row(metric, view, arm, runs, estimate, compared, points.get(arm, 0)))
         return SweepSummary(tuple(rows))
+
+    def levels(self) -> LevelSummary:
+        """Each metric of each arm at each level of each axis, over all other axes, and the difference to the first."""
+        study = self.study
+        rows = []
+        for metric in study.metrics:
+            for axis in study.axes:
+                groups, shown = study.groups(axis), study.axis_view(axis)
+                for arm in study.arms:
+                    for group in groups:
+                        estimate = study.estimate(metric, arm, group.settings)
+                        if estimate is not None:
+                            change = None if group is groups[0] else study.change(metric, arm, axis, groups[0], group)
+                            where = metric, study.view(metric), arm, axis, shown.label
+                            rows.append(LevelRow(*where, group.name, estimate, change))
+        return LevelSummary(tuple(rows))
 
     def intervals(self, metric: str) -> pd.DataFrame:
         """Mean and 95 % BCa interval of each configuration over its replications.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Options", "Progress", "Shard", "State", "merge", "opened", "put_in_order", "run", "state_of", "stored",
-    "stored_whole", "write_tidy",
+    "stored_for", "stored_whole", "write_tidy",
 ]  # fmt: skip
 
 _PARTS_BEFORE_COMPACTION = 32
@@ -97,8 +97,8 @@ def opened(sweep: Sweep, directory: Path, *, mix_versions: bool = False) -> tupl
     writable(directory)
     store = Store(directory)
     manifest = store.manifest()
-    request = digest(json.dumps(sweep.document, default=str), str(sweep.directory))
-    if manifest is not None and _unchanged(manifest, request):
+    request = _request(sweep)
+    if manifest is not None and _unchanged(manifest, request) and manifest.simulators[-1:] == [simulator()]:
         return store, read_plan(directory / "plan.parquet", manifest), manifest
     file = PlanFile()
     plan = expand(sweep, file.note)
@@ -112,10 +112,7 @@ def opened(sweep: Sweep, directory: Path, *, mix_versions: bool = False) -> tupl
                 f"--output to make it anew, or --mix-versions to keep what is there and mark each row"
             )
         if manifest.plan != identity or set(plan.keep) != set(manifest.keep):
-            raise SweepError(
-                f"{directory} holds the results of another plan ({manifest.title}, from {manifest.name}); "
-                f"give another --output, or remove it"
-            )
+            raise SweepError(f"{_of_another_plan(directory, manifest)}; give another --output, or remove it")
         simulators = (*before, plan.simulator)
     content = file.content()
     manifest = Manifest(
@@ -135,13 +132,20 @@ def opened(sweep: Sweep, directory: Path, *, mix_versions: bool = False) -> tupl
     return store, plan, manifest
 
 
+def _request(sweep: Sweep) -> str:
+    """The digest of what a sweep asks for."""
+    return digest(json.dumps(sweep.document, default=str), str(sweep.directory))
+
+
 def _unchanged(manifest: Manifest, request: str) -> bool:
-    """Whether the plan in the store is what would be planned now."""
-    return (
-        manifest.request == request
-        and manifest.simulators[-1:] == [simulator()]
-        and all(Path(path).is_file() and file_hash(Path(path)) == was for path, was in manifest.inputs.items())
+    """Whether the plan in the store was made from the same, and so is what this simulator would plan now."""
+    return manifest.request == request and all(
+        Path(path).is_file() and file_hash(Path(path)) == was for path, was in manifest.inputs.items()
     )
+
+
+def _of_another_plan(directory: Path, manifest: Manifest) -> str:
+    return f"{directory} holds the results of another plan ({manifest.title}, from {manifest.name})"
 
 
 def _laid_out(store: Store, manifest: Manifest, content: bytes) -> None:
@@ -271,6 +275,20 @@ def stored(directory: Path) -> tuple[Store, Plan, Manifest]:
     return store, read_plan(directory / "plan.parquet", manifest), manifest
 
 
+def stored_for(sweep: Sweep, directory: Path) -> tuple[Store, Plan, Manifest]:
+    """As `stored`, if it holds what this sweep asks for now. SweepError for the results of another plan."""
+    found = stored(directory)
+    manifest = found[2]
+    if not _unchanged(manifest, _request(sweep)):
+        plan = expand(sweep)
+        if manifest.plan != plan_digest(plan) or set(plan.keep) != set(manifest.keep):
+            raise SweepError(
+                f"{_of_another_plan(directory, manifest)} than {sweep.place} asks for now; "
+                f"name that directory in place of the sweep to see them, or give another --output"
+            )
+    return found
+
+
 def merge(store: Store, source: Path) -> int:
     """Take in what a shard of the same plan has, its failed points as well; how many points it had to give.
 
@@ -279,7 +297,7 @@ def merge(store: Store, source: Path) -> int:
     other, plan, manifest = stored(source)
     ours = store.manifest()
     if ours is None or manifest.plan != ours.plan or set(manifest.keep) != set(ours.keep):
-        raise SweepError(f"{source} holds the results of another plan ({manifest.title}, from {manifest.name})")
+        raise SweepError(_of_another_plan(source, manifest))
     if list(manifest.simulators) != list(ours.simulators):
         raise SweepError(
             f"{source} was made by quicsim {', '.join(manifest.simulators)}, {store.directory} by "

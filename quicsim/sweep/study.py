@@ -16,7 +16,7 @@ from quicsim.analysis.effects import Level, Picture, effect, heat_map, shares
 from quicsim.analysis.inference import Comparison, Mean, compare, mean_estimate
 from quicsim.analysis.metrics import View, natural_view
 from quicsim.scenario.errors import suggestion
-from quicsim.sweep.table import ROLES
+from quicsim.sweep.table import ROLES, arm_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -56,7 +56,7 @@ class Study:
         rows = self.table.to_pydict()
         done = [number for number, status in enumerate(rows["status"]) if status == "done"]
         plugins = rows.get("plugin") or [None] * len(self.table)
-        arm = [f"{v}, {p}" if p else v for v, p in zip(rows["variant"], plugins, strict=True)]
+        arm = [arm_name(v, p) for v, p in zip(rows["variant"], plugins, strict=True)]
         self.arms = list(dict.fromkeys(arm[number] for number in done))
         self._at = [(arm[number], rows["setting"][number], rows["replication"][number]) for number in done]
         self._places = {axis: {rows["setting"][n]: rows[axis][n] for n in done} for axis in self.axes}
@@ -100,6 +100,30 @@ class Study:
         """An arm against another; None where they have no pair."""
         pairs = self.pairs(metric, arm, baseline)
         return compare([ours for ours, _ in pairs], [base for _, base in pairs]) if pairs else None
+
+    def change(self, metric: str, arm: str, axis: str, first: Group, group: Group) -> Mean | None:
+        """The difference of a level to an axis's first, pair by pair: all other axes and the seed are equal.
+
+        None where there is no such pair: each setting of a sample is alone, and a bin is no level.
+        """
+        places = self._places[axis]
+        if any(len({places[setting] for setting in each.settings}) > 1 for each in (first, group)):
+            return None
+        measured = self._measured(metric)
+        by_setting: dict[int, dict[int, float]] = {}
+        for (own, setting, replication), value in measured.items():
+            if own == arm:
+                by_setting.setdefault(setting, {})[replication] = value
+        others = [self._places[other] for other in self.axes if other != axis]
+        firsts = {tuple(other.get(setting) for other in others): setting for setting in first.settings}
+        found = []
+        for setting in sorted(group.settings):
+            base = by_setting.get(firsts.get(tuple(other.get(setting) for other in others), -1), {})
+            pairs = [value - base[seed] for seed, value in by_setting.get(setting, {}).items() if seed in base]
+            if pairs:
+                found.append(pairs)
+        samples = found[0] if len(found) == 1 else [fmean(pairs) for pairs in found]
+        return mean_estimate(samples, max(map(abs, measured.values()))) if samples else None
 
     def configurations(self, metric: str) -> list[dict[str, Any]]:
         """Each configuration's mean over its replications, with its interval: a row with its axes and its arm."""
@@ -159,8 +183,8 @@ class Study:
 
     def main_effect(self, metric: str, axis: str, versus: str | None = None) -> Picture:
         """The metric's mean at each level of an axis, a line for each arm; or its paired difference to `versus`."""
-        arms = [arm for arm in self.arms if arm != versus]
-        lines = {arm: self._line(metric, arm, versus, self.groups(axis)) for arm in arms}
+        groups = self.groups(axis)
+        lines = {arm: [] if arm == versus else self._line(metric, arm, versus, groups) for arm in self.arms}
         title = f"{self._what(metric, versus)} by {self.axis_view(axis).name}"
         return self._effect(title, lines, metric, axis, versus)
 
@@ -178,11 +202,14 @@ class Study:
         """The distribution of all runs of an arm, a line for each level of an axis."""
         view, own = self.view(metric), self.axis_view(axis)
         series = {
-            f"{own.name} {group.name} {own.unit}".strip(): [v * view.factor for v in found]
+            f"{own.name} {group.name} {own.unit}".strip(): [
+                value * view.factor for value in self.values(metric, arm, group.settings)
+            ]
             for group in self.groups(axis)
-            if (found := self.values(metric, arm, group.settings))
         }
-        return shares(f"distribution of {view.name} by {own.name}, {arm}", series, view.label)
+        everything = [value * view.factor for value in self._measured(metric).values()]
+        reach = min(everything), max(everything)
+        return shares(f"distribution of {view.name} by {own.name}, {arm}", series, view.label, reach)
 
     def heat(self, metric: str, axis: str, by: str, arm: str, versus: str | None = None) -> Picture:
         """The metric's mean for each pair of levels of two axes; or its paired difference to `versus`."""
@@ -196,10 +223,9 @@ class Study:
     def _effect(
         self, title: str, lines: Mapping[str, list[Level]], metric: str, axis: str, versus: str | None
     ) -> Picture:
-        drawn = {name: levels for name, levels in lines.items() if levels}
-        if not drawn:
+        if not any(lines.values()):
             raise ValueError(f"nothing to draw: no arm has {metric} along {axis}")
-        return effect(title, drawn, self.axis_view(axis).label, self._label(metric, versus))
+        return effect(title, lines, self.axis_view(axis).label, self._label(metric, versus))
 
     def _line(self, metric: str, arm: str, versus: str | None, groups: Sequence[Group]) -> list[Level]:
         factor = self.view(metric).factor

@@ -22,11 +22,16 @@ if TYPE_CHECKING:
 
     from quicsim.sweep.store import Manifest, Store
 
-__all__ = ["PlanFile", "read_plan", "tidy"]
+__all__ = ["PlanFile", "arm_name", "places_of", "read_plan", "tidy"]
 
 CONFIG = "config."
 ROLES = b"quicsim"
 """The table's own metadata: which columns are axes, and which metrics."""
+
+
+def arm_name(variant: str, plugin: str | None) -> str:
+    """What an arm is called: a variant, with its plugin where that is an axis."""
+    return f"{variant}, {plugin}" if plugin else variant
 
 
 class PlanFile:
@@ -106,7 +111,7 @@ def tidy(store: Store, plan: Plan, *, mixed: bool = False) -> pa.Table:
     points = list(plan.points())
     rows = list(store.rows())
     results = pa.concat_tables(rows) if rows else None
-    places = _places(results, plan, mixed=mixed) if results is not None else {}
+    places = places_of(results, plan, mixed=mixed) if results is not None else {}
     failures = store.failures()
     shown = [point for point in points if point.key in places or point.key in failures]
     at = pa.array([places.get(point.key) for point in shown], pa.int64())
@@ -128,8 +133,8 @@ def tidy(store: Store, plan: Plan, *, mixed: bool = False) -> pa.Table:
     return pa.table(columns).replace_schema_metadata({ROLES: json.dumps(roles)})
 
 
-def _places(results: pa.Table, plan: Plan, *, mixed: bool) -> dict[str, int]:
-    """Key -> where its result is."""
+def places_of(results: pa.Table, plan: Plan, *, mixed: bool) -> dict[str, int]:
+    """Key -> where its result is. SweepError where two results of one point differ."""
     keys = results["key"].to_pylist()
     if mixed:
         asked = zip(results["configuration"].to_pylist(), results["replication"].to_pylist(), strict=True)

@@ -42,6 +42,48 @@ def test_from_plan_to_table(quicsim, tmp_path):
     assert pq.read_table(tmp_path / "results/sweeps/sizes/table.parquet").equals(table)
 
 
+def test_results_of_another_plan_are_not_shown_as_those_of_a_changed_file(quicsim, tmp_path):
+    quicsim("run", "sizes.toml", "--jobs", "1")
+    sweep = tmp_path / "sizes.toml"
+    before = sweep.read_text()
+    sweep.write_text(before.replace("of several sizes", "of sizes"))
+    assert quicsim("status", "sizes.toml").exit_code == 0, "a title changes no plan"
+    sweep.write_text(before.replace('"80kB"', '"90kB"'))
+    for command in ("run", "retry", "status", "report", "compact"):
+        done = quicsim(command, "sizes.toml")
+        assert (done.exit_code, done.stdout) == (2, ""), command
+        assert "results/sweeps/sizes holds the results of another plan (Transfers of several sizes" in done.stderr
+    assert not (tmp_path / "results/sweeps/sizes/report.html").exists()
+    assert quicsim("report", "results/sweeps/sizes").exit_code == 0, "asked for by its directory"
+
+
+def test_a_report_of_axes_only_has_a_line_for_each_level(quicsim):
+    quicsim("run", "sizes.toml", "--jobs", "1")
+    lines = [line.split() for line in quicsim("report", "sizes.toml").stdout.splitlines()]
+    completion = [line[2:] for line in lines if line[:2] == ["completion", "(ms)"] and "default" not in line]
+    assert [line[:3] for line in completion] == [
+        ["size", "(kB)", "20"], ["size", "(kB)", "40"], ["size", "(kB)", "60"], ["size", "(kB)", "80"],
+        ["delay", "(ms)", "5"], ["delay", "(ms)", "20"],
+    ]  # fmt: skip
+    levels = json.loads(quicsim("report", "sizes.toml", "--json").stdout)["levels"]
+    delays = [row for row in levels if row["axis"] == "delay_s" and row["metric"] == "completion_s"]
+    assert [row["n"] for row in delays] == [4, 4]
+    assert delays[0]["against_the_first_level"] is None
+    change = delays[1]["against_the_first_level"]
+    assert change["n"] == 4
+    assert change["mean"] == pytest.approx(delays[1]["mean"] - delays[0]["mean"])
+
+
+def test_the_page_speaks_of_differences_between_arms_only_where_there_are_arms(quicsim, tmp_path):
+    quicsim("run", "sizes.toml", "--jobs", "1")
+    quicsim("report", "sizes.toml")
+    text = (tmp_path / "results/sweeps/sizes/report.html").read_text()
+    assert "p values" not in text
+    assert "Differences are to <em>" not in text
+    assert "Of fewer than five there is no interval" in text
+    assert "No intervals: 2 settings or runs are too few" in text
+
+
 def test_a_long_plan_is_cut_where_it_says_so(quicsim, tmp_path):
     short = quicsim("plan", "sizes.toml", "--pilots", "0").stdout.splitlines()
     assert "..." not in short

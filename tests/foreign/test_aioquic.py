@@ -6,12 +6,16 @@ import sys
 
 import pytest
 
-from quicsim.events import PacketDropped, PacketReceived, PacketSent
+from quicsim.events import PacketDropped, PacketReceived, PacketSent, Trace
+from quicsim.quic.settings import Settings
+from quicsim.randomness import Streams
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
 from quicsim.scenario.run import trace
 
 aioquic = pytest.importorskip("aioquic.quic.connection", reason="the extra aioquic is not installed")
+
+from quicsim.foreign.aioquic import AioquicConnection  # noqa: E402 - where aioquic is there
 
 BOTH = ("quic.profile=aioquic", "links.bottleneck.loss.server=0.02")
 STREAMS = "requests={count=12, request_size='300B', response_size='9kB', streams=6}"
@@ -86,6 +90,31 @@ def test_another_seed_is_another_run():
     assert scenario(STREAMS).run(seed=1).digest != scenario(STREAMS).run(seed=2).digest
 
 
+def test_a_timer_that_expires_in_vain_expires_again_a_nanosecond_later():
+    """Floats: here sent + delay is not after the deadline, yet deadline - delay is before sent, and nothing is lost."""
+    sent_ns, rtt = 1_000_003, 0.04
+    client = AioquicConnection(
+        is_client=True, settings=Settings(), recorder=Trace().component("client"), stream=Streams(0, 0).stream("x")
+    )
+    client.connect(sent_ns)
+    client.datagrams_to_send(sent_ns)
+    recovery = client._connection._loss
+    recovery._rtt_initialized, recovery._rtt_latest, recovery._rtt_smoothed = True, rtt, rtt
+    initial = recovery.spaces[0]
+    (number,) = initial.sent_packets
+    initial.largest_acked_packet = number + 1  # of two that were sent the second arrived
+    recovery._detect_loss(now=sent_ns / 1e9, space=initial)
+    client.datagrams_to_send(sent_ns)
+    due_ns = client.deadline_ns
+    client.on_deadline(due_ns)
+    client.datagrams_to_send(due_ns)
+    assert number in initial.sent_packets, "rounded down"
+    assert client.deadline_ns == due_ns + 1
+    client.on_deadline(due_ns + 1)
+    client.datagrams_to_send(due_ns + 1)
+    assert number not in initial.sent_packets
+
+
 def test_aioquic_is_left_as_it_was():
     scenario(APPLICATIONS["download"]).run()
     assert aioquic.os.urandom is os.urandom
@@ -127,6 +156,7 @@ WRONG = [
     (["plugins=[{name='tlp', from='server'}]"], 'plugins: profile "aioquic" runs no plugins'),
     (["quic.max_ack_delay=26ms"], "hosts.server.max_ack_delay: aioquic tells its peer 25 ms whatever it is"),
     (["hosts.client.bridge=copied"], 'hosts.client.bridge: profile "aioquic" has no such choice'),
+    (["hosts.client.initial_max_path_id=0"], 'hosts.client.initial_max_path_id: profile "aioquic" has no such choice'),
     (["hosts.client.congestion_control=olia"], "has no \"olia\"; write 'newreno' or 'cubic'"),
 ]
 

@@ -408,6 +408,14 @@ def test_a_download_needs_far_fewer_acknowledgements_and_as_long(control):
         (["quic.min_ack_delay=2ms"], r"min_ack_delay is above max_ack_delay, 1 ms"),
         (["quic.profile=picoquic", "quic.min_ack_delay=1ms"], r'no min_ack_delay; take profile "rfc9002"'),
         (["quic.min_ack_delay=1ms", "quic.ack_frequency.max_ack_delay=20s"], r"below 2\^14 ms"),
+        (
+            ["hosts.client.min_ack_delay=1ms", "hosts.server.ack_frequency.max_ack_delay=500us"],
+            "hosts.server.ack_frequency.max_ack_delay: is below the client's min_ack_delay; give no less than 1 ms",
+        ),
+        (
+            ["quic.min_ack_delay=1ms", f"quic.ack_frequency.reordering_threshold={2**62}"],
+            "quic.ack_frequency.reordering_threshold: input should be less than",
+        ),
         (["quic.profile=aioquic", "quic.min_ack_delay=1ms"], r"min_ack_delay.*no such choice"),
     ],
 )

@@ -5,15 +5,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import PacketSent
-from quicsim.quic.frames import ConnectionCloseFrame
+from quicsim.quic.frames import ConnectionCloseFrame, StreamFrame
 from quicsim.quic.loss import probe_timeout_ns
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL
+from quicsim.quic.parameters import advertised
+from quicsim.quic.profiles import profile_named
+from quicsim.quic.settings import Settings, ZeroRtt
 from quicsim.quic.states import ConnectionState
 from quicsim.scenario.build import Unfinished, simulate
 from quicsim.scenario.load import load
 from tests.quic.network import Network
 from tests.quic.pipe import MILLISECOND_NS, OTHER, SECOND_NS, Pipe, both_confirmed, request_answers, settled
 from tests.quic.test_any_network import WEATHER
+from tests.quic.test_connection import arriving
 
 ENDED = (ConnectionState.CLOSING, ConnectionState.DRAINING, ConnectionState.CLOSED)
 
@@ -212,6 +216,24 @@ def test_what_is_sent_restarts_it_once_until_something_arrives():
     assert len(pipe.sides["client"].sizes) > 6, "it has probed"
     assert pipe.now_ns >= begun_ns + 2 * SECOND_NS
     assert pipe.now_ns <= begun_ns + 20 * SECOND_NS
+
+
+def test_a_server_is_not_idle_before_there_is_a_connection():
+    """0-RTT without the Initial packet before it, which was lost, is nothing that a server can read."""
+    how = {"idle_timeout_ns": SECOND_NS}
+    remembered = advertised(profile_named("rfc9002"), Settings(**how))
+    pipe = Pipe(
+        client={"remembered": remembered}, server={"zero_rtt": ZeroRtt.ACCEPTED}, drops=lambda sent: True, **how
+    )
+    pipe.connect()
+    early = arriving(StreamFrame(0, 0, 1, True), number=0)
+    early.packets[0].is_early = True
+    pipe.server.receive(early, pipe.now_ns)
+    pipe.flush("server")
+    assert not pipe.server.deadline_ns
+    pipe.run()
+    assert pipe.client.state is ConnectionState.CLOSED
+    assert pipe.server.state is ConnectionState.IDLE
 
 
 def test_a_client_whom_nobody_answers_gives_up():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from quicsim.quic.errors import QuicError
 from quicsim.quic.frames import (
+    AckFrame,
     CryptoFrame,
     HandshakeDoneFrame,
     MaxDataFrame,
@@ -17,6 +18,11 @@ from quicsim.quic.frames import (
     PingFrame,
     StreamFrame,
 )
+from quicsim.quic.interface import ReadyToSend
+from quicsim.quic.packet import HANDSHAKE
+from quicsim.quic.parameters import advertised
+from quicsim.quic.profiles import profile_named
+from quicsim.quic.settings import Settings, ZeroRtt
 from tests.quic.pipe import MILLISECOND_NS, SECOND_NS, Pipe, a_connection, both_confirmed, request_answers, settled
 from tests.quic.several_paths import SeveralPaths
 
@@ -229,6 +235,32 @@ def test_no_path_exceeds_its_window_by_more_than_a_packet():
 
     pipe.run(done)
     assert most > 0
+
+
+@pytest.mark.parametrize("delays_ms", [(10, 10), (100, 10)])
+def test_the_handshake_is_acknowledged_in_its_own_packets_though_further_paths_are_open(delays_ms):
+    """RFC 9000 section 12.3: where a client resumes, packets of the handshake are still under way then."""
+    remembered = advertised(profile_named("mp-quic"), Settings())
+    client = {"address_count": 2, "remembered": remembered}
+    pipe = SeveralPaths(delays_ms=delays_ms, client=client, server={"zero_rtt": ZeroRtt.ACCEPTED})
+
+    def asks_at_once(event):
+        if isinstance(event, ReadyToSend):
+            pipe.client.send(pipe.client.open_stream(), 100, fin=True)
+
+    request_answers(pipe)
+    pipe.sides["client"].on_event = asks_at_once
+    pipe.connect()
+    pipe.run(settled(1), limit_ns=60 * SECOND_NS)
+    assert settled(1)(pipe)
+    carrying_acks = [
+        packet.space
+        for (sender, _path_id), sent in pipe.log.items()
+        for _now_ns, datagram in sent
+        for packet in datagram.packets
+        if sender == "client" and any(isinstance(frame, AckFrame) for frame in packet.frames)
+    ]
+    assert HANDSHAKE in carrying_acks
 
 
 @pytest.mark.parametrize("delays_ms", [(10, 10), (5, 40), (40, 5)])

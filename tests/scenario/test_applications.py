@@ -213,6 +213,8 @@ WRONG = [
     (DATAGRAMS, "hosts.server.max_datagram_frame=64KiB", "must be at most 65535 bytes"),
     (DATAGRAMS, "datagrams.gap=0", "datagrams.gap: must be greater than 0"),
     (REQUESTS, "hosts.server.max_streams=0", "hosts.server.max_streams"),
+    (REQUESTS, f"hosts.server.max_streams={2**60 + 1}", "hosts.server.max_streams: input should be less than or equal"),
+    (REQUESTS, f"hosts.server.active_connection_id_limit={2**62}", "hosts.server.active_connection_id_limit: input"),
     (REQUESTS, "requests.abandon_after=0", "requests.abandon_after: must be greater than 0"),
     (VIDEO, "video.abandon_after=0", "video.abandon_after: must be greater than 0"),
 ]

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import replace
 
 from quicsim.results import RunRecord
 from quicsim.scenario.run import SimulationFailed, replicate
@@ -23,6 +24,13 @@ def quick(setup, variant, replication):
     return RunRecord(
         variant, replication, {"completion_s": value}, {"packets": size}, {"delay_s": (value,)}, digest, (), series
     )
+
+
+def noted(setup, variant, replication):
+    """One replication of each configuration ran without its plugin; the largest transfer says one thing more."""
+    largest = ("server: a\nsecond",) if setup.transfer.size_bytes == 80_000 else ()
+    refused = ("client: plugin p refused: it is unsafe; truly",) if replication == 1 else ()
+    return replace(quick(setup, variant, replication), notes=(*refused, *largest))
 
 
 def never(setup, variant, replication):

@@ -155,6 +155,32 @@ def test_a_log_range_has_equal_ratios():
     assert [level.magnitude for level in axis.levels()] == [1, 10, 100, 1000, 10_000]
 
 
+LOSS = "links.bottleneck.loss.server"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown", "written"),
+    [
+        ({"values": ["0%", "0.5%"]}, [0, 0.5], ['"0%"', '"0.5%"']),
+        ({"values": [0, "0.5%", Decimal("0.01")]}, [0, 0.5, 1], ["0", '"0.5%"', "0.01"]),
+        ({"from": "0%", "to": "2%", "steps": 3}, [0, 1, 2], ['"0%"', '"1%"', '"2%"']),
+        ({"from": "0.1%", "to": "10%", "steps": 3, "scale": "log"}, [0.1, 1, 10], ['"0.1%"', '"1%"', '"10%"']),
+        ({"values": [0, Decimal("0.01")]}, [0, 0.01], ["0", "0.01"]),
+    ],
+)
+def test_percentages_are_shares_and_shown_as_they_were_given(said, shown, written):
+    plan = planned(axes={"loss": {"key": LOSS, **said}})
+    assert [value for (value,) in values(plan)] == pytest.approx(shown)
+    assert [each.recipe.overrides for each in plan.configurations] == [(f"{LOSS}={text}",) for text in written]
+    assert plan.columns == ("loss_percent" if "%" in str(said) else "loss",)
+
+
+@pytest.mark.parametrize("values_", [["0%", "0.5%", "2%"], [0, Decimal("0.005"), Decimal("0.02")]])
+@pytest.mark.parametrize("condition", ["loss < '1%'", "loss < 0.01", "loss in ['0%', '0.5%']"])
+def test_conditions_take_percentages_as_values_do(values_, condition):
+    assert len(planned(axes={"loss": {"key": LOSS, "values": values_}}, constraints=[condition])) == 2
+
+
 def test_numbers_keep_their_fractions():
     axis = Axis.model_validate({"key": "a", "from": Decimal("0.0"), "to": Decimal("0.1"), "steps": 3})
     assert [level.written for level in axis.levels()] == [(("a", "0.0"),), (("a", "0.05"),), (("a", "0.1"),)]
@@ -322,7 +348,12 @@ AXES = {"size": SIZE}
         ({"axes": {"size": SIZE, "x": {**DELAY, "when": "size > '9MB'"}}}, "holds in no setting"),
         ({"axes": AXES, "constraints": ["size > '9MB'"]}, "nothing is left to simulate"),
         ({"axes": AXES, "constraints": ["size > 'x'"]}, "constraints.0: \"size > 'x'\" cannot be told for size = "),
+        ({"axes": AXES, "constraints": ["size > 'x'"]}, "a word stands where a number belongs"),
         ({"axes": AXES, "constraints": ["sise > 1"]}, "constraints.0: "),
+        ({"axes": {"size": {**SIZE, "constraints": ["size > 1"]}}},
+         "axes.size.constraints: constraints belongs at the top of the file, above the first line in brackets; below "
+         "[axes.size] it is a key of it"),
+        ({"axes": AXES, "design": {"replications": 3}}, "design.replications: replications belongs at the top"),
         ({"axes": {}, "design": {"kind": "wsp", "points": 3}}, "a design of kind wsp needs axes"),
         ({"axes": AXES, "design": {"kind": "wsp"}}, "needs points, the number of settings"),
         ({"axes": AXES, "design": {"points": 3}}, "a grid has every combination"),

@@ -72,6 +72,38 @@ def test_each_configuration_has_an_interval_of_its_own(study):
         assert min(runs) <= row["low"] < row["mean"] < row["high"] <= max(runs)
 
 
+def test_a_level_is_compared_with_the_first_where_all_else_is_equal(study):
+    few, many = study.groups("limit")
+    found = study.change("completion_s", "with", "limit", few, many)
+    assert (found.count, found.mean, found.spread) == (20, pytest.approx(-0.001), Spread.DETERMINISTIC)
+    assert study.change("completion_s", "without", "limit", few, many).mean == 0
+    bins = study.groups("delay_s")
+    assert study.change("completion_s", "with", "delay_s", bins[0], bins[1]) is None, "a bin is no level"
+
+
+def test_settings_of_a_sample_have_no_other_to_be_compared_with():
+    found = [row for row in rows() if (row["setting"] % 4 < 2) == (row["limit"] == "few")]
+    roles = {"axes": ["delay_s", "limit"], "metrics": ["completion_s"]}
+    study = Study(pa.Table.from_pylist(found).replace_schema_metadata({ROLES: json.dumps(roles)}))
+    assert study.change("completion_s", "with", "limit", *study.groups("limit")) is None
+
+
+def test_an_arm_has_one_colour_in_all_pictures_and_all_one_scale(study):
+    def colours(picture):
+        [axes] = picture.chart().figure.axes
+        return {each.get_label(): each.lines[0].get_color() for each in axes.containers}
+
+    both = colours(study.main_effect("completion_s", "limit"))
+    assert len(set(both.values())) == 2
+    assert colours(study.main_effect("completion_s", "limit", "without")) == {"with": both["with"]}
+    scales = {
+        study.distribution("completion_s", axis, arm).chart().figure.axes[0].get_xlim()
+        for axis in study.axes
+        for arm in study.arms
+    }
+    assert len(scales) == 1
+
+
 def test_many_values_of_an_axis_are_put_into_bins_of_equal_size(study):
     groups = study.groups("delay_s")
     assert [group.name for group in groups] == ["1 to 4", "5 to 8", "9 to 12", "13 to 16", "17 to 20"]
