@@ -97,7 +97,7 @@ def _without_interval(levels: Sequence[Level]) -> str:
     few = [level.estimate.count for level in levels if level.estimate.spread is Spread.TOO_FEW]
     same = any(level.estimate.spread is Spread.DETERMINISTIC for level in levels)
     reasons = [f"{min(few)} settings or runs are too few for one (5 are needed)"] if few else []
-    reasons += ["all are one number"] if same else []
+    reasons += ["all samples at a level are one number"] if same else []
     some = any(level.estimate.spread is Spread.INTERVAL for level in levels)
     return f"{'Some have no interval' if some else 'No intervals'}: {'; or '.join(reasons)}." if reasons else ""
 

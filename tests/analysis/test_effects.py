@@ -76,7 +76,7 @@ def test_a_series_without_levels_keeps_its_colour_for_itself():
     ("samples", "says"),
     [
         ([1.0, 2.0, 3.0], "No intervals: 3 settings or runs are too few for one (5 are needed)."),
-        ([1.0] * 6, "No intervals: all are one number."),
+        ([1.0] * 6, "No intervals: all samples at a level are one number."),
         ([1.0, 2.0, 3.0, 4.0, 5.0], ""),
     ],
 )

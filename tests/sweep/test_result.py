@@ -207,6 +207,7 @@ def test_the_report_is_one_page_with_every_picture(result):
     assert found.targets <= set(found.ids)
     assert text.count("<svg") == 2 * (2 + 2 + 1 + 1 + 4)
     assert "src=" not in text
+    assert "<summary>Each level of each axis, by arm</summary>" in text
     assert "the application had not finished after time_limit = 1.9 s" in text
 
 
