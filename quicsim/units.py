@@ -108,8 +108,8 @@ def format_size(value_bytes: int) -> str:
     return _write(value_bytes, _SIZE)
 
 
-def _read(text: str | int, quantity: _Quantity) -> int:
-    place = f"{quantity.name} {text!r}"
+def _read(text: str | int | Decimal, quantity: _Quantity) -> int:
+    place = f"{quantity.name} {text if isinstance(text, Decimal) else repr(text)}"
     units = ", ".join(quantity.units)
     if not isinstance(text, str):
         if type(text) is int and text == 0:

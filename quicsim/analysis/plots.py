@@ -70,8 +70,15 @@ class Chart:
             self.figure.savefig(buffer, format=kind, dpi=_DOTS_PER_INCH, metadata=metadata)
         return buffer.getvalue()
 
-    def _repr_png_(self) -> bytes:
-        return self.png()
+    @property
+    def alt(self) -> str:
+        """What the picture is of, for who does not see it: its title and what its axes are."""
+        axes = self.figure.axes[0]
+        parts = (self.figure.get_suptitle(), axes.get_title(), axes.get_xlabel(), axes.get_ylabel())
+        return "; ".join(" ".join(part.split()) for part in parts if part)
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, str]]:
+        return self.png(), {"alt": self.alt}
 
 
 def drawn(title: str, draw: Callable[[Axes], object]) -> Chart:

@@ -9,11 +9,14 @@ from typing import Annotated
 
 import typer
 
-from quicsim.cli.options import aligned, progress_bar, reported
+from quicsim.cli.options import progress_bar, reported
 
 
 def validate(
-    stacks: Annotated[bool, typer.Option("--stacks", help="Downloads, beside aioquic, picoquic and quicly.")] = False,
+    stacks: Annotated[
+        bool,
+        typer.Option("--stacks", help="Downloads beside aioquic, which the tolerance is about, picoquic and quicly."),
+    ] = False,
     reference: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Other rows, in the form of quicsim/validate/quic_stacks.json."),
@@ -37,7 +40,7 @@ def validate(
     if as_json:
         print(json.dumps(report.to_json(), indent=1, allow_nan=False))
     else:
-        print(aligned([each.texts() for each in report.compared], left=("row", "control", "within", "tolerance")))
+        print(report.table)
         print(f"\n{report.verdict}")
     if not report.holds:
         raise typer.Exit(1)

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 Key = tuple[str, ...]
 """A dotted key, in parts."""
 
+LISTS = {
+    "plugins": '[{name = "tlp", from = "client"}]',
+    "moves": '[{at = "2s", to = "lte"}]',
+    "objects": '[{name = "html", size = "50kB"}]',
+    "faults": '[{drop = "datagram 3", from = "server"}]',
+    "versions": "[1]",
+}
+"""Of each list that does not hold names alone, what it may look like."""
+
 
 class ScenarioError(ValueError):
     """A scenario that cannot be simulated; the text has one line a mistake."""
@@ -42,6 +51,8 @@ def shown(value: object) -> str:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """What would be right: the nearest known word, or all of them."""
     names = list(known)
+    if whole := [f'"{name}"' for name in names if name.endswith(f"_{word}")]:
+        return f"did you mean {' or '.join(whole)}?"
     nearest = get_close_matches(word, names, n=1)
     if nearest:
         return f'did you mean "{nearest[0]}"?'
@@ -77,7 +88,8 @@ def _sentence(detail: ErrorDetails, location: Key, model: type[BaseModel]) -> st
     context = detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            return f"unknown key; {suggestion(location[-1], known_keys(model, location[:-1]))}"
+            nearest = suggestion(location[-1], known_keys(model, location[:-1]))
+            return f"unknown key; {_of_hosts(model, location) or nearest}"
         case "missing":
             return "is missing"
         case "value_error":
@@ -87,11 +99,26 @@ def _sentence(detail: ErrorDetails, location: Key, model: type[BaseModel]) -> st
             return f"{shown(detail['input'])} is not known; write {allowed}"
         case "int_type" | "int_from_float" | "int_parsing":
             return f"{shown(detail['input'])} is not a whole number; write it without quotes, unit or point"
+        case "bool_type":
+            return f"{shown(detail['input'])} is neither true nor false; write one of them, without quotes"
+        case "tuple_type":
+            example = LISTS.get(location[-1], '["a", "b"]')
+            return f"{shown(detail['input'])} is not a list; write its entries in brackets, such as {example}"
         case "model_type" | "model_attributes_type" | "dict_type" | "mapping_type":
             return f"{shown(detail['input'])} is not a table"
         case _:
             message = detail["msg"]
             return f"{message[0].lower()}{message[1:]}; got {shown(detail['input'])}"
+
+
+def _of_hosts(model: type[BaseModel], location: Key) -> str:
+    """Where a key stands that a table of the protocol does not have and one of the hosts does; "" where none does."""
+    start = next((number for number, part in enumerate(location) if part in ("quic", "hosts")), None)
+    if start is None or len(location) != start + (2 if location[start] == "quic" else 3):
+        return ""
+    tables = [(*location[:start], "hosts", role) for role in ("client", "server")]
+    found = [dotted((*table, location[-1])) for table in tables if location[-1] in known_keys(model, table)]
+    return f"it is {' and '.join(found)}" if found else ""
 
 
 def known_keys(model: type[BaseModel], location: Key) -> list[str]:

@@ -232,7 +232,11 @@ class _Override:
             key.append(part)
         if not equals or rest != 0:
             raise ScenarioError(f'override "{text}": write KEY=VALUE, for instance links.access.rate=20Mbps')
-        return cls(text, tuple(key), _toml_or_text(value))
+        try:
+            return cls(text, tuple(key), _toml_or_text(value))
+        except tomllib.TOMLDecodeError as error:
+            advice = 'a text in it stands in quotes, such as {client = "1%"}'
+            raise ScenarioError(f'override "{text}": {value.strip()} is no TOML ({error}); {advice}') from None
 
     def laid_over(self, document: dict[str, Any]) -> dict[str, Any]:
         laid: dict[str, Any] = self._assigned(document, self.key)
@@ -260,9 +264,12 @@ class _Override:
 
 
 def _toml_or_text(value: str) -> Any:
+    """What an override gives. Raises TOMLDecodeError for a table or a list that is none."""
     try:
         parsed = tomllib.loads(f"value = {value}", parse_float=Decimal)
     except tomllib.TOMLDecodeError:
+        if value.lstrip()[:1] in ("{", "["):
+            raise
         return value
     return parsed["value"] if len(parsed) == 1 else value
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import BeforeValidator, Field, StrictBool, field_validator, model_validator
 
 from quicsim.net.loss import fault_matcher
-from quicsim.scenario.values import HOST_NAMES, Count, Duration, Probability, Rate, Size, Table
+from quicsim.scenario.values import HOST_NAMES, Count, Duration, Loss, Probability, Rate, Size, Table
 from quicsim.units import size_bytes
 
 PER_SENDER = ("rate", "delay", "loss", "drop_every")
@@ -133,7 +133,7 @@ class Link(Table):
     rate_bps: Mapping[str, Rate] = Field(alias="rate")
     delay_ns: Mapping[str, Duration] = Field(alias="delay")
     queue: Queue
-    loss: Mapping[str, Probability] = {}
+    loss: Mapping[str, Loss] = {}
     """Probability that a datagram is lost, where it is not 0."""
     drop_every: Mapping[str, Count] = {}
     """Each n-th datagram is lost; 0: none."""

@@ -56,9 +56,17 @@ def _flow_over(document: Mapping[str, Any], flow: Mapping[str, Any]) -> dict[str
 
 
 def inherited_from(key: Key, document: Mapping[str, Any]) -> Key:
-    """Where a key of a flow was written: there, or at the top of the file."""
+    """Where a key of a flow or a host was written: there, at the top of the file, or in [quic]."""
     is_of_flow = key[:1] == ("flows",) and key[2:3] and key[2] in CONVERSATION
-    return key[2:] if is_of_flow and not has(document, key) and has(document, key[2:]) else key
+    if is_of_flow and not has(document, key) and has(document, key[2:]):
+        return key[2:]
+    host = 2 if is_of_flow else 0
+    if key[host : host + 1] != ("hosts",) or has(document, key[: host + 3]):
+        return key
+    shared = [
+        (name, *key[host + 3 :]) for name, of_host in QUIC_TO_HOST.items() if key[host + 2 : host + 3] == (of_host,)
+    ]
+    return next((("quic", *rest) for rest in shared if has(document, ("quic", rest[0]))), key)
 
 
 def unknown_flows(base: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[Key, str]]:

@@ -6,6 +6,7 @@ plugins, values.py what may stand at a key.
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +26,7 @@ from quicsim.quic.path import MAXIMUM_PATHS
 from quicsim.quic.profiles import PROFILES
 from quicsim.scenario.applications import APPLICATIONS, Applications
 from quicsim.scenario.cpu import Cpu
+from quicsim.scenario.errors import shown
 from quicsim.scenario.network import Link, NodeName
 from quicsim.scenario.plugin_use import PluginUse
 from quicsim.scenario.values import Count, Duration, OnWireCount, PositiveCount, PositiveSize, Size, Table
@@ -41,6 +43,10 @@ RecoveryName = Literal["cut", "prr"]
 
 def _datagram_size(value: Any) -> int:
     """Bytes: the key that a plain number stands at, `max_datagram_bytes`, names its unit."""
+    if isinstance(value, (float, Decimal)):
+        raise ValueError(
+            f"{shown(value)} is not a whole number of bytes; write one such as 1350, or a size such as 1350B"
+        )
     return value if type(value) is int else size_bytes(value)
 
 

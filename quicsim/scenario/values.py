@@ -46,12 +46,23 @@ def _probability(value: object) -> Fraction:
     return probability
 
 
+def _loss(value: object) -> Fraction:
+    """A probability of loss; a bare 1, which is mostly meant to be 1 %, is refused."""
+    probability = _probability(value)
+    if probability == 1 and not (isinstance(value, str) and value.strip().endswith("%")):
+        raise ValueError(
+            f'{shown(value)} loses everything; write "1%" or 0.01 for one datagram in a hundred, "100%" for all'
+        )
+    return probability
+
+
 Duration = Annotated[int, BeforeValidator(duration_ns)]
 PositiveDuration = Annotated[Duration, AfterValidator(positive)]
 Rate = Annotated[int, BeforeValidator(rate_bps), AfterValidator(positive)]
 Size = Annotated[int, BeforeValidator(size_bytes)]
 PositiveSize = Annotated[Size, AfterValidator(positive), AfterValidator(within_a_stream)]
 Probability = Annotated[Fraction, BeforeValidator(_probability)]
+Loss = Annotated[Fraction, BeforeValidator(_loss)]
 Count = Annotated[StrictInt, Field(ge=0)]
 PositiveCount = Annotated[StrictInt, Field(ge=1)]
 OnWireCount = Annotated[Count, Field(lt=1 << 62)]

@@ -49,11 +49,20 @@ def test_a_subtitle_stands_under_the_title_as_it_is_written():
 def test_the_same_numbers_are_the_same_bytes(tmp_path):
     one, other = chart(), chart()
     assert one.svg() == other.svg() == one.svg()
-    assert one.png() == other.png() == one._repr_png_()
+    assert one.png() == other.png()
     assert b"<dc:date>" not in one.svg()
     png, svg = one.save(tmp_path / "new", "figure")
     assert (png.read_bytes(), svg.read_bytes()) == (one.png(), one.svg())
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["figure.png", "figure.svg"]
+
+
+def test_a_notebook_gets_the_picture_with_words_for_it():
+    one = chart()
+    shown, metadata = one._repr_png_()
+    assert shown == one.png()
+    title, across, up = (" ".join(text.split()) for text in metadata["alt"].split(";")[-3:])
+    assert title
+    assert (across, up) == ("reaction (ms)", "share of samples")
 
 
 def test_the_picture_is_drawn():

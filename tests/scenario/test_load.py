@@ -80,6 +80,7 @@ def test_a_plugin_for_its_own_host_is_not_pushed(path, receiver, monkeypatch):
         ("links.access.loss.server=0.1", "plain", lambda s: s.links["access"].loss, {"server": Fraction(1, 10)}),
         ("links.access.loss=1/3", "plain", lambda s: s.links["access"].loss["client"], Fraction(1, 3)),
         ("links.access.drop_every.server=100", "plain", lambda s: s.links["access"].drop_every, {"server": 100}),
+        ("links.access.loss.server=100%", "plain", lambda s: s.links["access"].loss, {"server": 1}),
         ("links.access.loss=1%", "plain", lambda s: s.links["access"].loss["server"], Fraction(1, 100)),
         ("quic.profile=rfc9002", "plain", lambda s: s.hosts.client.profile, "rfc9002"),
         ("quic.profile=rfc9002", "plain", lambda s: s.hosts.server.profile, "rfc9002"),
@@ -167,10 +168,26 @@ WRONG = [
     ("quic.frofile=rfc9002", 'quic.frofile: unknown key; did you mean "profile"?'),
     ("quic.profile=rfc9001", 'write "picoquic", "rfc9002", "mp-quic", "multipath" or "aioquic"'),
     ("quic.max_datagram_bytes=100", "quic.max_datagram_bytes: must lie between 1200 and 65527 bytes"),
-    ("quic.max_datagram_bytes=1.5", "quic.max_datagram_bytes: "),
+    ("quic.max_datagram_bytes=1200.5", "1200.5 is not a whole number of bytes; write one such as 1350"),
     ("quic=3", "quic: 3 is not a table"),
     ("hosts.client.profile=rfc9001", 'write "picoquic", "rfc9002", "mp-quic", "multipath" or "aioquic"'),
-    ("hosts.client.certificate_chain=3kB", "hosts.client.certificate_chain: unknown key; known here:"),
+    ("hosts.client.certificate_chain=3kB", "chain: unknown key; it is hosts.server.certificate_chain"),
+    ("hosts.client.retry=true", "hosts.client.retry: unknown key; it is hosts.server.retry"),
+    ("quic.retry=true", "quic.retry: unknown key; it is hosts.server.retry"),
+    ("quic.ecn=true", "quic.ecn: unknown key; it is hosts.client.ecn and hosts.server.ecn"),
+    ("hosts.client.xyzzy=true", "hosts.client.xyzzy: unknown key; known here:"),
+    (
+        "quic.ack_frequency.threshold=3",
+        'unknown key; did you mean "ack_eliciting_threshold" or "reordering_threshold"?',
+    ),
+    ("hosts.server.retry=yes", "hosts.server.retry: 'yes' is neither true nor false; write one of them"),
+    ("plugins=some", """plugins: 'some' is not a list; write its entries in brackets, such as [{name = "tlp", from"""),
+    ("hosts.client.paths=access", """'access' is not a list; write its entries in brackets, such as ["a", "b"]"""),
+    ("links.access.loss=1", 'access.loss: 1 loses everything; write "1%" or 0.01 for one datagram in a hundred'),
+    ("links.access.loss.server=1.0", 'loss.server: 1.0 loses everything; write "1%" or 0.01'),
+    ("links.access.loss={client=1%}", "{client=1%} is no TOML ("),
+    ("links.access.loss={client=1%}", '; a text in it stands in quotes, such as {client = "1%"}'),
+    ("links.access.delay=5.5", "links.access.delay: duration 5.5 has no unit"),
     ("hosts.clnt.profile=picoquic", 'hosts.clnt: unknown key; did you mean "client"?'),
     ("hosts.client.datagram_size=100B", "between 1200 and 65527 bytes"),
     ("hosts.client.plugins=yes", "hosts.client.plugins: "),
@@ -194,6 +211,21 @@ def test_a_wrong_override_is_one_line_that_names_it(path, override, message):
     (line,) = problems(path, override)
     assert line.startswith(f'override "{override}": ')
     assert message in line
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ("quic.congestion_control=bbr", '"bbr" has its own; write "cut", or take "newreno" or "cubic"'),
+        ("quic.profile=aioquic", 'profile "aioquic" has no such choice; leave it out'),
+    ],
+)
+@pytest.mark.parametrize("scenario", ["bulk_download", "sharing"])
+def test_what_both_hosts_have_from_quic_is_complained_of_there(scenario, other, message):
+    (line,) = problems(scenario, "quic.recovery=prr", other)
+    assert line == f'override "quic.recovery=prr": quic.recovery: {message}'
+    (line,) = problems(scenario, "hosts.server.recovery=prr", other)
+    assert line == f'override "hosts.server.recovery=prr": hosts.server.recovery: {message}'
 
 
 def test_two_applications_or_none_are_refused(path):

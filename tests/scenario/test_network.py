@@ -159,7 +159,7 @@ RED_WRONG = [
     ("max_p = 2", "queue.max_p", "2 is not a probability; it must lie between 0 and 1"),
     ("weight = 0", "queue", "weight is 0; give more than 0"),
     ("idle = '0'", "queue", "idle is 0; give 1 or more"),
-    ("gentle = 1", "queue.gentle", "input should be a valid boolean; got 1"),
+    ("gentle = 1", "queue.gentle", "1 is neither true nor false; write one of them"),
     ("gental = true", "queue.gental", 'unknown key; did you mean "gentle"?'),
 ]
 

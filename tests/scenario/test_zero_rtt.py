@@ -1,5 +1,8 @@
 """Does a scenario's resumed connection save one round trip, with every application, and say what it cannot have?"""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from quicsim.events import PacketSent
@@ -98,3 +101,28 @@ def test_an_answer_is_held_to_three_times_the_request_unless_a_token_proves_the_
     proved, _ = traced(download, "quic.zero_rtt=accepted", "hosts.client.token=true")
     took = [record.metrics["only.completion_s"] for record in (limited, proved)]
     assert took == pytest.approx([2 * RTT_S, RTT_S], rel=0.1)
+
+
+COLUMNS = (
+    (),
+    ("quic.zero_rtt=accepted",),
+    ("quic.zero_rtt=accepted", "hosts.client.token=true"),
+    ("hosts.server.retry=true",),
+)
+"""Of the table in docs/scenarios.md."""
+
+
+def test_the_figures_of_the_guide_are_those_that_come_out():
+    text = (
+        (Path(__file__).parents[2] / "docs/scenarios.md")
+        .read_text(encoding="utf-8")
+        .partition("### What 0-RTT and Retry change")[2]
+    )
+    rows = re.findall(r"^\| (\d+) kB ((?:\| [\d.]+ ms )+)\|$", text.partition("\n### ")[0], re.MULTILINE)
+    assert [int(size) for size, _ in rows] == [3, 5, 20]
+    for size, told in rows:
+        took = [
+            load("bulk_download", [f"transfer.size={size}kB", *given]).run().runs[0].metrics["completion_s"]
+            for given in COLUMNS
+        ]
+        assert told.split("|")[1:] == [f" {each * 1000:.1f} ms " for each in took]

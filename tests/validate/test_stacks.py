@@ -98,6 +98,19 @@ def test_ours_is_the_median_of_the_samples():
     assert replace(each, samples_s=(103.0,)).texts()["within"] == "NO"
 
 
+def test_the_picture_has_each_row_at_its_own_ratio_and_line():
+    rows = [a_row(name=name, congestion_control=control) for name in ("one", "two") for control in ("newreno", "cubic")]
+    report = StackReport(
+        tuple(Compared(row, Bounds(100, 98, 102, "rule"), (99.0 + n,), "d") for n, row in enumerate(rows))
+    )
+    [axes] = report.scatter().figure.axes
+    drawn = [points for points in axes.collections if points.get_label() in ("newreno", "cubic")]
+    assert [points.get_offsets()[:, 0].tolist() for points in drawn] == [[0.99, 1.01], [1.0, 1.02]]
+    assert [[round(y) for y in points.get_offsets()[:, 1]] for points in drawn] == [[0, 1], [0, 1]]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["one", "two"]
+    assert len({points.get_paths()[0].vertices.tobytes() for points in drawn}) == 2, "a marker for each controller"
+
+
 def test_a_row_becomes_the_scenario():
     row = a_row(drop_every=100, congestion_control="cubic", buffer_bytes=25_000)
     setup = load("bulk_download", row.overrides).variant("default")
