@@ -32,7 +32,8 @@ class RunRecord:
     `samples` hold one number for each request, in order, under the same names; `counts` are events;
     `digest` is the hexadecimal digest of the run's event trace;
     `series` follow something over time, as (instant in seconds, value), the unit last in the name;
-    `notes` are sentences for the reader of the results, such as a plugin's detachment.
+    `notes` are sentences for the reader of the results, such as a plugin's detachment;
+    `refused` are the plugins that were refused and never attached in this run, with the reason.
     """
 
     variant: str
@@ -43,6 +44,7 @@ class RunRecord:
     digest: str
     notes: tuple[str, ...] = ()
     series: dict[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         metrics = ", ".join(f"{name}={value:g}" for name, value in self.metrics.items())
@@ -87,6 +89,11 @@ class Results:
     def plot(self) -> Plots:
         """The figures."""
         return Plots(self)
+
+    def notes(self) -> list[str]:
+        """What the runs' notes say, each once, with the number of runs that say it."""
+        found = Counter(note for run in self.runs for note in dict.fromkeys(run.notes))
+        return [f"note, in {runs} of {len(self.runs)} runs: {note}" for note, runs in found.items()]
 
     def summary(self) -> Summary:
         """Median, 95 % interval and paired difference of each metric, beside the paper's numbers."""

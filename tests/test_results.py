@@ -22,7 +22,8 @@ def test_json_holds_every_run_and_is_json(results):
     assert list(data) == ["scenario", "title", "seed", "overrides", "plugin", "digest", "runs", "summary", "marks"]
     assert (data["scenario"], data["seed"], len(data["runs"])) == ("two", 1, 24)
     run = data["runs"][0]
-    assert list(run) == ["variant", "replication", "metrics", "counts", "samples", "digest", "notes", "series"]
+    keys = ["variant", "replication", "metrics", "counts", "samples", "digest", "notes", "series", "refused"]
+    assert list(run) == keys
     assert (run["variant"], run["metrics"]["reaction_s"], len(run["samples"]["reaction_s"])) == ("plain", 0.05, 3)
     assert data["marks"] == [
         {"variant": "plugged", "metric": "reaction_s", "value": 0.03, "tolerance": 0.1, "source": "this test"}

@@ -76,8 +76,8 @@ def effect(
             reach = [_reach(level.estimate) for level in levels]
             axes.errorbar(
                 x, y, yerr=([low for low, _ in reach], [high for _, high in reach]), label=series,
-                color=colours[index % len(colours)], linestyle="none" if words else _dashes(index, len(colours)),
-                linewidth=1.5, marker=_MARKERS[index % len(_MARKERS)], markersize=4.5, capsize=2.5, elinewidth=1.0,
+                color=colours[index % len(colours)], linestyle="none" if words else _own(_DASHES, index, len(colours)),
+                linewidth=1.5, marker=_own(_MARKERS, index, len(colours)), markersize=4.5, capsize=2.5, elinewidth=1.0,
             )  # fmt: skip
         if words:
             axes.set_xticks(range(len(names)), labels=names, rotation=_slant(names))
@@ -97,14 +97,14 @@ def _without_interval(levels: Sequence[Level]) -> str:
     few = [level.estimate.count for level in levels if level.estimate.spread is Spread.TOO_FEW]
     same = any(level.estimate.spread is Spread.DETERMINISTIC for level in levels)
     reasons = [f"{min(few)} settings or runs are too few for one (5 are needed)"] if few else []
-    reasons += ["all are one number"] if same else []
+    reasons += ["all samples at a level are one number"] if same else []
     some = any(level.estimate.spread is Spread.INTERVAL for level in levels)
     return f"{'Some have no interval' if some else 'No intervals'}: {'; or '.join(reasons)}." if reasons else ""
 
 
-def _dashes(index: int, colours: int) -> Any:
-    """The line of a series: another than that of the one with the same colour."""
-    return _DASHES[(index + index // colours) % len(_DASHES)]
+def _own(kinds: Sequence[Any], index: int, colours: int) -> Any:
+    """The dashes or the marker of a series: others than those of the one before it with the same colour."""
+    return kinds[(index + index // colours) % len(kinds)]
 
 
 def _slant(names: Sequence[str]) -> int:
@@ -168,7 +168,7 @@ def shares(title: str, series: Mapping[str, Sequence[float]], label: str, reach:
         for index, (name, samples) in enumerate(series.items()):
             if samples:
                 axes.ecdf(
-                    list(samples), color=colours[index % len(colours)], linestyle=_dashes(index, len(colours)),
+                    list(samples), color=colours[index % len(colours)], linestyle=_own(_DASHES, index, len(colours)),
                     linewidth=1.6, label=f"{name} (n = {len(samples)})",
                 )  # fmt: skip
         axes.set(xlabel=label, ylabel="share of points", ylim=(0, 1.02))

@@ -40,7 +40,7 @@ def compare(
 ) -> None:
     """Compare two builds of a plugin: metrics pair by pair, and the first event at which they part.
 
-    Exit codes: 0 B is the same or better, 1 B is worse, 2 the input is wrong.
+    Exit codes: 0 B is the same or better, 1 B is worse or was refused, 2 the input is wrong or both were refused.
     """
     with reported(), tempfile.TemporaryDirectory() as scratch:
         from quicsim.plugin.build import BuildError

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections import Counter
 from errno import EACCES, EEXIST, ENOTDIR
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,8 +76,8 @@ def _written(results: Results, home: Path) -> list[Path]:
 def _show(results: Results, source: str, written: list[Path]) -> None:
     print(f"{results.heading(source)}\n")
     _show_table(results.summary())
-    for note, runs in Counter(note for run in results.runs for note in dict.fromkeys(run.notes)).items():
-        print(f"\nnote, in {runs} of {len(results.runs)} runs: {note}", end="")
+    for note in results.notes():
+        print(f"\n{note}", end="")
     print("\n" + "\n".join(str(path) for path in written))
 
 

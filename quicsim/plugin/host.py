@@ -49,6 +49,8 @@ class ConnectionPlugins:
         """What runs the programs."""
         connection.plugin_host = self
         self.attachments: list[Attachment] = []
+        self.ever_attached: set[str] = set()
+        """The names of all that took their anchors, whether they have them still or not."""
         self.on_trouble: Callable[[PluginTrouble], None] = lambda event: None
         """Called when a plugin is refused, faults, or is detached for it."""
         self.debug_objects: Mapping[bytes, bytes] = {}
@@ -142,6 +144,7 @@ class ConnectionPlugins:
         if not is_attached:
             return
         attachment.is_installed = True
+        self.ever_attached.add(plugin.name)
         recorder.record(Code.PLUGIN_ATTACHED, connection.now_ns, len(plugin.anchors), len(plugin.data))
         if recorder.subscribers:
             sections = tuple(anchor.section for anchor in plugin.anchors)

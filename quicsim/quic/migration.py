@@ -225,6 +225,8 @@ class Addresses:
                 for to, number in self._to_previous
             ]
             self._to_previous.clear()
+        if connection.is_client and not self._give_up_ns and len(self._pairs) > 1:  # it is nowhere else any more
+            self._retire_others(connection)
         self.is_busy = bool(self._challenge_ns)
         return [datagram for datagram in datagrams if datagram is not None]
 

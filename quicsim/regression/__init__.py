@@ -6,6 +6,7 @@ records.py    what a trace's records say              objects.py    plugins give
 guard.py      what pytest's fixtures do               report.py     what came out, for people
 outcome.py    what a CI service shows of it           builds.py     two builds of a plugin, compared
 page.py       that comparison as HTML                 start.py      the first files of a repository
+refusal.py    a plugin that never ran
 """
 
 from quicsim.regression.tolerance import Tolerance

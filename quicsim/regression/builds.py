@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from quicsim.regression.check import compare
 from quicsim.regression.outcome import COLUMNS
 from quicsim.regression.parting import DISTANCES_NS
+from quicsim.regression.refusal import refusals
 from quicsim.regression.report import as_text, change_texts, headline, in_order
 from quicsim.regression.tolerance import Tolerance, Verdict, Worse
 from quicsim.scenario.errors import ScenarioError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from quicsim.regression.check import Finding
     from quicsim.regression.parting import Parting, Place
+    from quicsim.regression.refusal import Refusal
     from quicsim.regression.tolerance import Change
     from quicsim.results import Results
     from quicsim.scenario.load import Scenario
@@ -45,8 +47,18 @@ class Comparison:
 
     @property
     def is_worse(self) -> bool:
-        """Whether any metric of the second is worse than is tolerated."""
-        return bool(self.finding.worse or self.finding.lost)
+        """Whether the second never ran, or any metric of it is worse than is tolerated."""
+        return self.finding.failed
+
+    @property
+    def refused(self) -> dict[str, tuple[Refusal, ...]]:
+        """By build, as it was given, what never ran of it; builds that ran are left out."""
+        found = {name: refusals(results) for name, results in zip(self.names, self.results, strict=True)}
+        return {name: each for name, each in found.items() if each}
+
+    def refusal_lines(self) -> list[str]:
+        """What to know before any number: which build never ran."""
+        return [f"{name}: {refusal}" for name, found in self.refused.items() for refusal in found]
 
     @property
     def verdict(self) -> Verdict:
@@ -68,8 +80,13 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        text = as_text(self.finding, self.c_lines)
-        return f"{self.heading()}\n\n{text}\n\nverdict: {self.verdict.value}\n"
+        parts = [
+            self.heading(),
+            "\n".join(self.refusal_lines()),
+            as_text(self.finding, self.c_lines),
+            f"verdict: {self.verdict.value}",
+        ]
+        return "\n\n".join(part for part in parts if part) + "\n"
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain data."""
@@ -80,7 +97,13 @@ class Comparison:
             "verdict": self.verdict.value,
             "headline": headline(self.finding),
             "builds": [
-                {"name": name, "digest": results.digest, "runs": [_run_json(run) for run in results.runs]}
+                {
+                    "name": name,
+                    "digest": results.digest,
+                    "refused": [each.to_json() for each in refusals(results)],
+                    "notes": results.notes(),
+                    "runs": [_run_json(run) for run in results.runs],
+                }
                 for name, results in zip(self.names, self.results, strict=True)
             ],
             "plugins": {name: list(hashes) for name, hashes in self.finding.plugins.items()},
@@ -203,7 +226,7 @@ def compare_builds(
     """Run a scenario with either of two plugins in the place of its own, and compare.
 
     Without `variants`, those that use a plugin. Raises as `quicsim.scenario.run.run` does, and ValueError for
-    tolerances that say nothing.
+    tolerances that say nothing, and where neither plugin ever ran.
     """
     chosen = variants or variants_with_plugins(scenario)
     if not chosen:
@@ -213,5 +236,9 @@ def compare_builds(
         )
     plans = [Plan(scenario, chosen, replications, seed, plugin) for plugin in plugins]
     before, now = run_all(plans, jobs, progress)
+    if (first := refusals(before)) and (second := refusals(now)):
+        both = zip(names, (first, second), strict=True)
+        found = dict.fromkeys(f"{name}: {each}" for name, refused in both for each in refused)
+        raise ValueError("\n".join(("neither build ever ran, so there is nothing to compare", *found)))
     metrics = list(dict.fromkeys(metric for run in (*before.runs, *now.runs) for metric in run.metrics))
     return (before, now), compare(before, now, tolerances_of(tolerances, metrics))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal
 
 from quicsim.regression.baseline import BaselineError, baseline_of
 from quicsim.regression.parting import part, record
+from quicsim.regression.refusal import refusals
 from quicsim.regression.tolerance import Change, Verdict, change
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from quicsim.regression.baseline import Baseline, VariantBaseline
     from quicsim.regression.parting import Parting, Recording
+    from quicsim.regression.refusal import Refusal
     from quicsim.regression.tolerance import Tolerance
     from quicsim.results import Results
 
@@ -56,6 +58,12 @@ class Finding:
     """Where the traces part, in one replication of each variant of which a trace was kept."""
     lost: tuple[Lost, ...] = ()
     """What is not measured any more, as of a download that does not come to its end."""
+    refused: tuple[Refusal, ...] = ()
+    """The plugins that never ran now, each refused in all its runs."""
+    is_about_plugin: bool = False
+    """Whether a plugin was put in the place of the scenario's own, to be judged; those may be meant to be refused."""
+    notes: tuple[str, ...] = ()
+    """What the runs' notes say, of now and, where both are at hand, of before."""
 
     @property
     def worse(self) -> list[Change]:
@@ -65,7 +73,8 @@ class Finding:
     @property
     def failed(self) -> bool:
         """Whether this must not pass."""
-        return bool(self.worse or self.lost or (self.digest_mode == "strict" and self.parted))
+        is_unjudged = self.is_about_plugin and self.refused
+        return bool(is_unjudged or self.worse or self.lost or (self.digest_mode == "strict" and self.parted))
 
 
 def check(
@@ -92,7 +101,7 @@ def compare(before: Results, now: Results, tolerances: Mapping[str, Tolerance]) 
     """
     old, new = baseline_of(before), baseline_of(now)
     refuse_unknown(tolerances, old, new)
-    return _finding(
+    finding = _finding(
         old,
         new,
         now,
@@ -100,6 +109,8 @@ def compare(before: Results, now: Results, tolerances: Mapping[str, Tolerance]) 
         tolerances,
         "warn",
     )
+    notes = [f"{when}: {note}" for when, results in (("before", before), ("now", now)) for note in results.notes()]
+    return replace(finding, notes=tuple(notes))
 
 
 def _finding(
@@ -136,6 +147,9 @@ def _finding(
         (before.quicsim, now.quicsim),
         tuple(partings),
         lost,
+        refusals(results),
+        results.plugin is not None,
+        tuple(results.notes()),
     )
 
 

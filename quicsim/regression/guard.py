@@ -17,6 +17,7 @@ import pytest
 from quicsim.regression.baseline import BaselineError, baseline_of, read, with_traces, write
 from quicsim.regression.check import check, refuse_unknown
 from quicsim.regression.outcome import Outcome
+from quicsim.regression.refusal import ADVICE, refusals
 from quicsim.regression.report import as_text, change_texts, headline, in_order
 from quicsim.regression.tolerance import Verdict
 
@@ -101,7 +102,8 @@ class Baselines:
         `tolerances` are by metric or count; those of no tolerance are shown where they changed. Another digest is what
         --quicsim-digest says, else `digest`, else "warn". The test fails, with all that changed, where a metric is
         worse than is tolerated, where the digest is strict and another one, and where the baseline is missing, broken
-        or of something else.
+        or of something else. It fails, and writes nothing, where the `plugin` that `scenario` was given never ran,
+        refused in every run.
         """
         __tracebackhide__ = True
         mode = self._digest_mode or digest or "warn"
@@ -110,20 +112,23 @@ class Baselines:
         path = self._path(name)
         refuse_unknown(tolerances, baseline_of(results))
         before, wrong = self._read(path)
+        refused = "; ".join(map(str, refusals(results))) if results.plugin is not None else ""
+        if refused and (self._is_updating or before is None):
+            self._fail(path, refused)
         if self._is_updating:
             return self._update(path, before, results, tolerances)
         if before is None:
-            self._fail(path, wrong, "make it with")
+            self._fail(path, wrong, self._remedy("make it with"))
         try:
             finding = check(results, before, tolerances, mode)
         except BaselineError as error:
             wrong = str(error)
         if wrong:
-            self._fail(path, wrong, MEANT)
+            self._fail(path, *((f"{refused}; {wrong}",) if refused else (wrong, self._remedy(MEANT))))
         outcome = self._outcome(path, finding, results)
         self._note(outcome, finding)
         if finding.failed:
-            self._fail_with(path, f"{outcome.headline}\n{outcome.text}", MEANT)
+            self._fail_with(path, f"{outcome.headline}\n{outcome.text}", ADVICE if refused else self._remedy(MEANT))
         return finding
 
     def _update(
@@ -147,16 +152,27 @@ class Baselines:
     def _outcome(self, path: Path, finding: Finding, results: Results) -> Outcome:
         """A finding as it is reported."""
         lines = self._objects.lines_of(finding, results)
+        refused = [found for each in finding.refused if (found := self._objects.line_of_refusal(each)) is not None]
         text = as_text(
             finding, {section: f"{self._place(found.path)}:{found.line}" for section, found in lines.items()}
         )
-        if lines:
-            found = list(lines.values())[-1]  # where they are far apart, rather than where they part at all
+        if refused or lines:
+            found = [*refused, *reversed(lines.values())][0]  # of partings, the one where they are far apart
             file, line = self._place(found.path), found.line
         else:
             file, line = self._test_place()
         rows = [change_texts(each) for each in in_order(finding)]
-        return Outcome(self._test_id, self._place(path), state(finding), headline(finding), text, file, line, rows)
+        return Outcome(
+            self._test_id,
+            self._place(path),
+            state(finding),
+            headline(finding),
+            text,
+            file,
+            line,
+            rows,
+            list(finding.notes),
+        )
 
     def _note(self, outcome: Outcome, finding: Finding | None = None) -> None:
         """Keep an outcome for the reports of this process or, under xdist, of the one that reports."""
@@ -207,14 +223,16 @@ class Baselines:
         """What pytest is told to run this test; not the node's own id, to which xdist may have added a group."""
         return "::".join([self._place(self._test.path), *self._names()])
 
-    def _fail(self, path: Path, wrong: str, remedy: str) -> NoReturn:
+    def _fail(self, path: Path, wrong: str, remedy: str = ADVICE) -> NoReturn:
         """Fail, and report so, where there is nothing that could be compared."""
         self._note(Outcome(self._test_id, self._place(path), "failed", wrong, "", *self._test_place(), []))
         self._fail_with(path, wrong, remedy)
 
     def _fail_with(self, path: Path, wrong: str, remedy: str) -> NoReturn:
-        command = f"pytest {shlex.quote(self._test_id)} --quicsim-update"
-        pytest.fail(f"{self._place(path)}: {wrong}\n{remedy}\n    {command}\nand commit the file", pytrace=False)
+        pytest.fail(f"{self._place(path)}: {wrong}\n{remedy}", pytrace=False)
+
+    def _remedy(self, purpose: str) -> str:
+        return f"{purpose}\n    pytest {shlex.quote(self._test_id)} --quicsim-update\nand commit the file"
 
 
 def _changed_by_the_update(before: Baseline | None, results: Results, tolerances: Mapping[str, Tolerance]) -> str:

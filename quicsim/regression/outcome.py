@@ -5,7 +5,7 @@ An outcome is plain data, since xdist's workers send it to the process that repo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -34,16 +34,20 @@ class Outcome:
     line: int
     rows: list[list[str]]
     """Below COLUMNS."""
+    notes: list[str] = field(default_factory=list)
+    """Of the runs; in `text` as well."""
 
 
 def terminal_lines(outcomes: list[Outcome]) -> list[str]:
     """What did not fail and is worth a word all the same."""
     lines = []
     for each in outcomes:
-        if each.state in ("changed", "better", "written"):
+        if each.state in ("changed", "better", "written") or (each.notes and each.state == "same"):
             lines.append(f"{each.baseline}: {each.headline}")
         if each.state == "changed":
             lines += [f"  {line}" for line in each.text.splitlines()]
+        elif each.state != "failed":
+            lines += [f"  {note}" for note in each.notes]
     return lines
 
 
@@ -63,7 +67,7 @@ def _escaped(text: str) -> str:
 
 
 def as_markdown(outcomes: list[Outcome]) -> str:
-    """A table of all metrics, and the text of every check that failed or whose traces are other ones."""
+    """A table of all metrics; the text of every check that failed or whose traces are other ones, of others notes."""
     count = sum(each.state == "failed" for each in outcomes)
     lines = ["## quicsim", "", f"{len(outcomes)} checks, {count} failed", ""]
     rows = [(each, row) for each in outcomes for row in each.rows]
@@ -75,6 +79,8 @@ def as_markdown(outcomes: list[Outcome]) -> str:
         if each.state in ("failed", "changed"):
             lines += [f"### {_cell(each.test)}", "", _cell(each.headline), ""]
             lines += ["~~~text", each.text, "~~~", ""] if each.text else []
+        elif each.notes:
+            lines += [f"### {_cell(each.test)}", "", "~~~text", *each.notes, "~~~", ""]
     return "\n".join(lines)
 
 

@@ -50,11 +50,14 @@ def page(comparison: Comparison) -> str:
     traces = "\n".join(
         line for variant in finding.parted for line in parting_lines(finding, variant, comparison.c_lines)
     )
+    notes = "\n".join(finding.notes)
     parts = [
         f"<h1>{escape(what)}</h1><p>{escape(runs)}</p>",
+        *(f'<p class="worse">{escape(line)}</p>' for line in comparison.refusal_lines()),
         f'<p class="{comparison.verdict.value}">{comparison.verdict.value}: {escape(headline(finding))}</p>',
         f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>' if rows else "",
         f"<h2>Where the traces part</h2><pre>{escape(traces)}</pre>" if traces else "",
+        f"<h2>Notes of the runs</h2><pre>{escape(notes)}</pre>" if notes else "",
         *_pictures(comparison),
     ]
     return (

@@ -34,11 +34,13 @@ def as_text(finding: Finding, c_lines: Mapping[str, str]) -> str:
     was, is_ = finding.versions
     if was != is_:
         lines.append(f"quicsim was {was} and is {is_}")
+    lines += finding.notes
     return "\n".join(lines)
 
 
 def headline(finding: Finding) -> str:
-    """What there is to say in a line: every metric that is worse, else the digest, else every one that is better."""
+    """What there is to say in a line: what never ran, then every metric that is worse, else better, and the digest."""
+    refused = [str(each) for each in finding.refused]
     for verdict in (Verdict.WORSE, Verdict.BETTER):
         found = [
             f"{each.metric} of {each.variant} is {verdict.value} by {difference_text(each, with_interval=False)}"
@@ -50,8 +52,8 @@ def headline(finding: Finding) -> str:
         if verdict is Verdict.BETTER and finding.parted:
             found.append(f"the traces of {', '.join(finding.parted)} are other ones")
         if found:
-            return "; ".join(found)
-    return "the same"
+            return "; ".join([*refused, *found])
+    return "; ".join(refused) or "the same"
 
 
 def in_order(finding: Finding) -> list[Change]:

@@ -11,6 +11,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from quicsim.regression.builds import RELATIVE, WORSE_BY_UNIT, variants_with_plugins
+from quicsim.regression.refusal import ADVICE, refusals
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.load import load
 
@@ -37,8 +38,9 @@ class StartError(RuntimeError):
 def start(root: Path, plugin: str, scenario: str, objects: Objects) -> list[Path]:
     """Write the files below `root`, and run the first test once, which makes its baseline; the files that were written.
 
-    Raises StartError before anything is written, and takes back what it wrote where the first test does not pass;
-    ScenarioError, SimulationFailed, PluginError and BuildError for a plugin or scenario that is none.
+    Raises StartError before anything is written, as where the plugin is refused, and takes back what it wrote where the
+    first test does not pass; ScenarioError, SimulationFailed, PluginError and BuildError for a plugin or scenario that
+    is none.
     """
     texts = {root / name: text for name, text in _texts(root, plugin, scenario, objects).items()}
     kept = root / "tests/baselines/test_quicsim"
@@ -72,7 +74,10 @@ def _texts(root: Path, plugin: str, scenario: str, objects: Objects) -> dict[str
             f"no variant of {scenario} uses a plugin that {plugin} could stand in for; "
             "give the path of a scenario file of your own that uses one (docs/scenarios.md)"
         )
-    [run, *_others] = loaded.run(variants[:1], 1, plugin=objects.object_of(plugin, root)).runs
+    results = loaded.run(variants[:1], 1, plugin=objects.object_of(plugin, root))
+    if found := refusals(results):
+        raise StartError(f"{'; '.join(map(str, found))}\n{ADVICE}")
+    [run, *_others] = results.runs
     judged = {
         metric: WORSE_BY_UNIT[unit] for metric in run.metrics if (unit := metric.rpartition("_")[2]) in WORSE_BY_UNIT
     }

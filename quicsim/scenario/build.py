@@ -28,7 +28,7 @@ from quicsim.scenario.measure import (
     measure_processing,
     processing,
 )
-from quicsim.scenario.use_plugins import plugins_of, use_plugins
+from quicsim.scenario.use_plugins import notes_of, plugins_of, refused, use_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from simpy.events import Event as SimPyEvent
 
     from quicsim.endpoint import Endpoint
+    from quicsim.events import PluginTrouble
     from quicsim.net.datagram import DropReason
     from quicsim.net.topology import Network
     from quicsim.plugin.package import Plugin
@@ -110,8 +111,8 @@ def simulate(
     recorders: list[Recorder] = []
     streams = Streams(scenario.seed, replication)
     network = build_network(scenario, clock, streams, LinkTrace(recorders))
-    notes: list[str] = []
-    talks = build_talks(scenario, network, trace, streams, notes, engine)
+    troubles: list[PluginTrouble] = []
+    talks = build_talks(scenario, network, trace, streams, troubles, engine)
     recorders += [trace.component(direction.name) for direction in directions(network)]
     sharing = Sharing(clock, [(talk.sides, talk.application.finished, talk.started_ns) for talk in talks])
     run_to_the_end(scenario, clock, talks)
@@ -129,11 +130,27 @@ def simulate(
         if talk.throughput is not None
         for name, points in talk.throughput.measure().items()
     }
-    return RunRecord(variant, replication, metrics, counts, samples, trace.digest(), tuple(notes), series)
+    hosts = [side.plugins for talk in talks for side in talk.sides.values() if side.plugins is not None]
+    return RunRecord(
+        variant,
+        replication,
+        metrics,
+        counts,
+        samples,
+        trace.digest(),
+        notes_of(troubles),
+        series,
+        refused(troubles, hosts),
+    )
 
 
 def build_talks(
-    scenario: ResolvedScenario, network: Network, trace: Trace, streams: Streams, notes: list[str], engine: str
+    scenario: ResolvedScenario,
+    network: Network,
+    trace: Trace,
+    streams: Streams,
+    troubles: list[PluginTrouble],
+    engine: str,
 ) -> list[Talk]:
     """Every connection of every flow, ready to start, in the file's order."""
     plugins = plugins_of(scenario)
@@ -144,15 +161,17 @@ def build_talks(
             own = f"{name}.{index}" if name else ""
             place = Place(scenario, flow, network, trace, streams, len(talks), own, engine, tokens)
             start_ns = flow.start_ns + index * flow.spacing_ns
-            talks.append(build_talk(name, place, start_ns, plugins, notes))
+            talks.append(build_talk(name, place, start_ns, plugins, troubles))
     return talks
 
 
-def build_talk(name: str, place: Place, start_ns: int, plugins: Mapping[str, Plugin], notes: list[str]) -> Talk:
+def build_talk(
+    name: str, place: Place, start_ns: int, plugins: Mapping[str, Plugin], troubles: list[PluginTrouble]
+) -> Talk:
     """One connection, ready to start."""
     clock, flow = place.network.clock, place.flow
     sides = build_sides(place)
-    use_plugins(flow, plugins, sides, notes)
+    use_plugins(flow, plugins, sides, troubles)
     application = build_application(place, sides)
     client = sides["client"].endpoint
     interval_ns = place.scenario.throughput_interval_ns

@@ -6,16 +6,15 @@ later, but the plugin's instant is the same.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
-from quicsim.events import PluginStopped
+from quicsim.events import PluginRefused, PluginStopped
 from quicsim.plugin.package import Plugin, PluginError, read_plugin
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.plugin_use import path_count, path_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from simpy.events import Event
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from quicsim.scenario.plugin_use import PluginUse
     from quicsim.scenario.schema import Flow, ResolvedScenario
 
-__all__ = ["plugins_of", "use_plugins"]
+__all__ = ["notes_of", "plugins_of", "refused", "use_plugins"]
 
 
 def plugins_of(scenario: ResolvedScenario) -> dict[str, Plugin]:
@@ -45,12 +44,12 @@ def plugins_of(scenario: ResolvedScenario) -> dict[str, Plugin]:
     return plugins
 
 
-def use_plugins(flow: Flow, plugins: Mapping[str, Plugin], sides: Sides, notes: list[str]) -> None:
-    """Let each plugin of a connection be pushed, or attached by its own host, at its instant."""
+def use_plugins(flow: Flow, plugins: Mapping[str, Plugin], sides: Sides, troubles: list[PluginTrouble]) -> None:
+    """Let each plugin of a connection be pushed, or attached by its own host, at its instant; keep what goes wrong."""
     debug_objects = {each.data: each.debug for each in plugins.values() if each.debug is not None}
     for side in sides.values():
         if side.plugins is not None:
-            side.plugins.on_trouble = partial(note_trouble, notes)
+            side.plugins.on_trouble = troubles.append
             side.plugins.debug_objects = debug_objects
     for use in flow.plugins:
         replaces = "" if use.replaces is None else plugins[use.replaces].name
@@ -112,10 +111,23 @@ class Used:
             host.detach(self.attachment, "its time is over")
 
 
-def note_trouble(notes: list[str], event: PluginTrouble) -> None:
-    """Turn what went wrong with a plugin into a sentence for the results; when it did, a trace tells.
+def notes_of(troubles: Iterable[PluginTrouble]) -> tuple[str, ...]:
+    """What went wrong with plugins, as sentences for the results; when it did, a trace tells.
 
     What stopped at one end has been told by that end; that the other heard of it is no news to a reader of both.
     """
-    if not isinstance(event, PluginStopped):
-        notes.append(f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}")
+    return tuple(
+        f"{event.component}: plugin {event.plugin} {event.what}: {event.reason}"
+        for event in troubles
+        if not isinstance(event, PluginStopped)
+    )
+
+
+def refused(troubles: Iterable[PluginTrouble], hosts: Iterable[ConnectionPlugins]) -> dict[str, str]:
+    """The plugins that were refused and attached nowhere -> the reason, as the end gives it that refused first."""
+    attached = {name for host in hosts for name in host.ever_attached}
+    found: dict[str, str] = {}
+    for event in troubles:
+        if isinstance(event, PluginRefused) and event.plugin not in attached:
+            found.setdefault(event.plugin, event.reason)
+    return found

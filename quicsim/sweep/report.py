@@ -74,17 +74,20 @@ def _noted(result: SweepResult) -> str:
         return ""
     rows = [[each.arm, f"{count} of {each.done}", note] for each in result.notes for count, note in each.listed()]
     headings = [("arm", False), ("points", True), ("note", False)]
-    return f"<h3>Noted in runs</h3><p>Their points count in every mean here.</p>{html_table(headings, rows)}"
+    return f"<h3>Noted in runs</h3><p>These points count in every mean here.</p>{html_table(headings, rows)}"
 
 
 def _by_axis(levels: LevelSummary) -> str:
-    """Each axis by itself."""
+    """Each axis by itself; folded up where its lines are many, for each arm has all of them."""
     if not levels.rows:
         return ""
     told = "The mean at each level of an axis, over all other axes."
     if any(row.difference is not None for row in levels.rows):
         told += " Differences are to the axis's first level, pair by pair: all other axes and the seed are equal."
-    return f"<h3>By axis</h3><p>{told}</p>{_table(levels)}"
+    table = _table(levels)
+    if len({row.arm for row in levels.rows}) > 1:
+        table = f"<details><summary>Each level of each axis, by arm</summary>{table}</details>"
+    return f"<h3>By axis</h3><p>{told}</p>{table}"
 
 
 def _table(table: TextTable) -> str:

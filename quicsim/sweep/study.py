@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Group", "Study"]
 
 _LEVELS, _BINS = 6, 5
-"""So many values of an axis are shown each; more are put into so many bins, with equally many settings in each."""
+"""So many values of an axis are shown each; more are put into so many bins of about equally many settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +165,16 @@ class Study:
                 for level in sorted(levels)
             ]
         ordered = sorted(places, key=places.__getitem__)
-        cuts = [len(ordered) * number // _BINS for number in range(_BINS + 1)]
+        ends = [place for place in range(1, len(ordered)) if places[ordered[place - 1]] != places[ordered[place]]]
+        ends.append(len(ordered))  # a level of a grid stands in one bin, whole
+        cuts = [next(end for end in ends if end >= len(ordered) * number // _BINS) for number in range(1, _BINS + 1)]
         groups = []
-        for first, last in pairwise(cuts):
+        for first, last in pairwise(dict.fromkeys((0, *cuts))):
             settings = ordered[first:last]
             low, high = places[settings[0]] * view.factor, places[settings[-1]] * view.factor
             middle = fmean(places[setting] for setting in settings) * view.factor
-            groups.append(_group(f"{low:.3g} to {high:.3g}", middle, settings))
+            name = f"{low:.3g} to {high:.3g}" if low < high else f"{low:.3g}"
+            groups.append(_group(name, middle, settings))
         return groups
 
     def axis_view(self, axis: str) -> View:

@@ -64,6 +64,13 @@ def test_words_are_not_joined_by_lines_and_numbers_are():
         assert axes.containers[0].lines[0].get_linestyle() == style
 
 
+@pytest.mark.parametrize("places", [None, [1.0, 2.0]])
+def test_no_two_of_many_series_look_alike(places, monkeypatch):
+    lines = {str(number): levels(["1", "2"], [1.0, 2.0], places) for number in range(12)}
+    shown = [each.lines[0] for each in drawn(effect("t", lines, "x", "y"), monkeypatch).containers]
+    assert len({(line.get_color(), line.get_marker()) for line in shown}) == 12
+
+
 def test_a_series_without_levels_keeps_its_colour_for_itself():
     line = levels(["1", "2"], [1.0, 2.0])
     [whole], [part] = (
@@ -76,7 +83,7 @@ def test_a_series_without_levels_keeps_its_colour_for_itself():
     ("samples", "says"),
     [
         ([1.0, 2.0, 3.0], "No intervals: 3 settings or runs are too few for one (5 are needed)."),
-        ([1.0] * 6, "No intervals: all are one number."),
+        ([1.0] * 6, "No intervals: all samples at a level are one number."),
         ([1.0, 2.0, 3.0, 4.0, 5.0], ""),
     ],
 )

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from quicsim import locate
 from quicsim.cli import app
+from tests.regression.refused import REFUSED, put_tlp
 
 WRITTEN = {
     ".github/workflows/quicsim.yml",
@@ -97,6 +98,15 @@ def test_wrong_input_writes_nothing(tmp_path, options, said):
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
     assert files(tmp_path) == set()
+
+
+def test_a_plugin_that_is_refused_is_not_guarded(tmp_path):
+    put_tlp(tmp_path / "plugins", is_refused=True)
+    there = files(tmp_path)
+    done = init("--plugin", "plugins/tlp.o", "--directory", str(tmp_path))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"quicsim: {REFUSED}" in done.stderr
+    assert files(tmp_path) == there
 
 
 def test_where_the_first_test_does_not_pass_all_is_taken_back(tmp_path):

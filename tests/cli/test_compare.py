@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from quicsim import locate
 from quicsim.cli import app
+from tests.regression.refused import LINE, REASON, REFUSED, put_tlp
 
 SHORT = ("--scenario", "fig3_tlp", "--set", "requests.count=2", "--replications", "2")
 
@@ -126,6 +127,45 @@ def test_wrong_input_is_one_line_and_exit_code_2(arguments, said, tmp_path, monk
     assert said in done.stderr
     assert done.stderr.startswith("quicsim: ")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def builds(tmp_path):
+    return {name: str(put_tlp(tmp_path / name, is_refused=name == "bad")) for name in ("good", "bad")}
+
+
+def test_a_build_that_is_refused_is_worse_and_the_refusal_comes_first(builds, tmp_path):
+    page = tmp_path / "page.html"
+    generous = ("--tolerance", "9")  # so that no metric alone makes it worse
+    done = compare(builds["good"], builds["bad"], *SHORT, *generous, "--html", str(page))
+    assert (done.exit_code, done.stderr) == (1, "")
+    paragraphs = done.stdout.split("\n\n")
+    assert paragraphs[1].startswith(f"{builds['bad']}: {REFUSED}")
+    assert done.stdout.endswith("verdict: worse\n")
+    assert f"now: note, in 2 of 2 runs: client: plugin tlp was refused: plugin tlp: {REASON}" in done.stdout
+    assert REFUSED in page.read_text()
+    assert f">worse: {REFUSED}" in page.read_text()
+    data = json.loads(compare(builds["good"], builds["bad"], *SHORT, *generous, "--json").stdout)
+    assert data["verdict"] == "worse"
+    assert data["headline"].startswith(REFUSED)
+    before, now = data["builds"]
+    assert (before["refused"], before["notes"]) == ([], [])
+    [refused] = now["refused"]
+    assert (refused["plugin"], refused["reason"], refused["at"]["line"]) == ("tlp", REASON, LINE)
+    assert len(now["notes"]) == 2
+
+
+def test_what_was_held_against_a_refused_build_is_said(builds):
+    done = compare(builds["bad"], builds["good"], *SHORT)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"\n{builds['bad']}: {REFUSED}" in done.stdout
+
+
+def test_two_builds_that_never_ran_cannot_be_compared(builds, tmp_path):
+    done = compare(builds["bad"], builds["bad"], *SHORT, "--html", str(tmp_path / "page.html"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"neither build ever ran, so there is nothing to compare\n{builds['bad']}: {REFUSED}" in done.stderr
+    assert not (tmp_path / "page.html").exists()
 
 
 def test_a_page_that_cannot_be_written_is_named(tmp_path):

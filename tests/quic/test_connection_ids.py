@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim.quic.errors import ConnectionIdLimitError, ProtocolViolation, QuicError
-from quicsim.quic.frames import NewConnectionIdFrame, RetireConnectionIdFrame, frame_size
+from quicsim.quic.frames import NewConnectionIdFrame, PathResponseFrame, RetireConnectionIdFrame, frame_size
 from quicsim.quic.packet import Address
 from quicsim.quic.states import ConnectionState
 from tests.quic.pipe import SECOND_NS, Pipe, both_confirmed, request_answers, settled
@@ -131,6 +131,20 @@ def test_without_an_unused_id_a_client_may_not_move():
     network.run(lambda n: held(n.client) == 2)
     network.client.change_local_address(network.now_ns)
     assert network.client.ids.of_path(0).current == 2
+
+
+def test_the_id_that_an_answer_about_the_address_left_took_is_replaced():
+    """Section 5.1.2: else there is one less for later moves."""
+    network, events = a_network(active_connection_id_limit=3)
+    in_the_middle(network)
+    hand_over(network, keep=True)
+    network.run(settled(1))
+    network.run(at_rest)
+    ids = network.client.ids.of_path(0)
+    assert len(frames_sent(events, "client", PathResponseFrame)) == 2, "one of them about the address that was left"
+    assert ids.current == 1
+    assert len(ids.usable.keys() - ids.used) == 2
+    assert ids.usable.keys() == network.server.ids.of_path(0).issued.keys()
 
 
 def test_a_peer_that_issued_none_is_not_followed():

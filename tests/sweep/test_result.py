@@ -112,6 +112,16 @@ def test_many_values_of_an_axis_are_put_into_bins_of_equal_size(study):
     assert [(group.name, len(group.settings)) for group in study.groups("limit")] == [("few", 20), ("many", 20)]
 
 
+def test_a_level_of_a_grid_stands_in_one_bin():
+    found = [row for row in rows() if row["delay_s"] < 0.0085]
+    roles = {"axes": ["delay_s", "limit"], "metrics": ["completion_s"]}
+    study = Study(pa.Table.from_pylist(found).replace_schema_metadata({ROLES: json.dumps(roles)}))
+    groups = study.groups("delay_s")
+    assert [(group.name, len(group.settings)) for group in groups] == [
+        ("1 to 2", 4), ("3", 2), ("4 to 5", 4), ("6", 2), ("7 to 8", 4),
+    ]  # fmt: skip
+
+
 def test_pictures_show_the_means_that_are_there(study):
     axes = study.main_effect("completion_s", "limit", "without").chart().figure.axes[0]
     [container] = axes.containers
@@ -207,6 +217,7 @@ def test_the_report_is_one_page_with_every_picture(result):
     assert found.targets <= set(found.ids)
     assert text.count("<svg") == 2 * (2 + 2 + 1 + 1 + 4)
     assert "src=" not in text
+    assert "<summary>Each level of each axis, by arm</summary>" in text
     assert "the application had not finished after time_limit = 1.9 s" in text
 
 
