@@ -154,7 +154,7 @@ def test_the_server_s_certificate_weighs_what_the_scenario_says():
 WRONG = [
     (["hosts.server.profile=rfc9002"], 'hosts.server.profile: "aioquic" talks to itself only'),
     (["plugins=[{name='tlp', from='server'}]"], 'plugins: profile "aioquic" runs no plugins'),
-    (["quic.max_ack_delay=26ms"], "hosts.server.max_ack_delay: aioquic tells its peer 25 ms whatever it is"),
+    (["quic.max_ack_delay=26ms"], "quic.max_ack_delay: aioquic tells its peer 25 ms whatever it is"),
     (["hosts.client.bridge=copied"], 'hosts.client.bridge: profile "aioquic" has no such choice'),
     (["hosts.client.initial_max_path_id=0"], 'hosts.client.initial_max_path_id: profile "aioquic" has no such choice'),
     (["hosts.client.congestion_control=olia"], "has no \"olia\"; write 'newreno' or 'cubic'"),
