@@ -14,8 +14,9 @@ from quicsim.net.link import DirectionSpec, check_conservation
 from quicsim.net.queue import DropTail
 from quicsim.net.topology import Network
 from quicsim.operations import OperationTable
-from quicsim.quic.connection import Connection, Settings
+from quicsim.quic.connection import Connection
 from quicsim.quic.profiles import RFC9002
+from quicsim.quic.settings import Settings
 from quicsim.randomness import Streams
 
 if TYPE_CHECKING:

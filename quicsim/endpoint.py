@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from quicsim.clock import Clock
     from quicsim.net.topology import Host
-    from quicsim.quic.connection import ConnectionEvent, Counts
+    from quicsim.quic.interface import ConnectionEvent, Counts
     from quicsim.quic.packet import Datagram
     from quicsim.quic.states import ConnectionState
 

@@ -10,7 +10,7 @@ from quicsim.events import Trace
 from quicsim.net.link import DirectionSpec, check_conservation
 from quicsim.net.queue import MARK
 from quicsim.net.topology import Network
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
+from quicsim.quic.interface import HandshakeEvent, StreamReceived
 from quicsim.quic.packet import Datagram
 from quicsim.quic.states import ConnectionState
 from quicsim.randomness import Streams

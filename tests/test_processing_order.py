@@ -13,7 +13,7 @@ from quicsim.net.link import DirectionSpec
 from quicsim.net.topology import Network
 from quicsim.plugin.cost import PluginPrices
 from quicsim.processing import Prices, ProcessingEndpoint
-from quicsim.quic.connection import Counts
+from quicsim.quic.interface import Counts
 from quicsim.quic.packet import Datagram
 from quicsim.randomness import Streams
 

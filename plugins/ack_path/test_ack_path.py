@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from quicsim import locate
 from quicsim.events import PacketSent, PluginAttached
 from quicsim.plugin.package import PluginError, load_plugin
-from quicsim.quic.connection import Settings
 from quicsim.quic.frames import PathAckFrame
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe
 
 ACK_PATH = load_plugin((locate.plugin("ack_path") / "ack_path.o").read_bytes(), source="ack_path.o")

@@ -10,9 +10,9 @@ from quicsim import locate
 from quicsim.events import PacketSent, PluginAccepted, PluginAttached
 from quicsim.net.datagram import CE, ECT_0, NOT_ECT
 from quicsim.plugin.package import load_plugin
-from quicsim.quic.connection import Settings
 from quicsim.quic.frames import PluginFrame
 from quicsim.quic.profiles import PROFILES
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe, state_of
 from tests.plugin.twins import on_pipe, same_run
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from quicsim import locate
 from quicsim.operations.select_path import lowest_latency
 from quicsim.plugin.package import load_plugin
-from quicsim.quic.connection import Settings
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe
 from tests.plugin.twins import in_scenario, same_packets
 

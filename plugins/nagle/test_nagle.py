@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from quicsim import locate
 from quicsim.events import PacketSent
 from quicsim.plugin.package import PluginError, load_plugin
-from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import DELAY_NS, MILLISECOND, Pipe
 from tests.plugin.twins import in_scenario, on_pipe, same_packets, same_run
 

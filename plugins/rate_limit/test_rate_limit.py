@@ -8,8 +8,8 @@ from quicsim import locate
 from quicsim.events import PluginAttached, PluginReplaced
 from quicsim.plugin.package import PluginError, load_plugin
 from quicsim.quic.congestion.base import ACKED, LOST, RTT, TIMEOUT
-from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe
 
 RATE_LIMIT = load_plugin((locate.plugin("rate_limit") / "rate_limit.o").read_bytes(), source="rate_limit.o")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import ReadyToSend, StreamReceived, StreamReset, StreamStopped
+from quicsim.quic.interface import ReadyToSend, StreamReceived, StreamReset, StreamStopped
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from simpy.events import Event
 
     from quicsim.endpoint import Endpoint
-    from quicsim.quic.connection import ConnectionEvent
+    from quicsim.quic.interface import ConnectionEvent
 
 __all__ = ["REQUEST_CANCELLED", "Answerer", "Asker"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quicsim.quic.connection import DatagramExpired, DatagramLost, DatagramReceived, ReadyToSend
+from quicsim.quic.interface import DatagramExpired, DatagramLost, DatagramReceived, ReadyToSend
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simpy.events import Event
 
     from quicsim.endpoint import Endpoint
-    from quicsim.quic.connection import ConnectionEvent
+    from quicsim.quic.interface import ConnectionEvent
 
 __all__ = ["NUMBER_BYTES", "Sink", "Source"]
 

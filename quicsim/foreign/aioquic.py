@@ -23,7 +23,8 @@ from aioquic.quic.packet import pull_quic_header
 from quicsim.events import Code, ConnectionStateUpdated, PacketLost, PacketReceived, PacketSent, StreamFinished
 from quicsim.foreign.certificate import certificate, private_key
 from quicsim.foreign.chance import Chance
-from quicsim.quic.connection import (
+from quicsim.quic.errors import QuicError
+from quicsim.quic.interface import (
     ConnectionEvent,
     Counts,
     DatagramReceived,
@@ -33,13 +34,12 @@ from quicsim.quic.connection import (
     StreamReset,
     StreamStopped,
 )
-from quicsim.quic.errors import QuicError
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Space
 from quicsim.quic.states import ConnectionState
 
 if TYPE_CHECKING:
     from quicsim.events import Recorder
-    from quicsim.quic.connection import Settings
+    from quicsim.quic.settings import Settings
     from quicsim.randomness import Stream
 
 __all__ = ["CONTROLLERS", "AioquicConnection", "ForeignDatagram"]

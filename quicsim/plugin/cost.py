@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from quicsim.quic.connection import Counts
+    from quicsim.quic.interface import Counts
 
 __all__ = ["Lines", "Native", "Parts", "PluginPrices", "extra_time", "loss", "parts_of"]
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from quicsim.operations import Field, Operation, Output, Rule
     from quicsim.plugin.journal import Journal
-    from quicsim.quic.connection import Connection, Counts
+    from quicsim.quic.connection import Connection
+    from quicsim.quic.interface import Counts
 
 __all__ = ["ConnectionView", "CopiedConnectionView", "OperationView", "RuleBroken"]
 

@@ -40,6 +40,7 @@ class AckFrequencies:
         "_silent_until_ns",
         "_wanted",
         "asks",
+        "has_asked",
         "is_asked",
         "minimum_us",
         "reordering",
@@ -62,6 +63,8 @@ class AckFrequencies:
         """This end is to ask, and the peer takes it."""
         self._peer_minimum_ns = 0
         self._wanted = settings.ack_frequency
+        self.has_asked = False
+        """The peer may by now delay its ACKs for longer than by itself."""
         self._latest: AckFrequencyFrame | None = None
         self._silent_until_ns = 0
         """A round trip after the latest."""
@@ -100,11 +103,6 @@ class AckFrequencies:
         self._peer_minimum_ns = minimum_ns
         self.asks = self._wanted is not None
 
-    @property
-    def has_asked(self) -> bool:
-        """Whether the peer may by now delay its ACKs for longer than by itself."""
-        return self._latest is not None
-
     def ask(self, connection: Connection) -> None:
         """Have an ACK_FREQUENCY frame go out if there is something new to ask for, once a round trip at the most.
 
@@ -129,7 +127,7 @@ class AckFrequencies:
             return
         sequence_number = 0 if latest is None else latest.sequence_number + 1
         frame = AckFrequencyFrame(sequence_number, threshold, delay_us, wanted.reordering_threshold)
-        self._latest = frame
+        self._latest, self.has_asked = frame, True
         self._silent_until_ns = connection.now_ns + rtt_ns
         self._in_flight[sequence_number] = delay_us * MICROSECOND_NS
         self._expect(connection)

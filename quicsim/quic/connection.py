@@ -26,16 +26,9 @@ from quicsim.quic.handshake import Handshake, advance_handshake
 from quicsim.quic.interface import (
     ConnectionEvent,
     Counts,
-    DatagramAcknowledged,
-    DatagramExpired,
-    DatagramLost,
-    DatagramReceived,
     HandshakeEvent,
     PluginHost,
     ReadyToSend,
-    StreamReceived,
-    StreamReset,
-    StreamStopped,
 )
 from quicsim.quic.migration import Addresses
 from quicsim.quic.packet import APPLICATION, HANDSHAKE, INITIAL, Address, Datagram, Space
@@ -63,22 +56,7 @@ if TYPE_CHECKING:
 
 _PACING_LIMITED = SendingProcessState.PACING_LIMITED
 
-__all__ = [
-    "Connection",
-    "ConnectionEvent",
-    "Counts",
-    "DatagramAcknowledged",
-    "DatagramExpired",
-    "DatagramLost",
-    "DatagramReceived",
-    "HandshakeEvent",
-    "PluginHost",
-    "ReadyToSend",
-    "Settings",
-    "StreamReceived",
-    "StreamReset",
-    "StreamStopped",
-]
+__all__ = ["Connection"]
 
 CLIENT_EXCHANGE_STREAM = 2
 SERVER_EXCHANGE_STREAM = 3
@@ -260,7 +238,8 @@ class Connection:
                 deadline_ns = path.paced_until_ns
         if addresses.is_busy:
             deadline_ns = addresses.deadline_ns(self, deadline_ns)
-        self._complete(datagrams)
+        if addresses.have_changed or self.ids.have_changed or not self.is_confirmed:
+            self._complete(datagrams)
         if self.idle.timeout_ns:
             deadline_ns = self.idle.deadline_ns(self, datagrams, deadline_ns)
         self.deadline_ns = deadline_ns

@@ -80,7 +80,10 @@ class ConnectionIds:
 
     def of_path(self, path_id: int) -> IdsOfPath:
         """The IDs of a path, which are there before the path is."""
-        return self._of_paths.setdefault(path_id, IdsOfPath(0))
+        ids = self._of_paths.get(path_id)
+        if ids is None:
+            ids = self._of_paths[path_id] = IdsOfPath(0)
+        return ids
 
     # This end's
 

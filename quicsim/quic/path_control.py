@@ -68,7 +68,9 @@ def open_waiting(connection: Connection) -> None:
 
 def may_send_on(connection: Connection, path: Path) -> bool:
     """Whether an open path's packets can be addressed to somebody."""
-    return path.is_open and bool(connection.ids.of_path(path.path_id).usable or not connection.profile.uses_first_path)
+    return path.is_open and (
+        not connection.profile.uses_first_path or bool(connection.ids.of_path(path.path_id).usable)
+    )
 
 
 def seek_validation(connection: Connection, path: Path) -> None:

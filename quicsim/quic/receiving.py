@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from quicsim.events import Code, MetricsUpdated, PacketReceived
 from quicsim.quic import datagram_frames, path_control
 from quicsim.quic.ack_frequency import asked_at_once
-from quicsim.quic.congestion.base import ACK_TOLD, ACKED, RTT
+from quicsim.quic.congestion.base import ACK_TOLD, RTT
 from quicsim.quic.ecn import count_mark
 from quicsim.quic.ending import peer_closed
 from quicsim.quic.errors import ProtocolViolation
@@ -54,8 +54,8 @@ from quicsim.quic.frames import (
     encode_frame,
     may_travel,
 )
-from quicsim.quic.mtu import probe_arrived
 from quicsim.quic.packet import APPLICATION, CE, HANDSHAKE, INITIAL, Datagram, Packet
+from quicsim.quic.settled import settle_acknowledged
 from quicsim.quic.stream_control import (
     on_max_stream_data,
     on_reset_stream,
@@ -63,7 +63,7 @@ from quicsim.quic.stream_control import (
     on_stream_frame,
     receiving_stream,
 )
-from quicsim.quic.stream_limits import on_max_streams, stream_ended
+from quicsim.quic.stream_limits import on_max_streams
 from quicsim.quic.varint import decode_varint
 
 if TYPE_CHECKING:
@@ -401,49 +401,3 @@ def process_ack(connection: Connection, path: Path, space: PacketNumberSpace, fr
             )
         )  # fmt: skip
     return len(newly)
-
-
-def settle_acknowledged(connection: Connection, path: Path, space: PacketNumberSpace, packet: Packet) -> None:
-    """A packet arrived at the peer: its bytes leave the flight, the window may grow, its content is settled."""
-    if packet.size_bytes > path.datagram_bytes:
-        probe_arrived(path, packet)
-    if packet.in_flight:
-        path.bytes_in_flight -= packet.size_bytes
-        if packet.ack_eliciting:
-            space.ack_eliciting_in_flight -= 1
-        if path.samples_delivery:
-            path.delivery.acknowledged(packet, connection.now_ns)
-        connection.operations.congestion_control(connection, path, ACKED, packet.size_bytes, packet.sent_ns)
-    for frame in packet.frames:
-        if isinstance(frame, StreamFrame):
-            if connection.sending_streams[frame.stream_id].acknowledge(frame):
-                stream_ended(connection, frame.stream_id)
-        elif isinstance(frame, AckFrame):
-            space.received.forget_below(frame.ranges[0][1] + 1)
-        elif isinstance(frame, CryptoFrame):
-            space.crypto.acknowledge(frame)
-        elif isinstance(frame, PathAckFrame):
-            connection.paths[frame.path_id].application.received.forget_below(frame.ranges[0][1] + 1)
-        elif isinstance(frame, MaxDataFrame | MaxStreamDataFrame):
-            limited = (
-                connection.flow if isinstance(frame, MaxDataFrame) else connection.receiving_streams[frame.stream_id]
-            )
-            limited.acknowledged_limit = max(limited.acknowledged_limit, frame.maximum)
-        elif isinstance(frame, NewConnectionIdFrame | PathNewConnectionIdFrame):
-            connection.ids.acknowledge(frame)
-        elif isinstance(frame, RetireConnectionIdFrame | PathRetireConnectionIdFrame):
-            connection.ids.acknowledge_retirement(frame)
-        elif isinstance(frame, ResetStreamFrame):
-            if connection.sending_streams[frame.stream_id].acknowledge_reset():
-                stream_ended(connection, frame.stream_id)
-        elif isinstance(frame, DatagramFrame):
-            datagram_frames.acknowledged(connection, frame)
-        elif isinstance(frame, MaxStreamsFrame):
-            limits = connection.stream_limits[frame.unidirectional]
-            limits.acknowledged_limit = max(limits.acknowledged_limit, frame.maximum)
-        elif isinstance(frame, NewTokenFrame):
-            connection.peer_has_token = True
-        elif isinstance(frame, AckFrequencyFrame):
-            connection.ack_frequency.acknowledged(connection, frame)
-        elif isinstance(frame, HandshakeDoneFrame):
-            connection.peer_knows_confirmation = True

@@ -13,7 +13,7 @@ from quicsim.events import Code, DatagramMarked, Event, PacketDropped, Recorder,
 from quicsim.net.link import check_conservation
 from quicsim.plugin.host import ENGINES
 from quicsim.processing import check_conservation as check_endpoint
-from quicsim.quic.connection import HandshakeEvent
+from quicsim.quic.interface import HandshakeEvent
 from quicsim.quic.states import ConnectionState
 from quicsim.randomness import Streams
 from quicsim.results import RunRecord
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from quicsim.net.datagram import DropReason
     from quicsim.net.topology import Network
     from quicsim.plugin.package import Plugin
-    from quicsim.quic.connection import ConnectionEvent
+    from quicsim.quic.interface import ConnectionEvent
     from quicsim.scenario.build_connection import Side
     from quicsim.scenario.measure_application import Measuring
     from quicsim.scenario.schema import Move, ResolvedScenario

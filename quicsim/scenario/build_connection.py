@@ -11,12 +11,12 @@ from quicsim.operations import OperationTable
 from quicsim.plugin.cost import PluginPrices
 from quicsim.plugin.host import ENGINES, ConnectionPlugins
 from quicsim.processing import Prices, ProcessingEndpoint
-from quicsim.quic.connection import Connection, Settings
+from quicsim.quic.connection import Connection
 from quicsim.quic.greeting import TokenKind, mint
 from quicsim.quic.packet import Address
 from quicsim.quic.parameters import advertised
 from quicsim.quic.profiles import Bridge, profile_named
-from quicsim.quic.settings import DEFAULT_SCHEDULER, AckFrequency, ZeroRtt
+from quicsim.quic.settings import DEFAULT_SCHEDULER, AckFrequency, Settings, ZeroRtt
 from quicsim.scenario.build_network import FOREIGN_STACKS, client_paths
 from quicsim.scenario.errors import ScenarioError
 from quicsim.scenario.values import HOST_NAMES

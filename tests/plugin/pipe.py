@@ -13,8 +13,10 @@ from quicsim.operations import OperationTable, operation_named
 from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.marshal import STATE_REGION
 from quicsim.plugin.package import Plugin, load_plugin
-from quicsim.quic.connection import Connection, Settings, StreamReceived
+from quicsim.quic.connection import Connection
+from quicsim.quic.interface import StreamReceived
 from quicsim.quic.profiles import Bridge, Profile, profile_named
+from quicsim.quic.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from quicsim.events import PluginCalled
 from quicsim.plugin.catalogue import catalogue
 from quicsim.plugin.layout import CONNECTION_SIZE
-from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES, Bridge
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import OBJECTS, Pipe, plugin, state_of
 from tests.plugin.test_attachment import WINDOW_HALVES, WINDOW_THEN_DEFAULT_THEN_WILD_READ, WINDOW_THEN_LOOP
 from tests.plugin.test_framing import (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quicsim.plugin.cost import Lines, Native, PluginPrices, extra_time, loss, parts_of
-from quicsim.quic.connection import Counts
+from quicsim.quic.interface import Counts
 
 SHARES = st.fractions(0, 1)
 LOSSES = st.fractions(0, Fraction(99, 100))

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from quicsim import locate
 from quicsim.plugin.catalogue import catalogue
-from quicsim.quic.connection import Settings
 from quicsim.quic.profiles import PROFILES
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe
 from tests.plugin.twins import on_pipe, same_run
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from quicsim.events import Event, PacketSent, PluginDetached, PluginFaulted
 from quicsim.plugin.attachment import MAXIMUM_PACKETS_ALONE
-from quicsim.quic.connection import Settings
 from quicsim.quic.frames import FRAMES, AckFrame, PluginFrame, StreamFrame, encode_frame
 from quicsim.quic.profiles import PROFILES
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe, plugin, set_word, word
 
 (

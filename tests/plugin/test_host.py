@@ -15,8 +15,8 @@ from quicsim.plugin.context import ABI_MAJOR, ABI_MINOR
 from quicsim.plugin.exchange import Offer, encode
 from quicsim.plugin.host import ConnectionPlugins
 from quicsim.plugin.package import MANIFEST, PluginError, load_plugin
-from quicsim.quic.connection import Settings
 from quicsim.quic.errors import QuicError
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import MILLISECOND, Pipe, compiled, entry, is_default, plugin, set_word, word
 
 TLP = (locate.plugin("tlp") / "tlp.o").read_bytes()

@@ -21,9 +21,10 @@ from quicsim.plugin.marshal import (
     OperationView,
     RuleBroken,
 )
-from quicsim.quic.connection import Counts, Settings
 from quicsim.quic.frames import PluginFrame
+from quicsim.quic.interface import Counts
 from quicsim.quic.packet import Packet, Space
+from quicsim.quic.settings import Settings
 from tests.plugin.pipe import Pipe
 
 FIELDS = [(place, -1) for place in CONNECTION.places] + [

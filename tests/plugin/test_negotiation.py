@@ -20,7 +20,7 @@ from quicsim.events import (
 from quicsim.operations import OPERATIONS, operation_named
 from quicsim.plugin.exchange import Accepted, ExchangeReader, Offer, Refused, Remove, Running, Stopped, encode
 from quicsim.plugin.package import PluginError
-from quicsim.quic.connection import Settings
+from quicsim.quic.settings import Settings
 from quicsim.quic.streams import ReceivingStream
 from tests.plugin.pipe import MILLISECOND, Pipe, compiled, is_default, plugin, set_word, word
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 
 from quicsim.events import Trace
 from quicsim.operations import OperationTable
-from quicsim.quic.connection import Connection, HandshakeEvent, Settings, StreamReceived
+from quicsim.quic.connection import Connection
+from quicsim.quic.interface import HandshakeEvent, StreamReceived
 from quicsim.quic.packet import Datagram, Space
 from quicsim.quic.path import AMPLIFICATION_FACTOR
 from quicsim.quic.profiles import profile_named
+from quicsim.quic.settings import Settings
 from quicsim.quic.states import ConnectionState
 
 MILLISECOND_NS = 1_000_000

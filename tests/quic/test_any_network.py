@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quicsim.quic.congestion import CONTROLLERS
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.errors import ConnectionFailed
+from quicsim.quic.interface import HandshakeEvent, StreamReceived
 from quicsim.quic.profiles import PROFILES
 from quicsim.quic.settings import AckFrequency
 from quicsim.quic.states import ConnectionState

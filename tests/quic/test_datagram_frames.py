@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quicsim.quic.connection import (
+from quicsim.quic.datagram_frames import LARGEST_HEADER_BYTES, largest_data_bytes
+from quicsim.quic.errors import ConnectionFailed, QuicError
+from quicsim.quic.frames import DatagramFrame, StreamFrame, decode_frames, encode_frame, frame_size
+from quicsim.quic.interface import (
     DatagramAcknowledged,
     DatagramExpired,
     DatagramLost,
@@ -14,9 +17,6 @@ from quicsim.quic.connection import (
     HandshakeEvent,
     StreamReceived,
 )
-from quicsim.quic.datagram_frames import LARGEST_HEADER_BYTES, largest_data_bytes
-from quicsim.quic.errors import ConnectionFailed, QuicError
-from quicsim.quic.frames import DatagramFrame, StreamFrame, decode_frames, encode_frame, frame_size
 from quicsim.quic.packet import AEAD_TAG_BYTES
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionState

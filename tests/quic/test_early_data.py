@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from quicsim.events import PacketLost, PacketReceived, PacketSent
 from quicsim.quic import headers
-from quicsim.quic.connection import (
+from quicsim.quic.errors import ConnectionFailed
+from quicsim.quic.frames import FRAMES, AckFrame, CryptoFrame, HandshakeDoneFrame, NewTokenFrame, StreamFrame
+from quicsim.quic.headers import PacketType
+from quicsim.quic.interface import (
     DatagramAcknowledged,
     DatagramLost,
     DatagramReceived,
@@ -16,9 +19,6 @@ from quicsim.quic.connection import (
     ReadyToSend,
     StreamReceived,
 )
-from quicsim.quic.errors import ConnectionFailed
-from quicsim.quic.frames import FRAMES, AckFrame, CryptoFrame, HandshakeDoneFrame, NewTokenFrame, StreamFrame
-from quicsim.quic.headers import PacketType
 from quicsim.quic.parameters import advertised
 from quicsim.quic.profiles import profile_named
 from quicsim.quic.settings import Settings, ZeroRtt

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import StreamAborted
-from quicsim.quic.connection import HandshakeEvent, StreamReceived, StreamReset, StreamStopped
 from quicsim.quic.errors import (
     ConnectionFailed,
     FinalSizeError,
@@ -14,6 +13,7 @@ from quicsim.quic.errors import (
     StreamStateViolation,
 )
 from quicsim.quic.frames import MaxStreamDataFrame, ResetStreamFrame, StopSendingFrame, StreamFrame
+from quicsim.quic.interface import HandshakeEvent, StreamReceived, StreamReset, StreamStopped
 from quicsim.quic.needed import is_needed
 from quicsim.quic.states import ConnectionState, ReceivingStreamState, SendingStreamState
 from quicsim.quic.streams import ReceivingStream, SendingStream

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quicsim.events import PacketReceived, PacketSent
-from quicsim.quic.connection import HandshakeEvent, StreamReceived
 from quicsim.quic.errors import ConnectionFailed, StreamLimitError
 from quicsim.quic.frames import (
     MAXIMUM_STREAMS,
@@ -17,6 +16,7 @@ from quicsim.quic.frames import (
     StreamFrame,
     StreamsBlockedFrame,
 )
+from quicsim.quic.interface import HandshakeEvent, StreamReceived
 from quicsim.quic.needed import is_needed
 from quicsim.quic.parameters import TransportParameters
 from quicsim.quic.states import ConnectionState
